@@ -1,0 +1,117 @@
+//! The command line: which commands there are, what they have in common, how they end.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::commands;
+use crate::error::{Code, Error};
+use crate::render;
+use crate::ui::Ui;
+
+/// Finds what stops pods on Amazon EKS from pulling images from Amazon ECR, and fixes it.
+#[derive(Debug, Parser)]
+#[command(name = "ecr-fix", version, propagate_version = true, disable_help_subcommand = true)]
+pub struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Flags of every command.
+#[derive(Debug, clap::Args)]
+pub struct Common {
+    /// How to print the answer
+    #[arg(short, long, global = true, env = "ECR_FIX_OUTPUT", default_value = "text")]
+    pub output: Format,
+    /// When to use colour (NO_COLOR is honoured)
+    #[arg(long, global = true, env = "ECR_FIX_COLOR", default_value = "auto", value_name = "WHEN")]
+    pub color: When,
+    /// Print nothing but the answer and errors
+    #[arg(short, long, global = true, env = "ECR_FIX_QUIET")]
+    pub quiet: bool,
+    /// Say more (-vv: still more)
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Where the records of runs are kept
+    #[arg(long, global = true, env = "ECR_FIX_STATE", value_name = "DIR")]
+    pub state: Option<PathBuf>,
+}
+
+/// The form of the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    Text,
+    /// For programs: exactly one JSON document
+    Json,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum When {
+    /// On a terminal
+    Auto,
+    /// Even into a pipe
+    Always,
+    /// Not at all
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {}
+
+/// Runs the program with the arguments of the process.
+pub fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    match Cli::try_parse_from(&arguments) {
+        Ok(cli) => {
+            let ui = Ui::new(&cli.common);
+            let code = match run(cli, &ui) {
+                Ok(code) => code,
+                Err(error) => {
+                    ui.fail(&error);
+                    error.code.exit()
+                }
+            };
+            ExitCode::from(code)
+        }
+        Err(usage) => refuse(&usage, &arguments),
+    }
+}
+
+fn run(cli: Cli, _ui: &Ui) -> Result<u8, Error> {
+    match cli.command {}
+}
+
+/// Help and version are answers; everything else is a usage error, in the format that was asked for.
+fn refuse(usage: &clap::Error, arguments: &[OsString]) -> ExitCode {
+    if !usage.use_stderr() {
+        return match usage.print() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) => ExitCode::FAILURE,
+        };
+    }
+    if asked_for_json(arguments) {
+        let text = usage.to_string();
+        let what = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        let error = Error::new(Code::Usage, what, "run `ecr-fix --help`");
+        render::print(&render::json::error(&error));
+    } else {
+        // A closed standard error leaves nobody to tell.
+        let _ = usage.print();
+    }
+    ExitCode::from(Code::Usage.exit())
+}
+
+fn asked_for_json(arguments: &[OsString]) -> bool {
+    let words: Vec<_> = arguments.iter().map(|argument| argument.to_string_lossy()).collect();
+    let pair = words
+        .windows(2)
+        .any(|pair| matches!(pair, [flag, value] if (flag == "-o" || flag == "--output") && value == "json"));
+    pair || words.iter().any(|word| word == "--output=json" || word == "-ojson" || word == "-o=json")
+        || std::env::var("ECR_FIX_OUTPUT").is_ok_and(|value| value == "json")
+}

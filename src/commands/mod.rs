@@ -1,0 +1,1 @@
+//! One file per command, its phases in a row.

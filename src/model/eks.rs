@@ -1,0 +1,160 @@
+//! EKS in the shape of `aws eks describe-cluster`, `describe-nodegroup` and `describe-fargate-profile`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::snapshot::{Record, Snapshot, Table};
+
+/// A cluster, as `aws eks describe-cluster` prints it under `cluster`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Cluster {
+    /// Unique within account and region.
+    pub name: String,
+    /// Names the account, the region and the partition.
+    pub arn: String,
+    /// `1.31`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// `ACTIVE`, `CREATING`, …
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    /// Where the cluster's own network interfaces are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources_vpc_config: Option<VpcConfig>,
+    /// Auto Mode.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compute_config: Option<ComputeConfig>,
+}
+
+/// `resourcesVpcConfig` of a cluster.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VpcConfig {
+    /// The one VPC of the cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vpc_id: Option<String>,
+    /// Nodes may be in others.
+    #[serde(default)]
+    pub subnet_ids: Vec<String>,
+    /// Additional groups of the control plane.
+    #[serde(default)]
+    pub security_group_ids: Vec<String>,
+    /// The group that EKS made; managed nodes and Fargate pods have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster_security_group_id: Option<String>,
+}
+
+/// `computeConfig` of a cluster: EKS Auto Mode.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ComputeConfig {
+    /// Whether Auto Mode is on.
+    #[serde(default)]
+    pub enabled: bool,
+    /// The role of the built-in node pools.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node_role_arn: Option<String>,
+    /// `general-purpose`, `system`.
+    #[serde(default)]
+    pub node_pools: Vec<String>,
+}
+
+/// A managed node group, as printed under `nodegroup`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Nodegroup {
+    /// Unique within the cluster.
+    pub nodegroup_name: String,
+    /// The cluster it belongs to.
+    pub cluster_name: String,
+    /// Names the account and the region.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nodegroup_arn: Option<String>,
+    /// The ARN of the role that the nodes have, and pull with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node_role: Option<String>,
+    /// Where its nodes are started.
+    #[serde(default)]
+    pub subnets: Vec<String>,
+    /// `ACTIVE`, `DEGRADED`, …
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    /// `AL2023_x86_64_STANDARD`, `CUSTOM`, …
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ami_type: Option<String>,
+}
+
+/// A Fargate profile, as printed under `fargateProfile`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FargateProfile {
+    /// Unique within the cluster.
+    pub fargate_profile_name: String,
+    /// The cluster it belongs to.
+    pub cluster_name: String,
+    /// Names the account and the region; trust policies compare `aws:SourceArn` with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fargate_profile_arn: Option<String>,
+    /// The ARN of the role that Fargate pulls with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod_execution_role_arn: Option<String>,
+    /// Private subnets only.
+    #[serde(default)]
+    pub subnets: Vec<String>,
+    /// Which pods run on it.
+    #[serde(default)]
+    pub selectors: Vec<FargateSelector>,
+    /// `ACTIVE`, `CREATE_FAILED`, …
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+}
+
+/// Which pods a Fargate profile takes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FargateSelector {
+    /// May contain `*` and `?`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// All must match.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+}
+
+impl Record for Cluster {
+    const TABLE: Table = Table::one::<Cluster>("cluster");
+
+    fn id(&self) -> String {
+        self.arn.clone()
+    }
+
+    fn rows(snapshot: &mut Snapshot) -> &mut BTreeMap<String, Self> {
+        &mut snapshot.clusters
+    }
+}
+
+impl Record for Nodegroup {
+    const TABLE: Table = Table::one::<Nodegroup>("nodegroup");
+
+    fn id(&self) -> String {
+        format!("{}/{}", self.cluster_name, self.nodegroup_name)
+    }
+
+    fn rows(snapshot: &mut Snapshot) -> &mut BTreeMap<String, Self> {
+        &mut snapshot.nodegroups
+    }
+}
+
+impl Record for FargateProfile {
+    const TABLE: Table = Table::one::<FargateProfile>("fargateProfile");
+
+    fn id(&self) -> String {
+        format!("{}/{}", self.cluster_name, self.fargate_profile_name)
+    }
+
+    fn rows(snapshot: &mut Snapshot) -> &mut BTreeMap<String, Self> {
+        &mut snapshot.fargate_profiles
+    }
+}

@@ -1,0 +1,13 @@
+//! Values in, text out. Nothing here computes; everything that came from outside is escaped here.
+
+pub mod json;
+pub mod terminal;
+pub mod text;
+
+use std::io::Write as _;
+
+/// Writes to standard output. A reader that went away (`| head`) is no error.
+pub fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}

@@ -1,0 +1,82 @@
+//! Text from outside, made harmless for a terminal, and colours.
+
+use std::fmt::Write as _;
+
+/// Longer texts from outside are cut, and say so.
+const LONGEST: usize = 4_000;
+
+/// One line of foreign text: control characters, escape sequences and the characters that turn the
+/// direction of writing are shown as `\u{…}`, so that no name, tag or message can steer the terminal.
+pub fn clean(foreign: &str) -> String {
+    let mut out = String::with_capacity(foreign.len());
+    for (count, c) in foreign.chars().enumerate() {
+        if count == LONGEST {
+            let _ = write!(out, "… ({} characters in all)", foreign.chars().count());
+            break;
+        }
+        match c {
+            '\t' => out.push(' '),
+            c if is_unsafe(c) => {
+                let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Foreign text of several lines: as [`clean`], but line ends stay.
+pub fn clean_lines(foreign: &str) -> String {
+    foreign.lines().map(clean).collect::<Vec<_>>().join("\n")
+}
+
+fn is_unsafe(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
+        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{061c}' | '\u{00ad}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// The styles of the house: colour never is the only carrier of a meaning.
+#[derive(Clone, Copy, Debug)]
+pub struct Paint {
+    /// Whether to use colour at all.
+    pub on: bool,
+}
+
+impl Paint {
+    /// Added, or well.
+    pub fn green(self, text: &str) -> String {
+        self.with("32", text)
+    }
+
+    /// Removed, or broken.
+    pub fn red(self, text: &str) -> String {
+        self.with("31", text)
+    }
+
+    /// Changed, or not known.
+    pub fn yellow(self, text: &str) -> String {
+        self.with("33", text)
+    }
+
+    /// Less important.
+    pub fn dim(self, text: &str) -> String {
+        self.with("2", text)
+    }
+
+    /// Headings and names.
+    pub fn bold(self, text: &str) -> String {
+        self.with("1", text)
+    }
+
+    fn with(self, code: &str, text: &str) -> String {
+        if self.on && !text.is_empty() { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+}
+
+#[test]
+fn foreign_text_cannot_steer_the_terminal() {
+    assert_eq!(clean("a\u{1b}[2Jb\r\nc\u{202e}d\te"), "a\\u{1b}[2Jb\\u{d}\\u{a}c\\u{202e}d e");
+    assert_eq!(clean_lines("a\nb\u{7}"), "a\nb\\u{7}");
+    assert!(clean(&"x".repeat(5_000)).ends_with("… (5000 characters in all)"));
+}

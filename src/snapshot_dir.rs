@@ -1,0 +1,283 @@
+//! Reads and writes snapshot directories: JSON files as the AWS CLI and kubectl print them.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::Write as _;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::error::{Code, Error};
+use crate::model::snapshot::{About, RowChange, Shape, Snapshot, TABLES, Table, Unread};
+
+/// The file that `ecr-fix snapshot` adds: where, when, and what was refused.
+const ABOUT_FILE: &str = "snapshot.json";
+
+/// Above this a file is refused, so that a wrong path cannot fill the memory.
+const LARGEST_FILE: u64 = 4 << 30;
+
+/// How deep directories may nest.
+const DEEPEST: usize = 16;
+
+/// A snapshot as it was read from a directory, with what a reader may want to know.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    /// The world.
+    pub snapshot: Snapshot,
+    /// Keys that were kept and ignored, with the file each stands in.
+    pub ignored: Vec<(PathBuf, String)>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct AboutFile {
+    #[serde(flatten)]
+    about: About,
+    unread: Vec<Unread>,
+    keys: BTreeSet<String>,
+}
+
+/// The top level of a file: its keys, each with its value as text.
+type TopLevel<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
+
+/// Reads a directory.
+///
+/// # Errors
+/// Names the file, the JSON pointer and what was expected there.
+pub fn load(dir: &Path) -> Result<Loaded, Error> {
+    let mut loaded = Loaded::default();
+    for file in files(dir)? {
+        let text = read(&file)?;
+        if file.file_name().is_some_and(|name| name == ABOUT_FILE) {
+            let about: AboutFile = serde_json::from_str(&text).map_err(|error| not_json(&file, &error))?;
+            loaded.snapshot.about = about.about;
+            loaded.snapshot.unread.extend(about.unread);
+            loaded.snapshot.keys.extend(about.keys);
+            continue;
+        }
+        let top: TopLevel<'_> = serde_json::from_str(&text).map_err(|error| not_json(&file, &error))?;
+        for (key, value) in &top {
+            match TABLES.iter().find(|table| table.key == key) {
+                Some(table) => {
+                    (table.read)(&mut loaded.snapshot, value).map_err(|misshapen| {
+                        Error::new(
+                            Code::BadInput,
+                            format!(
+                                "{} has an unexpected shape at /{key}{}",
+                                file.display(),
+                                misshapen.pointer
+                            ),
+                            "print it again with the AWS CLI (`--output json`) and leave it as it is",
+                        )
+                        .because(misshapen.expected)
+                    })?;
+                    loaded.snapshot.keys.insert(table.key.to_owned());
+                }
+                None => loaded.ignored.push((file.clone(), key.clone().into_owned())),
+            }
+        }
+    }
+    Ok(loaded)
+}
+
+/// Writes the rows that differ between two states of a world into the directory that it was read from.
+///
+/// Only the fields that changed are written: every other byte of the files stays as it is.
+///
+/// # Errors
+/// A row that is in no file, or a file that cannot be written. Each file is replaced as a whole or not at all.
+pub fn write_changes(dir: &Path, before: &Snapshot, after: &Snapshot) -> Result<(), Error> {
+    let (mut before, mut after) = (before.clone(), after.clone());
+    for table in TABLES {
+        for change in (table.changes)(&mut before, &mut after) {
+            write_change(dir, table, &change)?;
+        }
+    }
+    Ok(())
+}
+
+fn write_change(dir: &Path, table: &Table, change: &RowChange) -> Result<(), Error> {
+    let lost = || {
+        Error::new(
+            Code::BadInput,
+            format!("{} {} is in no file of {}", table.key, change.id, dir.display()),
+            "do not change the directory while ecr-fix works in it",
+        )
+    };
+    let (Some(old), Some(new)) = (&change.before, &change.after) else { return Err(lost()) };
+    for file in files(dir)? {
+        let text = read(&file)?;
+        let Ok(top) = serde_json::from_str::<TopLevel<'_>>(&text) else { continue };
+        let Some(row) = find_row(&top, table, change) else { continue };
+        let edited = edit_row(&text, row, old, new).ok_or_else(lost)?;
+        return replace_file(&file, edited.as_bytes());
+    }
+    Err(lost())
+}
+
+fn find_row<'a>(top: &TopLevel<'a>, table: &Table, change: &RowChange) -> Option<&'a RawValue> {
+    let value = *top.get(table.key)?;
+    let rows: Vec<&RawValue> = match table.shape {
+        Shape::One => vec![value],
+        Shape::List => serde_json::from_str(value.get()).ok()?,
+    };
+    rows.into_iter().find(|row| (change.id_of)(row.get()).as_ref() == Some(&change.id))
+}
+
+/// The text with those fields of `row` replaced in which `old` and `new` differ.
+fn edit_row(text: &str, row: &RawValue, old: &str, new: &str) -> Option<String> {
+    let fields = |json| serde_json::from_str::<TopLevel<'_>>(json).ok();
+    let (present, old, new) = (fields(row.get())?, fields(old)?, fields(new)?);
+    let same = |name: &Cow<'_, str>| {
+        old.get(name).map(|value| value.get()) == new.get(name).map(|value| value.get())
+    };
+    let names: BTreeSet<_> = old.keys().chain(new.keys()).filter(|name| !same(name)).collect();
+    let mut edits: Vec<(Range<usize>, String)> = Vec::new();
+    for name in names {
+        let value = new.get(name).map_or("null", |value| value.get());
+        match present.get(name) {
+            Some(field) => {
+                let range = range_within(text, field.get())?;
+                let indent = indent_before(text, range.start);
+                edits.push((range, laid_out(value, &indent, field.get().contains('\n'))?));
+            }
+            None => {
+                let start = range_within(text, row.get())?.start + 1;
+                let key = serde_json::to_string(name).ok()?;
+                let comma = if present.is_empty() { "" } else { "," };
+                edits.push((start..start, format!("{key}: {value}{comma}")));
+            }
+        }
+    }
+    edits.sort_by_key(|(range, _)| std::cmp::Reverse(range.start));
+    let mut edited = text.to_owned();
+    for (range, value) in edits {
+        edited.replace_range(range, &value);
+    }
+    Some(edited)
+}
+
+/// Where a part of a text stands in it; `part` must have been borrowed from `text`.
+fn range_within(text: &str, part: &str) -> Option<Range<usize>> {
+    let start = (part.as_ptr() as usize).checked_sub(text.as_ptr() as usize)?;
+    let range = start..start.checked_add(part.len())?;
+    (text.get(range.clone()) == Some(part)).then_some(range)
+}
+
+/// The white space at the start of the line that holds a position.
+fn indent_before(text: &str, position: usize) -> String {
+    let line = text.get(..position).unwrap_or_default().rsplit('\n').next().unwrap_or_default();
+    line.chars().take_while(|c| c.is_whitespace()).collect()
+}
+
+/// A value in the layout of the lines around it: the step of the AWS CLI (4) or of kubectl (2).
+fn laid_out(value: &str, indent: &str, many_lines: bool) -> Option<String> {
+    let empty = matches!(value, "[]" | "{}");
+    if indent.is_empty() || empty && !many_lines {
+        return Some(value.to_owned());
+    }
+    let step = if indent.len().is_multiple_of(4) { "    " } else { "  " };
+    let parsed: serde_json::Value = serde_json::from_str(value).ok()?;
+    let mut bytes = Vec::new();
+    let layout = serde_json::ser::PrettyFormatter::with_indent(step.as_bytes());
+    let mut writer = serde_json::Serializer::with_formatter(&mut bytes, layout);
+    serde::Serialize::serialize(&parsed, &mut writer).ok()?;
+    Some(String::from_utf8(bytes).ok()?.replace('\n', &format!("\n{indent}")))
+}
+
+/// Replaces a file by way of a temporary one beside it, so that no reader ever sees half of it.
+fn replace_file(file: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let failed = |error: std::io::Error| {
+        Error::new(
+            Code::Storage,
+            format!("{} could not be written", file.display()),
+            "free space on the disk, or make the directory writable",
+        )
+        .because(error)
+    };
+    let dir = file.parent().unwrap_or(Path::new("."));
+    let mut temporary = tempfile::NamedTempFile::new_in(dir).map_err(failed)?;
+    if let Ok(metadata) = fs::metadata(file) {
+        temporary.as_file().set_permissions(metadata.permissions()).map_err(failed)?;
+    }
+    temporary.write_all(bytes).map_err(failed)?;
+    temporary.as_file().sync_all().map_err(failed)?;
+    temporary.persist(file).map_err(|error| failed(error.error))?;
+    fs::File::open(dir).and_then(|dir| dir.sync_all()).map_err(failed)
+}
+
+/// Every JSON file below a directory, in order of its path.
+fn files(dir: &Path) -> Result<Vec<PathBuf>, Error> {
+    if !dir.is_dir() {
+        return Err(Error::new(
+            Code::NotFound,
+            format!("there is no snapshot directory {}", dir.display()),
+            "name a directory of JSON files as the AWS CLI prints them",
+        ));
+    }
+    let mut found = Vec::new();
+    walk(dir, 0, &mut found)?;
+    if found.is_empty() {
+        return Err(Error::new(
+            Code::BadInput,
+            format!("{} holds no JSON file", dir.display()),
+            "fill it, for example with `aws eks describe-cluster --name NAME > DIR/cluster.json`",
+        ));
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn walk(dir: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), Error> {
+    let failed = |error: std::io::Error| {
+        Error::new(Code::BadInput, format!("{} could not be read", dir.display()), "check its permissions")
+            .because(error)
+    };
+    if depth > DEEPEST {
+        return Err(failed(std::io::Error::other(format!("nested more than {DEEPEST} deep"))));
+    }
+    for entry in fs::read_dir(dir).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let (path, kind) = (entry.path(), entry.file_type().map_err(failed)?);
+        if entry.file_name().to_string_lossy().starts_with('.') {
+            continue;
+        }
+        if kind.is_dir() {
+            walk(&path, depth + 1, found)?;
+        } else if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json")) {
+            if kind.is_symlink() {
+                return Err(Error::new(
+                    Code::BadInput,
+                    format!("{} is a symbolic link", path.display()),
+                    "copy the file itself: a snapshot may not lead out of its own directory",
+                ));
+            }
+            found.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn read(file: &Path) -> Result<String, Error> {
+    let failed = |error: std::io::Error| {
+        Error::new(Code::BadInput, format!("{} could not be read", file.display()), "check the file")
+            .because(error)
+    };
+    let size = fs::metadata(file).map_err(failed)?.len();
+    if size > LARGEST_FILE {
+        return Err(failed(std::io::Error::other(format!("it has {size} bytes, more than {LARGEST_FILE}"))));
+    }
+    fs::read_to_string(file).map_err(failed)
+}
+
+fn not_json(file: &Path, error: &serde_json::Error) -> Error {
+    Error::new(
+        Code::BadInput,
+        format!("{} is not a JSON object", file.display()),
+        "print it again with `--output json`, or take it out of the directory",
+    )
+    .because(error)
+}
