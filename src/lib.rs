@@ -6,6 +6,7 @@ pub mod checks;
 pub mod cli;
 pub mod commands;
 pub mod error;
+pub mod explain;
 pub mod model;
 pub mod render;
 pub mod snapshot_dir;
