@@ -111,7 +111,7 @@ pub fn find(text: &str, lower: &str) -> Option<Connection> {
         .iter()
         .filter_map(|(sentence, failure)| Some((lower.rfind(sentence)?, *sentence, *failure)))
         // Outer layers repeat a weaker word behind the strong one: `i/o timeout (Client.Timeout exceeded …)`.
-        .max_by_key(|(at, _, failure)| (!is_vague(*failure), *at))?;
+        .max_by_key(|(at, _, failure)| (strength(*failure), *at))?;
     let from = start_of_clause(lower, at);
     let clause = excerpt(text, from, at + sentence.len());
     let lookup = Lookup::find(&clause);
@@ -164,8 +164,13 @@ impl Connection {
     }
 }
 
-fn is_vague(failure: Failure) -> bool {
-    matches!(failure, Failure::Timeout | Failure::Canceled)
+/// What says more goes before what says less, wherever it stands.
+fn strength(failure: Failure) -> u8 {
+    match failure {
+        Failure::Timeout | Failure::Canceled => 0,
+        Failure::Proxy => 2,
+        _ => 1,
+    }
 }
 
 /// Addresses that are never on the internet (RFC 1918, RFC 6598, RFC 4193, link-local, loopback).

@@ -122,7 +122,8 @@ fn candidate(token: &str, before: &str) -> Option<ImageRef> {
         return ImageRef::parse(token);
     }
     // `image configuration`, `repository does not …`: a word is an image only if it looks like one.
-    let looks = token.contains('/') || token.contains(".dkr.");
+    let is_platform = ["linux/", "windows/"].iter().any(|system| token.starts_with(system));
+    let looks = (token.contains('/') && !is_platform) || token.contains(".dkr.");
     if looks { plausible(token) } else { None }
 }
 

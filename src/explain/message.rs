@@ -245,6 +245,10 @@ impl Message {
     /// The connection, if no address of the internet answered for the private registry, as far as the message shows.
     pub fn registry_unreachable(&self) -> Option<&Connection> {
         let silent = self.connection.as_ref().filter(|connection| connection.is_silence())?;
+        // Without a request or an address, a deadline may be that of the whole pull.
+        if self.wrapping.plugin || (self.requests.is_empty() && silent.address.is_none()) {
+            return None;
+        }
         let to_registry = match self.target() {
             Some(Target::Registry) => true,
             None => silent.address.is_some(),

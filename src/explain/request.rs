@@ -51,7 +51,7 @@ const VERBS: [&str; 8] = [
     "request to ",
     "unexpected status code ",
     "endpoint url: ",
-    "reading blob ",
+    "content at ",
 ];
 
 impl Request {
@@ -110,7 +110,7 @@ impl Request {
             None => (address, ""),
         };
         let path = path.split('?').next().unwrap_or_default();
-        (!host.is_empty()).then(|| Request { host: host.to_owned(), path: path.to_owned() })
+        host.contains('.').then(|| Request { host: host.to_owned(), path: path.to_owned() })
     }
 }
 
