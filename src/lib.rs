@@ -10,6 +10,7 @@ pub mod collect;
 pub mod commands;
 pub mod diagnosis;
 pub mod error;
+pub mod explain;
 pub mod iam;
 pub mod json_text;
 pub mod judges;
