@@ -3,5 +3,11 @@
 // Clippy's leave for tests covers only functions marked as tests, and these helpers are nothing else.
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
+mod bad_input;
+mod exit_codes;
 mod harness;
+mod interrupts;
+mod refusals;
 mod support;
+mod trouble;
+mod whole_loop;

@@ -181,6 +181,11 @@ impl Running {
         }
     }
 
+    /// What standard error, or the terminal, has shown so far.
+    pub(crate) fn shown(&self) -> String {
+        self.stderr.text()
+    }
+
     /// Sends a signal by name, such as `INT`. Not for a program on a terminal: there, type.
     pub(crate) fn signal(&self, name: &str) {
         let id = self.child.id().to_string();

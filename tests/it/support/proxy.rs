@@ -92,6 +92,11 @@ impl Proxy {
         self.shared.lock().requests.clone()
     }
 
+    /// Forgets the requests so far.
+    pub(crate) fn forget(&self) {
+        self.shared.lock().requests.clear();
+    }
+
     /// How many requests of a kind came so far.
     pub(crate) fn count(&self, pattern: &str) -> usize {
         self.shared.lock().count(pattern)
