@@ -7,7 +7,8 @@ use expect_test::expect;
 use serde_json::json;
 
 use crate::support::{
-    Fault, Program, Proxy, Scenario, Times, assert_same_state, emulated_state, python, somebody_else, writes,
+    Fault, Program, Proxy, Request, Scenario, Times, assert_same_state, emulated_state, python,
+    somebody_else, writes,
 };
 
 /// Runs Python code that reaches the emulator only through the proxy.
@@ -104,6 +105,40 @@ for name in ["dropped", "lost", "repeated", "fine"]:
     .assert_eq(&seen);
     assert_eq!(writes(&proxy.requests()), ["iam:CreateRole"; 4]);
     assert_eq!(proxy.requests()[0].field("RoleName").as_deref(), Some("cut-dropped"));
+}
+
+#[test]
+fn whatever_is_not_known_to_read_is_a_write() {
+    let proxy = Proxy::start();
+    client(
+        &proxy,
+        r#"
+eks, ec2, sts = client("eks"), client("ec2"), client("sts")
+for call in [
+    lambda: sts.get_caller_identity(),
+    lambda: sts.assume_role(RoleArn="arn:aws:iam::111122223333:role/any", RoleSessionName="any"),
+    lambda: client("ecr").batch_get_image(repositoryName="none", imageIds=[{"imageTag": "none"}]),
+    lambda: eks.describe_nodegroup(clusterName="none", nodegroupName="none"),
+    lambda: eks.list_access_entries(clusterName="none"),
+    lambda: eks.delete_cluster(name="none"),
+    lambda: ec2.delete_vpc_endpoints(VpcEndpointIds=["vpce-0"]),
+]:
+    try:
+        call()
+    except ClientError:
+        pass
+"#,
+    );
+    let names: Vec<String> = proxy.requests().iter().map(Request::name).collect();
+    let reads = [
+        "sts:GetCallerIdentity",
+        "sts:AssumeRole",
+        "ecr:BatchGetImage",
+        "eks:DescribeNodegroup",
+        "eks:ListAccessEntries",
+    ];
+    assert_eq!(names[..5], reads);
+    assert_eq!(writes(&proxy.requests()), ["eks:DELETE /clusters/none", "ec2:DeleteVpcEndpoints"]);
 }
 
 #[test]

@@ -142,6 +142,23 @@ fn credentials_that_expire_at_the_write() {
 }
 
 #[test]
+fn credentials_that_expire_right_after_the_write() {
+    let rehearsal = Case::planned("node-role-no-ecr");
+    rehearsal.run(&["apply", "plan.json", "--yes"]).expect(0);
+    let requests = rehearsal.proxy.requests();
+    let write = requests.iter().position(|request| !request.reads()).expect("a write") + 1;
+
+    let case = Case::planned("node-role-no-ecr");
+    let before = case.state();
+    case.proxy.rule("*", Times::From(write + 1), Fault::ExpireToken);
+    let outcome = case.run(&["apply", "plan.json", "--yes"]);
+    assert_ne!(outcome.code, 0, "nobody has seen that all is well\n{outcome}");
+    outcome.error_code();
+    case.proxy.calm();
+    case.roll_back_to(&before);
+}
+
+#[test]
 fn a_role_that_vanishes_between_plan_and_apply() {
     let case = Case::planned("node-role-no-ecr");
     delete_node_role(&case);
