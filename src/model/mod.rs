@@ -1,6 +1,7 @@
 //! The world as data, in the shapes that the AWS CLI and kubectl print.
 
 pub mod arn;
+pub mod ec2;
 pub mod eks;
 pub mod iam;
 pub mod partition;
