@@ -62,7 +62,9 @@ pub enum When {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    Trace(commands::trace::TraceArgs),
+}
 
 /// Runs the program with the arguments of the process.
 pub fn main() -> ExitCode {
@@ -83,8 +85,10 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli, _ui: &Ui) -> Result<u8, Error> {
-    match cli.command {}
+fn run(cli: Cli, ui: &Ui) -> Result<u8, Error> {
+    match cli.command {
+        Command::Trace(args) => commands::trace::trace(&args, ui),
+    }
 }
 
 /// Help and version are answers; everything else is a usage error, in the format that was asked for.

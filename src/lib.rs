@@ -7,6 +7,7 @@ pub mod cli;
 pub mod commands;
 pub mod error;
 pub mod model;
+pub mod network;
 pub mod render;
 pub mod snapshot_dir;
 pub mod ui;

@@ -1,1 +1,3 @@
 //! One file per command, its phases in a row.
+
+pub mod trace;
