@@ -71,6 +71,7 @@ enum Command {
     Runs(commands::runs::Args),
     Permissions(commands::permissions::Args),
     Demo(commands::demo::Args),
+    Trace(commands::trace::TraceArgs),
 }
 
 /// Runs the program with the arguments of the process.
@@ -107,6 +108,7 @@ fn run(cli: &Cli, ui: &Ui) -> Result<u8, Error> {
             Command::Runs(args) => commands::runs::run(args, ui),
             Command::Permissions(args) => commands::permissions::run(args, ui),
             Command::Demo(args) => commands::demo::run(args, ui).await,
+            Command::Trace(args) => commands::trace::trace(args, ui),
         }
     });
     // A thread may still wait for a line from the terminal; nobody will answer it any more.

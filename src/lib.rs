@@ -17,6 +17,7 @@ pub mod judges;
 pub mod model;
 pub mod plan;
 pub mod pulls;
+pub mod network;
 pub mod render;
 pub mod run;
 pub mod snapshot_dir;

@@ -10,3 +10,4 @@ pub mod rollback;
 pub mod runs;
 pub mod show;
 pub mod world;
+pub mod trace;

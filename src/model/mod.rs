@@ -3,6 +3,7 @@
 pub mod arn;
 pub mod aws_accounts;
 pub mod ecr_host;
+pub mod ec2;
 pub mod eks;
 pub mod iam;
 pub mod image_ref;

@@ -3,6 +3,7 @@
 pub mod json;
 pub mod terminal;
 pub mod text;
+pub mod trace;
 
 use std::io::Write as _;
 
