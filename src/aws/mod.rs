@@ -3,8 +3,10 @@
 //! What diagnosing and planning get is a [`Reader`], which has no method that changes anything. Only the
 //! engine that applies and rolls back gets a [`Writer`].
 
+mod ec2;
 mod eks;
 mod iam;
+mod pages;
 mod refused;
 mod sts;
 
@@ -30,6 +32,7 @@ pub struct Connection {
 #[derive(Clone, Debug)]
 pub struct Reader {
     region: String,
+    ec2: aws_sdk_ec2::Client,
     iam: aws_sdk_iam::Client,
     eks: aws_sdk_eks::Client,
     sts: aws_sdk_sts::Client,
@@ -51,6 +54,7 @@ impl Connection {
         let region = config.region().map(ToString::to_string).unwrap_or_default();
         Ok(Reader {
             region,
+            ec2: aws_sdk_ec2::Client::new(&config),
             iam: aws_sdk_iam::Client::new(&config),
             eks: aws_sdk_eks::Client::new(&config),
             sts: aws_sdk_sts::Client::new(&config),

@@ -241,10 +241,22 @@ impl Snapshot {
         self.missing("RoleDetailList", "iam:GetRole", arn)
     }
 
-    /// Why a row is not there: because it does not exist, or because nobody looked.
+    /// Takes a row in, or merges it with the row of the same id.
+    pub fn put<R: Record>(&mut self, row: R) {
+        match R::rows(self).entry(row.id()) {
+            Entry::Vacant(place) => {
+                place.insert(row);
+            }
+            Entry::Occupied(mut place) => place.get_mut().merge(row),
+        }
+    }
+
+    /// Why a row is not there: because it does not exist, or because nobody looked. Without a resource: whether all
+    /// rows of the key are there.
     pub fn missing<T>(&self, key: &str, source: &str, resource: &str) -> Seen<T> {
         let refused = self.unread.iter().find(|unread| {
-            unread.source == source && (unread.resource.is_empty() || unread.resource == resource)
+            let about = resource.is_empty() || unread.resource.is_empty() || unread.resource == resource;
+            unread.source == source && about
         });
         match refused {
             Some(unread) => Seen::Unread(format!("{source}: {}", unread.because)),
@@ -256,7 +268,7 @@ impl Snapshot {
 
 fn read_list<R: Record>(snapshot: &mut Snapshot, value: &RawValue) -> Result<(), Misshapen> {
     let rows: Vec<Option<R>> = typed::<Option<_>>(value)?.unwrap_or_default();
-    rows.into_iter().flatten().for_each(|row| put(snapshot, row));
+    rows.into_iter().flatten().for_each(|row| snapshot.put(row));
     Ok(())
 }
 
@@ -269,23 +281,14 @@ fn read_nested<R: Record>(snapshot: &mut Snapshot, value: &RawValue) -> Result<(
     for (index, object) in outer.iter().enumerate() {
         let rows: Vec<Option<R>> = read_key(object, inner)
             .map_err(|wrong| Misshapen { pointer: format!("/{index}{}", wrong.pointer), ..wrong })?;
-        rows.into_iter().flatten().for_each(|row| put(snapshot, row));
+        rows.into_iter().flatten().for_each(|row| snapshot.put(row));
     }
     Ok(())
 }
 
-fn put<R: Record>(snapshot: &mut Snapshot, row: R) {
-    match R::rows(snapshot).entry(row.id()) {
-        Entry::Vacant(place) => {
-            place.insert(row);
-        }
-        Entry::Occupied(mut place) => place.get_mut().merge(row),
-    }
-}
-
 fn read_one<R: Record>(snapshot: &mut Snapshot, value: &RawValue) -> Result<(), Misshapen> {
     let row: R = typed(value)?;
-    put(snapshot, row);
+    snapshot.put(row);
     Ok(())
 }
 

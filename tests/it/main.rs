@@ -7,6 +7,7 @@ mod bad_input;
 mod exit_codes;
 mod harness;
 mod interrupts;
+mod reading;
 mod refusals;
 mod support;
 mod trouble;
