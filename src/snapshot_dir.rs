@@ -155,12 +155,7 @@ fn write_change(dir: &Path, table: &Table, change: &RowChange) -> Result<(), Err
     Err(lost())
 }
 
-fn find_row<'a>(
-    text: &'a str,
-    top: &Fields<'a>,
-    table: &Table,
-    change: &RowChange,
-) -> Option<&'a RawValue> {
+fn find_row<'a>(text: &'a str, top: &Fields<'a>, table: &Table, change: &RowChange) -> Option<&'a RawValue> {
     let value = *top.get(table.key)?;
     let rows: Vec<&RawValue> = match table.shape {
         Shape::One => vec![value],

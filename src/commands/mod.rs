@@ -9,5 +9,5 @@ pub mod plan;
 pub mod rollback;
 pub mod runs;
 pub mod show;
-pub mod world;
 pub mod trace;
+pub mod world;

@@ -2,8 +2,8 @@
 
 pub mod arn;
 pub mod aws_accounts;
-pub mod ecr_host;
 pub mod ec2;
+pub mod ecr_host;
 pub mod eks;
 pub mod iam;
 pub mod image_ref;

@@ -7,8 +7,8 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::lenient;
-use crate::model::iam::Tag;
 use crate::json_text::Fields;
+use crate::model::iam::Tag;
 use crate::model::snapshot::{Misshapen, Record, Snapshot, Table, id_in_file, read_key};
 
 /// A transit gateway, as in `TransitGateways`.
