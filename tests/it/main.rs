@@ -8,6 +8,7 @@ mod exit_codes;
 mod harness;
 mod interrupts;
 mod refusals;
+mod stories;
 mod support;
 mod trouble;
 mod whole_loop;
