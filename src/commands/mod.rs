@@ -9,4 +9,5 @@ pub mod plan;
 pub mod rollback;
 pub mod runs;
 pub mod show;
+pub mod simulate;
 pub mod world;

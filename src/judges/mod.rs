@@ -4,7 +4,7 @@
 //! has several ways to be no.
 
 mod permission;
-mod role_policies;
+pub(crate) mod role_policies;
 mod trust;
 
 use serde::{Deserialize, Serialize};
