@@ -495,15 +495,24 @@ mod tests {
         let line =
             ["--role", "node", "--action", "ecr:BatchGetImage", "--context-key", "aws:SourceVpce=vpce-1"];
         let there = ["--resource", "arn:aws:ecr:eu-west-1:444455556666:repository/app"];
-        check(WORLD, &[line.as_slice(), &there].concat(), "", expect![[r#"
+        check(
+            WORLD,
+            &[line.as_slice(), &there].concat(),
+            "",
+            expect![[r#"
             error: whether arn:aws:iam::111122223333:role/team/node may call ecr:BatchGetImage cannot be decided
               because AmazonEC2ContainerRegistryPullOnly was not read; its v1 of 2024-10-04 stands in
               because arn:aws:ecr:eu-west-1:444455556666:repository/app is in another account, whose policy was not read: give it with --resource-policy
               because not judged: the policies of the organization and of endpoints
             hint: read the missing policies, for example with `ecr-fix snapshot`, or write the request as JSON
-        "#]]);
+        "#]],
+        );
         let policy = r#"{"Effect": "Allow", "Action": "ecr:*", "Principal": {"AWS": "111122223333"}}"#;
-        check(WORLD, &[line.as_slice(), &there, &["--resource-policy", policy]].concat(), "", expect![[r#"
+        check(
+            WORLD,
+            &[line.as_slice(), &there, &["--resource-policy", policy]].concat(),
+            "",
+            expect![[r#"
             ecr:BatchGetImage by arn:aws:iam::111122223333:role/team/node
               on arn:aws:ecr:eu-west-1:444455556666:repository/app
               ALLOWED
@@ -511,7 +520,8 @@ mod tests {
               decided by: Allow in resource policy resource_policy, statement 0
               note: AmazonEC2ContainerRegistryPullOnly was not read; its v1 of 2024-10-04 stands in
               note: not judged: the policies of the organization and of endpoints
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
@@ -546,25 +556,45 @@ mod tests {
             "--resource",
             "arn:aws:ecr:eu-west-1:111122223333:repository/app",
         ];
-        check(WORLD, &[["--role", "half"].as_slice(), &pull].concat(), "", expect![[r#"
+        check(
+            WORLD,
+            &[["--role", "half"].as_slice(), &pull].concat(),
+            "",
+            expect![[r#"
             error: whether arn:aws:iam::111122223333:role/half may call ecr:BatchGetImage cannot be decided
               because the inline policies were not read
               because not judged: the policies of the organization and of endpoints
             hint: read the missing policies, for example with `ecr-fix snapshot`, or write the request as JSON
-        "#]]);
-        check(WORLD, &[["--role", "none"].as_slice(), &pull].concat(), "", expect![[r#"
+        "#]],
+        );
+        check(
+            WORLD,
+            &[["--role", "none"].as_slice(), &pull].concat(),
+            "",
+            expect![[r#"
             error: there is no role none
             hint: name a role by its ARN (`ecr-fix diagnose` lists those of the cluster)
-        "#]]);
-        check(WORLD, &["--role", "node", "--action", "ecr:BatchGetImage"], "", expect![[r#"
+        "#]],
+        );
+        check(
+            WORLD,
+            &["--role", "node", "--action", "ecr:BatchGetImage"],
+            "",
+            expect![[r#"
             error: ecr:BatchGetImage is asked of nothing
             hint: name the repository with --resource arn:aws:ecr:REGION:ACCOUNT:repository/NAME, or `*`
-        "#]]);
-        check(WORLD, &["--role", "node", "--action", "ecr:*", "--resource", "*"], "", expect![[r#"
+        "#]],
+        );
+        check(
+            WORLD,
+            &["--role", "node", "--action", "ecr:*", "--resource", "*"],
+            "",
+            expect![[r#"
             error: the request cannot be evaluated
               because at /action: expected one action, SERVICE:ACTION without wildcards, this is "ecr:*"
             hint: check --action and --resource
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]

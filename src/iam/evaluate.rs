@@ -240,7 +240,11 @@ impl<'a> Case<'a> {
         let most = most.unwrap_or(Claim::None);
         match (choice.negated, most) {
             (false, most) => most,
-            (true, Claim::None) => Claim::Direct,
+            (true, Claim::None) => match (statement.effect, self.caller.who()) {
+                // A role that is merely not excluded is limited as one that is named.
+                (Effect::Allow, Some(Who::Role { .. })) => Claim::Role,
+                _ => Claim::Direct,
+            },
             // "The NotPrincipal element with a Deny effect will always deny any IAM principal that has a
             // permissions boundary policy attached, regardless of the values specified."
             (true, _) if statement.effect == Effect::Deny && self.has_boundary() => Claim::Direct,

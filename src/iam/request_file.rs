@@ -9,7 +9,7 @@ use super::json::{Json, step};
 use super::policies::{Layer, Named, Policies, Request};
 
 /// The longest file that is read, in bytes.
-pub const LONGEST_FILE: usize = 16 * 1024 * 1024;
+pub const LONGEST_FILE: usize = 64 * 1024 * 1024;
 
 /// The longest text in a request, in bytes. The longest ARN has 2048.
 const LONGEST_TEXT: usize = 4 * 1024;
