@@ -70,6 +70,7 @@ enum Command {
     Rollback(commands::rollback::Args),
     Runs(commands::runs::Args),
     Permissions(commands::permissions::Args),
+    Simulate(Box<commands::simulate::Args>),
     Demo(commands::demo::Args),
     Trace(commands::trace::TraceArgs),
 }
@@ -107,6 +108,7 @@ fn run(cli: &Cli, ui: &Ui) -> Result<u8, Error> {
             Command::Rollback(args) => commands::rollback::run(args, ui).await,
             Command::Runs(args) => commands::runs::run(args, ui),
             Command::Permissions(args) => commands::permissions::run(args, ui),
+            Command::Simulate(args) => commands::simulate::run(args, ui).await,
             Command::Demo(args) => commands::demo::run(args, ui).await,
             Command::Trace(args) => commands::trace::trace(args, ui),
         }

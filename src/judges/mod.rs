@@ -8,7 +8,7 @@ mod endpoint_policy;
 mod image;
 mod network;
 mod permission;
-mod role_policies;
+pub(crate) mod role_policies;
 mod trust;
 
 use serde::{Deserialize, Serialize};
