@@ -70,6 +70,7 @@ enum Command {
     Rollback(commands::rollback::Args),
     Runs(commands::runs::Args),
     Permissions(commands::permissions::Args),
+    Explain(commands::explain::Args),
     Demo(commands::demo::Args),
 }
 
@@ -106,6 +107,7 @@ fn run(cli: &Cli, ui: &Ui) -> Result<u8, Error> {
             Command::Rollback(args) => commands::rollback::run(args, ui).await,
             Command::Runs(args) => commands::runs::run(args, ui),
             Command::Permissions(args) => commands::permissions::run(args, ui),
+            Command::Explain(args) => commands::explain::run(args, ui),
             Command::Demo(args) => commands::demo::run(args, ui).await,
         }
     });

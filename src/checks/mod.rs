@@ -205,6 +205,17 @@ impl Recognition {
     }
 }
 
+impl Likelihood {
+    /// The name in every output.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Likelihood::Possible => "possible",
+            Likelihood::Likely => "likely",
+            Likelihood::Certain => "certain",
+        }
+    }
+}
+
 /// Every cause, in the order of a pull.
 pub const ALL: &[&Cause] = &[
     &instance_profile_missing::CAUSE,
@@ -383,6 +394,18 @@ pub enum Severity {
     Low,
 }
 
+impl Severity {
+    /// The name in every output.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Severity::Critical => "critical",
+            Severity::High => "high",
+            Severity::Medium => "medium",
+            Severity::Low => "low",
+        }
+    }
+}
+
 /// Who can mend it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -393,6 +416,17 @@ pub enum Remedy {
     Manual,
     /// Nobody by a change in AWS.
     NotAws,
+}
+
+impl Remedy {
+    /// The name in every output.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Remedy::Automatic => "automatic",
+            Remedy::Manual => "manual",
+            Remedy::NotAws => "not-aws",
+        }
+    }
 }
 
 #[cfg(test)]

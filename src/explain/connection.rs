@@ -300,7 +300,7 @@ mod tests {
             Unreachable 2600:1f18::1 - | dial tcp [2600:1f18::1]:443: connect: network is unreachable
             Reset 204.79.197.219 - | read tcp 192.168.1.112:49380->204.79.197.219:443: read: connection reset by peer
             DialTimeout - - | dial tcp i/o timeout
-            Refused 127.0.0.1 - | proxyconnect tcp: dial tcp 127.0.0.1:10808: connect: connection refused
+            Proxy - - | proxyconnect
             NotValidNow - - | tls: failed to verify certificate: x509: certificate has expired or is not yet valid
             Timeout - - | code = DeadlineExceeded desc = context deadline exceeded
             Eof - - | Head "https://h/v2/": EOF

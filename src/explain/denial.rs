@@ -202,5 +202,6 @@ fn the_blamed_policy_is_read() {
         ServiceControl true | with an explicit deny in a service control
         Endpoint true | with an explicit deny in a VPC endpoint policy
         Identity true | with an explicit deny in an identity-based policy
-    "#]].assert_eq(&table);
+    "#]]
+    .assert_eq(&table);
 }

@@ -7,6 +7,7 @@ pub mod connection;
 pub mod credentials;
 pub mod denial;
 mod images;
+pub mod input;
 pub mod message;
 pub mod next;
 pub mod redact;

@@ -225,7 +225,8 @@ mod tests {
             Layers prod-us-east-1-starport-layer-bucket.s3.us-east-1.amazonaws.com /x
             Layers s3.us-east-1.amazonaws.com /prod-us-east-1-starport-layer-bucket/x
             Metadata 169.254.169.254 /latest/api/token
-        "#]].assert_eq(&table);
+        "#]]
+        .assert_eq(&table);
     }
 
     #[test]
