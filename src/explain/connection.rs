@@ -62,7 +62,7 @@ pub struct Connection {
 
 /// Sentences in lower case. Among those that a message holds the last one counts, and at one place the first of
 /// this list.
-const SENTENCES: [(&str, Failure); 40] = [
+const SENTENCES: [(&str, Failure); 41] = [
     ("proxyconnect", Failure::Proxy),
     ("proxy authentication required", Failure::Proxy),
     ("tls handshake timeout", Failure::TlsHandshakeTimeout),
@@ -94,6 +94,7 @@ const SENTENCES: [(&str, Failure); 40] = [
     ("connect timeout on endpoint", Failure::Timeout),
     ("connection refused", Failure::Refused),
     ("network is unreachable", Failure::Unreachable),
+    ("host is down", Failure::NoRouteToHost),
     ("no route to host", Failure::NoRouteToHost),
     ("connection reset by peer", Failure::Reset),
     ("broken pipe", Failure::Reset),

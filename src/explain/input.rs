@@ -334,7 +334,8 @@ mod tests {
         expect_test::expect![[r#"
             <Error: ImagePullBackOff>
             <I0925 [x] pulling>
-        "#]].assert_eq(&messages(input));
+        "#]]
+        .assert_eq(&messages(input));
     }
 
     #[test]
@@ -361,7 +362,8 @@ mod tests {
             2m10s       Warning   Failed    pod/app-1   Error: ErrImagePull\n";
         expect_test::expect![[r#"
             <2m10s       Warning   Failed    pod/app-1   Error: ErrImagePull>
-        "#]].assert_eq(&messages(input));
+        "#]]
+        .assert_eq(&messages(input));
     }
 
     #[test]
@@ -381,7 +383,8 @@ mod tests {
             <failed: x509>
             <one>
             <two>
-        "#]].assert_eq(&messages(input));
+        "#]]
+        .assert_eq(&messages(input));
     }
 
     #[test]
@@ -389,7 +392,8 @@ mod tests {
         expect_test::expect![[r#"
             <a>
             error: EOF while parsing an object at line 1 column 30
-        "#]].assert_eq(&messages("{\"items\": [{\"message\": \"a\"}, {"));
+        "#]]
+        .assert_eq(&messages("{\"items\": [{\"message\": \"a\"}, {"));
     }
 
     #[test]
