@@ -62,7 +62,7 @@ pub struct Connection {
 
 /// Sentences in lower case. Among those that a message holds the last one counts, and at one place the first of
 /// this list.
-const SENTENCES: [(&str, Failure); 41] = [
+const SENTENCES: [(&str, Failure); 42] = [
     ("proxyconnect", Failure::Proxy),
     ("proxy authentication required", Failure::Proxy),
     ("tls handshake timeout", Failure::TlsHandshakeTimeout),
@@ -104,6 +104,7 @@ const SENTENCES: [(&str, Failure); 41] = [
     (": eof", Failure::Eof),
     ("context deadline exceeded", Failure::Timeout),
     ("context canceled", Failure::Canceled),
+    ("code = deadlineexceeded", Failure::Timeout),
 ];
 
 /// Finds the inner cause. `lower` is `text` in ASCII lower case.

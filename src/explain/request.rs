@@ -158,7 +158,7 @@ const REASONS: [&str; 14] = [
 ];
 
 /// What stands before a bare code, in lower case.
-const MARKS: [&str; 8] = [
+const MARKS: [&str; 7] = [
     "statuscode: ",
     "statuscode=",
     "status code: ",
@@ -166,7 +166,6 @@ const MARKS: [&str; 8] = [
     "http status: ",
     "error parsing http ",
     "http code: ",
-    "api error (",
 ];
 
 impl Status {

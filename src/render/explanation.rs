@@ -164,3 +164,67 @@ fn summary(id: &str) -> String {
 fn leg(leg: Option<Leg>) -> &'static str {
     leg.map_or("none: on the node, or not a cause", Leg::as_str)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks;
+    use crate::explain::{Known, explain};
+
+    const PLAIN: Paint = Paint { on: false };
+
+    #[test]
+    fn the_page_of_all_causes_is_the_one_in_docs() {
+        expect_test::expect_file!["../../docs/causes.md"].assert_eq(&page(checks::ALL));
+    }
+
+    #[test]
+    fn a_message_explained() {
+        let message = "Failed to pull image \"111122223333.dkr.ecr.eu-west-1.amazonaws.com/team/app:v1\": rpc error: \
+            code = Unknown desc = failed to pull and unpack image \"111122223333.dkr.ecr.eu-west-1.amazonaws.com/team/app:v1\": \
+            failed to resolve reference \"111122223333.dkr.ecr.eu-west-1.amazonaws.com/team/app:v1\": failed to do request: \
+            Head \"https://111122223333.dkr.ecr.eu-west-1.amazonaws.com/v2/team/app/manifests/v1\": dial tcp 10.0.3.7:443: i/o timeout";
+        expect_test::expect![[r#"
+            likely: vpce-sg-blocks-443
+              The security group of the endpoint does not admit the nodes on port 443.
+              because `dial tcp 10.0.3.7:443: i/o timeout`: the address is private, as those
+                of endpoints are
+              next: `aws ec2 describe-vpc-endpoints --region eu-west-1 --filters
+                Name=service-name,Values=com.amazonaws.eu-west-1.ecr.dkr`: do its `Groups`
+                admit the nodes on 443?
+
+            It may also be
+              sg-egress-blocked (possible)
+                No security group of the node lets it connect to port 443.
+              nacl-blocked (possible)
+                A network ACL drops the packets of the pull, or their answers.
+              vpce-not-available (possible)
+                The endpoint exists but is not in service.
+              vpce-subnet-az-missing (possible)
+                The endpoint has no network interface in the zone of the node.
+
+            Image: 111122223333.dkr.ecr.eu-west-1.amazonaws.com/team/app:v1 (account 111122223333, region eu-west-1)
+            Runtime: containerd
+            More: `ecr-fix explain vpce-sg-blocks-443`
+        "#]].assert_eq(&one(&explain(message, &Known::default()), PLAIN));
+        expect_test::expect![[r#"
+            1. Failed to pull image "111122223333.dkr.ecr.eu-west-1.amazonaws.com/team/app:v1": rpc error: code = Unknown desc = failed to pull and unpack image "111122223333.dkr.ecr.eu-west-1.amazonaws.com/team/app
+               likely: vpce-sg-blocks-443
+               next: `aws ec2 describe-vpc-endpoints --region eu-west-1 --filters
+                 Name=service-name,Values=com.amazonaws.eu-west-1.ecr.dkr`: do its `Groups`
+                 admit the nodes on 443?
+               or: sg-egress-blocked, nacl-blocked, vpce-not-available, vpce-subnet-az-
+                 missing
+
+        "#]].assert_eq(&one_of_many(1, &explain(message, &Known::default()), PLAIN));
+    }
+
+    #[test]
+    fn a_hostile_message_is_harmless() {
+        let message = "\u{1b}[2J\u{202e}Failed to pull image \"nginx\u{7}\": \u{1b}]0;x\u{7} dial tcp 1.2.3.4:443: i/o timeout";
+        let explained = explain(message, &Known::default());
+        for printed in [one(&explained, PLAIN), one_of_many(1, &explained, PLAIN)] {
+            assert!(!printed.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{printed:?}");
+        }
+    }
+}
