@@ -72,6 +72,7 @@ enum Command {
     Permissions(commands::permissions::Args),
     Explain(commands::explain::Args),
     Demo(commands::demo::Args),
+    Trace(commands::trace::TraceArgs),
 }
 
 /// Runs the program with the arguments of the process.
@@ -109,6 +110,7 @@ fn run(cli: &Cli, ui: &Ui) -> Result<u8, Error> {
             Command::Permissions(args) => commands::permissions::run(args, ui),
             Command::Explain(args) => commands::explain::run(args, ui),
             Command::Demo(args) => commands::demo::run(args, ui).await,
+            Command::Trace(args) => commands::trace::trace(args, ui),
         }
     });
     // A thread may still wait for a line from the terminal; nobody will answer it any more.

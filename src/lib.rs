@@ -15,6 +15,7 @@ pub mod iam;
 pub mod json_text;
 pub mod judges;
 pub mod model;
+pub mod network;
 pub mod plan;
 pub mod pulls;
 pub mod render;

@@ -12,7 +12,9 @@ use serde_json::value::RawValue;
 
 use crate::error::{Code, Error};
 use crate::json_text::{Fields, indent_before, laid_out, range_within};
-use crate::model::snapshot::{About, RowChange, Shape, Snapshot, TABLES, Table, Unread};
+use crate::model::snapshot::{
+    About, Misshapen, RowChange, Shape, Snapshot, TABLES, Table, Unread, file_reader, table,
+};
 
 /// The file that `ecr-fix snapshot` adds: where, when, and what was refused.
 const ABOUT_FILE: &str = "snapshot.json";
@@ -57,28 +59,40 @@ pub fn load(dir: &Path) -> Result<Loaded, Error> {
             continue;
         }
         let top: Fields<'_> = serde_json::from_str(&text).map_err(|error| not_json(&file, &error))?;
-        for (key, value) in &top {
-            match TABLES.iter().find(|table| table.key == key) {
-                Some(table) => {
-                    (table.read)(&mut loaded.snapshot, value).map_err(|misshapen| {
-                        Error::new(
-                            Code::BadInput,
-                            format!(
-                                "{} has an unexpected shape at /{key}{}",
-                                file.display(),
-                                misshapen.pointer
-                            ),
-                            "print it again with the AWS CLI (`--output json`) and leave it as it is",
-                        )
-                        .because(misshapen.expected)
-                    })?;
-                    loaded.snapshot.keys.insert(table.key.to_owned());
-                }
-                None => loaded.ignored.push((file.clone(), key.clone().into_owned())),
-            }
-        }
+        read_file(&mut loaded, &file, &text, &top)?;
     }
     Ok(loaded)
+}
+
+fn read_file(loaded: &mut Loaded, file: &Path, text: &str, top: &Fields<'_>) -> Result<(), Error> {
+    let snapshot = &mut loaded.snapshot;
+    for (key, value) in top {
+        let read = match (table(key), file_reader(key)) {
+            (Some(table), _) if table.shape == Shape::WholeFile => {
+                let whole = serde_json::from_str(text).map_err(|error| not_json(file, &error))?;
+                (table.read)(snapshot, whole)
+            }
+            (Some(table), _) => (table.read)(snapshot, value)
+                .map_err(|wrong| Misshapen { pointer: format!("/{key}{}", wrong.pointer), ..wrong }),
+            (None, Some(reader)) => (reader.read)(snapshot, top, file),
+            (None, None) => {
+                loaded.ignored.push((file.to_owned(), key.clone().into_owned()));
+                continue;
+            }
+        };
+        read.map_err(|wrong| misshapen(file, &wrong))?;
+        snapshot.keys.insert(key.clone().into_owned());
+    }
+    Ok(())
+}
+
+fn misshapen(file: &Path, wrong: &Misshapen) -> Error {
+    Error::new(
+        Code::BadInput,
+        format!("{} has an unexpected shape at {}", file.display(), wrong.pointer),
+        "print it again with the AWS CLI (`--output json`) and leave it as it is",
+    )
+    .because(&wrong.expected)
 }
 
 /// Writes the rows that differ between two states of a world into the directory that it was read from.
@@ -89,7 +103,7 @@ pub fn load(dir: &Path) -> Result<Loaded, Error> {
 /// A row that is in no file, or a file that cannot be written. Each file is replaced as a whole or not at all.
 pub fn write_changes(dir: &Path, before: &Snapshot, after: &Snapshot) -> Result<(), Error> {
     let (mut before, mut after) = (before.clone(), after.clone());
-    for table in TABLES {
+    for table in TABLES.iter().copied().flatten() {
         for change in (table.changes)(&mut before, &mut after) {
             write_change(dir, table, &change)?;
         }
@@ -134,18 +148,25 @@ fn write_change(dir: &Path, table: &Table, change: &RowChange) -> Result<(), Err
     for file in files(dir)? {
         let text = read(&file)?;
         let Ok(top) = serde_json::from_str::<Fields<'_>>(&text) else { continue };
-        let Some(row) = find_row(&top, table, change) else { continue };
+        let Some(row) = find_row(&text, &top, table, change) else { continue };
         let edited = edit_row(&text, row, old, new).ok_or_else(lost)?;
         return replace_file(&file, edited.as_bytes());
     }
     Err(lost())
 }
 
-fn find_row<'a>(top: &Fields<'a>, table: &Table, change: &RowChange) -> Option<&'a RawValue> {
+fn find_row<'a>(text: &'a str, top: &Fields<'a>, table: &Table, change: &RowChange) -> Option<&'a RawValue> {
     let value = *top.get(table.key)?;
     let rows: Vec<&RawValue> = match table.shape {
         Shape::One => vec![value],
+        Shape::WholeFile => vec![serde_json::from_str(text).ok()?],
         Shape::List => serde_json::from_str(value.get()).ok()?,
+        Shape::Nested(inner) => serde_json::from_str::<Vec<Fields<'a>>>(value.get())
+            .ok()?
+            .iter()
+            .filter_map(|object| serde_json::from_str::<Vec<&'a RawValue>>(object.get(inner)?.get()).ok())
+            .flatten()
+            .collect(),
     };
     rows.into_iter().find(|row| (change.id_of)(row.get()).as_ref() == Some(&change.id))
 }

@@ -10,4 +10,5 @@ pub mod plan;
 pub mod rollback;
 pub mod runs;
 pub mod show;
+pub mod trace;
 pub mod world;

@@ -123,6 +123,9 @@ pub struct FargateSelector {
     pub labels: BTreeMap<String, String>,
 }
 
+/// The keys of EKS.
+pub const TABLES: &[Table] = &[Cluster::TABLE, Nodegroup::TABLE, FargateProfile::TABLE];
+
 impl Record for Cluster {
     const TABLE: Table = Table::one::<Cluster>("cluster");
 

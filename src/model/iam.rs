@@ -136,6 +136,9 @@ pub struct InstanceProfile {
     pub roles: Vec<Role>,
 }
 
+/// The keys of IAM.
+pub const TABLES: &[Table] = &[Role::TABLE, ManagedPolicy::TABLE, InstanceProfile::TABLE];
+
 impl Record for Role {
     const TABLE: Table = Table::list::<Role>("RoleDetailList");
 

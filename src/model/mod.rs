@@ -2,6 +2,7 @@
 
 pub mod arn;
 pub mod aws_accounts;
+pub mod ec2;
 pub mod ecr_host;
 pub mod eks;
 pub mod iam;

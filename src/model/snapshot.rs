@@ -1,12 +1,15 @@
 //! The world as plain data: what was read, and what could not be read.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Seen, eks, iam};
+use super::{Seen, ec2, eks, iam};
+use crate::json_text::Fields;
 
 /// Everything that a diagnosis may look at.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -25,6 +28,8 @@ pub struct Snapshot {
     pub policies: BTreeMap<String, iam::ManagedPolicy>,
     /// By ARN.
     pub instance_profiles: BTreeMap<String, iam::InstanceProfile>,
+    /// The network.
+    pub ec2: ec2::Ec2,
     /// What was refused, or failed.
     pub unread: Vec<Unread>,
     /// The top-level keys that were read: a list that was read tells what is absent.
@@ -80,6 +85,11 @@ pub trait Record: Serialize + DeserializeOwned + Clone + PartialEq {
 
     /// The rows of its kind.
     fn rows(snapshot: &mut Snapshot) -> &mut BTreeMap<String, Self>;
+
+    /// Takes over a row of the same id that was read later.
+    fn merge(&mut self, newer: Self) {
+        *self = newer;
+    }
 }
 
 /// A top-level key of snapshot files, and how its value is read.
@@ -102,6 +112,10 @@ pub enum Shape {
     List,
     /// `{"cluster": ROW}`
     One,
+    /// `{"Reservations": [{"Instances": [ROW, …]}, …]}`
+    Nested(&'static str),
+    /// The file is the row: `{"VpcId": "…", "EnableDnsSupport": …}`
+    WholeFile,
 }
 
 /// A value of a known key that does not have the shape it should.
@@ -136,17 +150,87 @@ impl Table {
     pub const fn one<R: Record>(key: &'static str) -> Table {
         Table { key, shape: Shape::One, read: read_one::<R>, changes: changes::<R> }
     }
+
+    /// A key whose value is a list of objects, each of which holds a list of rows under `inner`.
+    pub const fn nested<R: Record>(key: &'static str, inner: &'static str) -> Table {
+        Table { key, shape: Shape::Nested(inner), read: read_nested::<R>, changes: changes::<R> }
+    }
+
+    /// A key by which a file is known whose top level is one row.
+    pub const fn whole_file<R: Record>(key: &'static str) -> Table {
+        Table { key, shape: Shape::WholeFile, read: read_one::<R>, changes: changes::<R> }
+    }
+}
+
+/// A top-level key whose value belongs to an id beside it in the file, or in the path of the file.
+#[derive(Clone, Copy)]
+pub struct FileReader {
+    /// The key, as the AWS CLI prints it.
+    pub key: &'static str,
+    /// Reads the file into the snapshot. Pointers of errors start at the top level.
+    pub read: fn(&mut Snapshot, &Fields<'_>, &Path) -> Result<(), Misshapen>,
+}
+
+/// Every key that is read together with its surroundings.
+pub const FILE_READERS: &[&[FileReader]] = &[ec2::FILE_READERS];
+
+/// The value of a key, or the default where it is missing or `null`.
+///
+/// # Errors
+/// The value has another shape.
+pub fn read_key<T: DeserializeOwned + Default>(top: &Fields<'_>, key: &str) -> Result<T, Misshapen> {
+    let Some(value) = top.get(key) else { return Ok(T::default()) };
+    let value: Option<T> = typed(value).map_err(|wrong| wrong.below(key))?;
+    Ok(value.unwrap_or_default())
+}
+
+/// The id that the rows under `key` belong to: the value of `beside`, or the part of the path that starts so.
+///
+/// # Errors
+/// Neither the file nor its path names it.
+pub fn id_in_file(
+    top: &Fields<'_>,
+    beside: &str,
+    file: &Path,
+    prefix: &str,
+    key: &str,
+) -> Result<String, Misshapen> {
+    if let Some(id) = read_key::<Option<String>>(top, beside)? {
+        return Ok(id);
+    }
+    let in_path = file.iter().rev().find_map(|part| {
+        let part = part.to_string_lossy();
+        let rest = part.get(part.find(prefix)?..)?;
+        let id = rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').next()?;
+        Some(id.to_owned())
+    });
+    in_path.ok_or_else(|| Misshapen {
+        pointer: format!("/{key}"),
+        expected: format!(
+            "expected to be told whose rows these are: by a key {beside:?} beside it, or by a file name such as {prefix}0123.json"
+        ),
+    })
+}
+
+impl Misshapen {
+    fn below(self, key: &str) -> Misshapen {
+        let key = key.replace('~', "~0").replace('/', "~1");
+        Misshapen { pointer: format!("/{key}{}", self.pointer), ..self }
+    }
 }
 
 /// Every key that is understood. A file may hold any of them.
-pub const TABLES: &[Table] = &[
-    eks::Cluster::TABLE,
-    eks::Nodegroup::TABLE,
-    eks::FargateProfile::TABLE,
-    iam::Role::TABLE,
-    iam::ManagedPolicy::TABLE,
-    iam::InstanceProfile::TABLE,
-];
+pub const TABLES: &[&[Table]] = &[eks::TABLES, iam::TABLES, ec2::TABLES];
+
+/// The table of a key.
+pub fn table(key: &str) -> Option<&'static Table> {
+    TABLES.iter().copied().flatten().find(|table| table.key == key)
+}
+
+/// The reader of a key that is read together with its surroundings.
+pub fn file_reader(key: &str) -> Option<&'static FileReader> {
+    FILE_READERS.iter().copied().flatten().find(|reader| reader.key == key)
+}
 
 impl Snapshot {
     /// A role by its ARN.
@@ -171,18 +255,45 @@ impl Snapshot {
 }
 
 fn read_list<R: Record>(snapshot: &mut Snapshot, value: &RawValue) -> Result<(), Misshapen> {
-    let rows: Vec<R> = typed(value)?;
-    R::rows(snapshot).extend(rows.into_iter().map(|row| (row.id(), row)));
+    let rows: Vec<Option<R>> = typed::<Option<_>>(value)?.unwrap_or_default();
+    rows.into_iter().flatten().for_each(|row| put(snapshot, row));
     Ok(())
+}
+
+fn read_nested<R: Record>(snapshot: &mut Snapshot, value: &RawValue) -> Result<(), Misshapen> {
+    let inner = match R::TABLE.shape {
+        Shape::Nested(inner) => inner,
+        Shape::List | Shape::One | Shape::WholeFile => return read_list::<R>(snapshot, value),
+    };
+    let outer: Vec<Fields<'_>> = parse(value)?;
+    for (index, object) in outer.iter().enumerate() {
+        let rows: Vec<Option<R>> = read_key(object, inner)
+            .map_err(|wrong| Misshapen { pointer: format!("/{index}{}", wrong.pointer), ..wrong })?;
+        rows.into_iter().flatten().for_each(|row| put(snapshot, row));
+    }
+    Ok(())
+}
+
+fn put<R: Record>(snapshot: &mut Snapshot, row: R) {
+    match R::rows(snapshot).entry(row.id()) {
+        Entry::Vacant(place) => {
+            place.insert(row);
+        }
+        Entry::Occupied(mut place) => place.get_mut().merge(row),
+    }
 }
 
 fn read_one<R: Record>(snapshot: &mut Snapshot, value: &RawValue) -> Result<(), Misshapen> {
     let row: R = typed(value)?;
-    R::rows(snapshot).insert(row.id(), row);
+    put(snapshot, row);
     Ok(())
 }
 
 fn typed<T: DeserializeOwned>(value: &RawValue) -> Result<T, Misshapen> {
+    parse(value)
+}
+
+fn parse<'a, T: Deserialize<'a>>(value: &'a RawValue) -> Result<T, Misshapen> {
     let mut reader = serde_json::Deserializer::from_str(value.get());
     serde_path_to_error::deserialize(&mut reader)
         .map_err(|error| Misshapen { pointer: pointer(error.path()), expected: error.inner().to_string() })

@@ -4,6 +4,7 @@ pub mod explanation;
 pub mod json;
 pub mod terminal;
 pub mod text;
+pub mod trace;
 
 use std::io::Write as _;
 

@@ -1,0 +1,310 @@
+//! `ecr-fix trace`: follows one network path hop by hop, both directions.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::cli::Format;
+use crate::error::{Code, Error};
+use crate::model::Snapshot;
+use crate::network::names::RegistryHost;
+use crate::network::{Destination, Network, Service, Source, Trace, Verdict, pull};
+use crate::render;
+use crate::render::terminal::Paint;
+use crate::snapshot_dir;
+use crate::ui::Ui;
+
+/// The port of HTTPS, which every flow of a pull uses.
+const DEFAULT_PORT: u16 = 443;
+
+/// Follows one network path hop by hop, both directions.
+///
+/// Says where packets or their replies stop, and which rule, route or ACL entry decides. What the snapshot does not hold
+/// makes the answer unknown.
+#[derive(Debug, clap::Args)]
+pub struct TraceArgs {
+    /// Where packets come from: an instance, network interface, subnet, node group, node, Fargate profile, or an address
+    #[arg(long, env = "ECR_FIX_FROM", value_name = "SOURCE")]
+    from: String,
+    /// Where they go: IP, IP:PORT, HOST, HOST:PORT, a component id, or pull:IMAGE for the flows of a pull
+    #[arg(long, env = "ECR_FIX_TO", value_name = "DESTINATION")]
+    to: String,
+    /// tcp, udp, icmp, the number of a protocol, or -1 for all
+    #[arg(long, env = "ECR_FIX_PROTOCOL", default_value = "tcp", allow_hyphen_values = true)]
+    protocol: String,
+    /// Trace every network interface behind the source, alike ones once
+    #[arg(long, env = "ECR_FIX_ALL")]
+    all: bool,
+    /// The world as JSON files
+    #[arg(long, env = "ECR_FIX_SNAPSHOT", value_name = "DIR")]
+    snapshot: PathBuf,
+    /// Say which flows are different in a later snapshot
+    #[arg(long, env = "ECR_FIX_DIFF", value_name = "DIR")]
+    diff: Option<PathBuf>,
+}
+
+/// Answers with the exit code of the process: 0 for every verdict.
+///
+/// # Errors
+/// The snapshot cannot be read, or holds no such source or destination.
+pub fn trace(args: &TraceArgs, ui: &Ui) -> Result<u8, Error> {
+    let question = Question::of(args)?;
+    let answer = question.ask(&load(&args.snapshot, ui)?)?;
+    match &args.diff {
+        None => {
+            note_others(&answer, args, ui);
+            show(ui, &answer, |paint| render::trace::answer(&answer, paint));
+        }
+        Some(other) => {
+            let changes = Changes::between(answer, question.ask(&load(other, ui)?)?);
+            show(ui, &changes, |paint| render::trace::changes(&changes, paint));
+        }
+    }
+    Ok(0)
+}
+
+fn load(dir: &Path, ui: &Ui) -> Result<Snapshot, Error> {
+    let loaded = snapshot_dir::load(dir)?;
+    if ui.verbose > 0 {
+        for (file, key) in &loaded.ignored {
+            ui.note(&format!("{}: {} is ignored", file.display(), render::terminal::clean(key)));
+        }
+    }
+    Ok(loaded.snapshot)
+}
+
+fn show(ui: &Ui, answer: &impl Serialize, text: impl FnOnce(Paint) -> String) {
+    match ui.format {
+        Format::Json => ui.answer(&render::json::document(answer)),
+        Format::Text => ui.answer(&text(Paint { on: ui.color })),
+    }
+}
+
+fn note_others(answer: &Answer, args: &TraceArgs, ui: &Ui) {
+    if answer.others > 0 {
+        ui.note(&format!(
+            "{} stands for {} more network interfaces: --all traces them too",
+            args.from, answer.others
+        ));
+    }
+}
+
+/// What is asked of a snapshot.
+#[derive(Debug)]
+pub struct Question {
+    from: String,
+    to: Target,
+    protocol: String,
+    all: bool,
+}
+
+#[derive(Debug)]
+enum Target {
+    Pull(RegistryHost),
+    Component(String),
+}
+
+/// What a snapshot answers. The worst flow stands at the top, in the shape of the contract.
+#[derive(Debug, Serialize)]
+pub struct Answer {
+    format_version: &'static str,
+    /// The worst of all flows.
+    #[serde(flatten)]
+    pub worst: Trace,
+    /// Every flow, where there are several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub flows: Vec<Flow>,
+    #[serde(skip)]
+    others: usize,
+}
+
+/// One flow of an answer.
+#[derive(Clone, Debug, Serialize)]
+pub struct Flow {
+    /// The source, or the first of its class.
+    pub from: String,
+    /// How many sources it stands for.
+    pub sources: usize,
+    /// The destination, or the flow of a pull.
+    pub to: String,
+    /// Protocol and port.
+    pub service: String,
+    /// How it goes.
+    #[serde(flatten)]
+    pub trace: Trace,
+}
+
+/// The flows that differ between two snapshots.
+#[derive(Debug, Serialize)]
+pub struct Changes {
+    format_version: &'static str,
+    /// In the order of the flows.
+    pub changes: Vec<Change>,
+    /// How many flows are the same.
+    pub unchanged: usize,
+}
+
+/// One flow that differs: absent where a snapshot does not have it.
+#[derive(Debug, Serialize)]
+pub struct Change {
+    /// The source.
+    pub from: String,
+    /// The destination, or the flow of a pull.
+    pub to: String,
+    /// In `--snapshot`.
+    pub before: Option<Trace>,
+    /// In `--diff`.
+    pub after: Option<Trace>,
+}
+
+impl Question {
+    fn of(args: &TraceArgs) -> Result<Question, Error> {
+        let to = match args.to.strip_prefix("pull:") {
+            None => Target::Component(args.to.clone()),
+            Some(image) => Target::Pull(RegistryHost::of(image).ok_or_else(|| not_ecr(image))?),
+        };
+        Ok(Question {
+            from: args.from.clone(),
+            to,
+            protocol: args.protocol.clone(),
+            all: args.all || args.diff.is_some(),
+        })
+    }
+
+    /// Asks a snapshot.
+    ///
+    /// # Errors
+    /// It holds no such source or destination.
+    pub fn ask(&self, snapshot: &Snapshot) -> Result<Answer, Error> {
+        let network = Network::of(snapshot);
+        let mut sources = network.resolve_source(&self.from)?;
+        let others = if self.all { 0 } else { sources.len().saturating_sub(1) };
+        if !self.all {
+            sources.truncate(1);
+        }
+        let mut flows = Vec::new();
+        for class in network.classes(&sources) {
+            let Some(source) = class.first() else { continue };
+            flows.extend(self.flows(&network, source, class.len())?);
+        }
+        let worst = flows.iter().rev().max_by_key(|flow| flow.trace.verdict).map(|flow| flow.trace.clone());
+        let Some(worst) = worst else {
+            return Err(Error::new(
+                Code::NotFound,
+                format!("{} stands for no network interface", self.from),
+                "name an instance or a network interface",
+            ));
+        };
+        let many = self.all || matches!(self.to, Target::Pull(_));
+        Ok(Answer {
+            format_version: "1.0",
+            worst,
+            flows: if many || flows.len() > 1 { flows } else { flows.into_iter().take(1).collect() },
+            others,
+        })
+    }
+
+    fn flows(&self, network: &Network<'_>, source: &Source, sources: usize) -> Result<Vec<Flow>, Error> {
+        let flow = |to: &str, service: Service, trace: Trace| Flow {
+            from: source.name(),
+            sources,
+            to: to.to_owned(),
+            service: service.to_string(),
+            trace,
+        };
+        match &self.to {
+            Target::Pull(registry) => {
+                let hosts = registry.hosts();
+                let flows = pull::flows(network, source, registry);
+                let https = Service::tcp(DEFAULT_PORT);
+                Ok(vec![
+                    flow("dns", Service::udp(53), flows.dns),
+                    flow(&hosts.api, https, flows.ecr_api),
+                    flow(&hosts.registry, https, flows.registry),
+                    flow(&hosts.layers, https, flows.layers),
+                ])
+            }
+            Target::Component(text) => {
+                let (to, port) = network.resolve_destination(text)?;
+                let service = service(&self.protocol, port)?;
+                Ok(vec![flow(&name(&to), service, network.trace(source, &to, service))])
+            }
+        }
+    }
+}
+
+impl Changes {
+    fn between(before: Answer, after: Answer) -> Changes {
+        let mut changes = Vec::new();
+        let mut unchanged = 0;
+        let mut after = after.flows;
+        for old in before.flows {
+            let place = after.iter().position(|new| (&new.from, &new.to) == (&old.from, &old.to));
+            let new = place.map(|place| after.remove(place));
+            let same = |new: &Flow| {
+                (new.trace.verdict, &new.trace.forward, &new.trace.return_path)
+                    == (old.trace.verdict, &old.trace.forward, &old.trace.return_path)
+            };
+            if new.as_ref().is_some_and(same) {
+                unchanged += 1;
+                continue;
+            }
+            changes.push(Change {
+                from: old.from,
+                to: old.to,
+                before: Some(old.trace),
+                after: new.map(|new| new.trace),
+            });
+        }
+        let only_new = after.into_iter().map(|new| Change {
+            from: new.from,
+            to: new.to,
+            before: None,
+            after: Some(new.trace),
+        });
+        changes.extend(only_new);
+        Changes { format_version: "1.0", changes, unchanged }
+    }
+}
+
+/// The verdict of a flow that may not be there.
+pub fn verdict(trace: Option<&Trace>) -> &'static str {
+    trace.map_or("absent", |trace| Verdict::as_str(trace.verdict))
+}
+
+fn name(to: &Destination) -> String {
+    match to {
+        Destination::Address(address) => address.to_string(),
+        Destination::Name(id)
+        | Destination::Interface(id)
+        | Destination::Endpoint(id)
+        | Destination::PrefixList(id) => id.clone(),
+        Destination::Internet => "internet".to_owned(),
+    }
+}
+
+fn service(protocol: &str, port: Option<u16>) -> Result<Service, Error> {
+    let port = port.unwrap_or(DEFAULT_PORT);
+    match protocol.to_ascii_lowercase().as_str() {
+        "tcp" | "6" => Ok(Service::tcp(port)),
+        "udp" | "17" => Ok(Service::udp(port)),
+        "icmp" | "1" | "icmpv6" | "58" => Ok(Service::ping()),
+        "-1" | "all" => Ok(Service::all()),
+        other => match other.parse() {
+            Ok(number) => Ok(Service::of_protocol(number)),
+            Err(_) => Err(Error::new(
+                Code::Usage,
+                format!("there is no protocol {protocol}"),
+                "use tcp, udp, icmp, the number of a protocol, or -1 for all",
+            )),
+        },
+    }
+}
+
+fn not_ecr(image: &str) -> Error {
+    Error::new(
+        Code::BadInput,
+        format!("{image} is not an image of an ECR registry"),
+        "name it in full: pull:ACCOUNT.dkr.ecr.REGION.amazonaws.com/REPOSITORY:TAG",
+    )
+}

@@ -1,0 +1,125 @@
+//! The flows of a pull: name resolution, the ECR API, the registry, and the bucket that serves layers.
+
+use serde::Serialize;
+
+use super::filter::Service;
+use super::names::{self, RegistryHost, Resolver};
+use super::trace::{Blocker, Decision, Hop, HopKind, Reason, Side, Trace, Verdict};
+use super::{Destination, Network, Source};
+use crate::model::Seen;
+
+/// HTTPS.
+const HTTPS: Service = Service::tcp(443);
+
+/// What becomes of the flows of one pull, in the order in which a pull needs them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Flows {
+    /// To the resolver.
+    pub dns: Trace,
+    /// To `api.ecr`, for the token.
+    pub ecr_api: Trace,
+    /// To the registry host, for the manifest.
+    pub registry: Trace,
+    /// To the bucket, for the layers.
+    pub layers: Trace,
+}
+
+impl Flows {
+    /// Each flow with its name.
+    pub fn named(&self) -> [(&'static str, &Trace); 4] {
+        [
+            ("dns", &self.dns),
+            ("ecr_api", &self.ecr_api),
+            ("registry", &self.registry),
+            ("layers", &self.layers),
+        ]
+    }
+
+    /// The worst of the four.
+    pub fn verdict(&self) -> Verdict {
+        self.named().iter().map(|(_, trace)| trace.verdict).max().unwrap_or(Verdict::Unknown)
+    }
+}
+
+/// Follows every flow of pulling from a registry.
+pub fn flows(network: &Network<'_>, source: &Source, registry: &RegistryHost) -> Flows {
+    let hosts = registry.hosts();
+    let to = |host: &str| network.trace(source, &Destination::Name(host.to_owned()), HTTPS);
+    Flows {
+        dns: dns(network, source),
+        ecr_api: to(&hosts.api),
+        registry: to(&hosts.registry),
+        layers: to(&hosts.layers),
+    }
+}
+
+/// The flows of many sources, each class of sources traced once: the sources of each class, and what becomes of them.
+pub fn flows_by_class<'s>(
+    network: &Network<'_>,
+    sources: &'s [Source],
+    registry: &RegistryHost,
+) -> Vec<(Vec<&'s Source>, Flows)> {
+    let classes = network.classes(sources).into_iter();
+    classes
+        .filter_map(|class| Some((flows(network, class.first()?, registry), class)))
+        .map(|(flows, class)| (class, flows))
+        .collect()
+}
+
+/// To the resolver that the VPC's DHCP options name.
+pub fn dns(network: &Network<'_>, source: &Source) -> Trace {
+    let mut hops = network.first_hops(source);
+    let Some(vpc) = network.vpc_of(source) else {
+        return Trace::unknown(hops, "the VPC of the source was not read");
+    };
+    let id = network.vpcs.get(vpc).map(|vpc| vpc.id.clone()).unwrap_or_default();
+    match names::resolver(network, vpc) {
+        Resolver::Unknown(why) => Trace::unknown(hops, why),
+        Resolver::Custom(servers) => custom_dns(network, source, &servers),
+        Resolver::Amazon => {
+            let hop = Hop::new(HopKind::Resolver, "Amazon resolver");
+            match names::dns_support(network, &id) {
+                Seen::Known(true) => {
+                    hops.push(hop.saying("not filtered by groups and network ACLs"));
+                    Trace { verdict: Verdict::Reachable, unknown: Vec::new(), ..Trace::unknown(hops, "") }
+                }
+                Seen::Known(false) => {
+                    let because =
+                        format!("enableDnsSupport of {id} is off: the Amazon resolver does not answer");
+                    hops.push(hop.decided(Decision::Deny, because.clone()));
+                    let blocker = Blocker {
+                        component: id,
+                        kind: HopKind::Dns,
+                        reason: Reason::Dns,
+                        side: Side::Source,
+                        on_return: false,
+                        because,
+                        failing: Vec::new(),
+                    };
+                    Trace::blocked(hops, blocker)
+                }
+                Seen::Absent | Seen::Unread(_) => {
+                    Trace::unknown(hops, format!("enableDnsSupport of {id} was not read"))
+                }
+            }
+        }
+    }
+}
+
+/// A custom server may be out of reach; what one within reach answers is not in the snapshot.
+fn custom_dns(network: &Network<'_>, source: &Source, servers: &[std::net::IpAddr]) -> Trace {
+    let traces =
+        servers.iter().map(|server| network.trace(source, &Destination::Address(*server), Service::udp(53)));
+    let Some(mut best) = Trace::any(traces.collect()) else {
+        return Trace::unknown(network.first_hops(source), "the DHCP options name no DNS server");
+    };
+    if best.verdict != Verdict::Blocked {
+        best.verdict = Verdict::Unknown;
+        let names: Vec<String> = servers.iter().map(ToString::to_string).collect();
+        best.unknown.push(format!(
+            "what the custom DNS servers ({}) answer is not in the snapshot",
+            names.join(", ")
+        ));
+    }
+    best
+}
