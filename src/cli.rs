@@ -71,6 +71,7 @@ enum Command {
     Runs(commands::runs::Args),
     Permissions(commands::permissions::Args),
     Simulate(Box<commands::simulate::Args>),
+    Explain(commands::explain::Args),
     Demo(commands::demo::Args),
     Trace(commands::trace::TraceArgs),
 }
@@ -109,6 +110,7 @@ fn run(cli: &Cli, ui: &Ui) -> Result<u8, Error> {
             Command::Runs(args) => commands::runs::run(args, ui),
             Command::Permissions(args) => commands::permissions::run(args, ui),
             Command::Simulate(args) => commands::simulate::run(args, ui).await,
+            Command::Explain(args) => commands::explain::run(args, ui),
             Command::Demo(args) => commands::demo::run(args, ui).await,
             Command::Trace(args) => commands::trace::trace(args, ui),
         }

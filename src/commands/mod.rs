@@ -4,6 +4,7 @@ pub mod apply;
 pub mod consent;
 pub mod demo;
 pub mod diagnose;
+pub mod explain;
 pub mod permissions;
 pub mod plan;
 pub mod rollback;

@@ -83,7 +83,7 @@ fn flows_of(
             (Leg::RegistryNetwork, found.registry),
             (Leg::LayerNetwork, found.layers),
         ];
-        flows.extend(legs.map(|(leg, trace)| (leg, trace, (*source).clone())));
+        flows.extend(legs.map(|(leg, flow)| (leg, flow.trace, (*source).clone())));
     }
     flows
 }
@@ -173,7 +173,7 @@ fn no_route(
         return vec![("s3-gateway-route-table-missing", gateway.vpc_endpoint_id.clone())];
     }
     if let Some(endpoint) = of_service.first() {
-        return unused(network, world, endpoint, &vpc);
+        return unused(network, endpoint, &vpc);
     }
     let missing = match service {
         "ecr.api" => "vpce-ecr-api-missing",
@@ -190,12 +190,7 @@ fn no_route(
 }
 
 /// There is an endpoint, and names do not lead to it.
-fn unused(
-    network: &Network<'_>,
-    _world: &World<'_>,
-    endpoint: &VpcEndpoint,
-    vpc: &str,
-) -> Vec<(&'static str, String)> {
+fn unused(network: &Network<'_>, endpoint: &VpcEndpoint, vpc: &str) -> Vec<(&'static str, String)> {
     let known_off = |seen| matches!(seen, crate::model::Seen::Known(false));
     if !endpoint.state.eq_ignore_ascii_case("available") {
         vec![("vpce-not-available", endpoint.vpc_endpoint_id.clone())]

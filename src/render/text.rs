@@ -406,7 +406,7 @@ fn steps(steps: &[String], indent: usize) -> String {
 }
 
 /// Text within the width of the page, indented; the lines after the first a little more.
-fn wrapped(text: &str, indent: usize) -> String {
+pub(super) fn wrapped(text: &str, indent: usize) -> String {
     let (first, rest) = (" ".repeat(indent), " ".repeat(indent + 2));
     let options =
         textwrap::Options::new(WIDTH).initial_indent(&first).subsequent_indent(&rest).break_words(false);
