@@ -9,6 +9,7 @@ mod harness;
 mod interrupts;
 mod reading;
 mod refusals;
+mod stories;
 mod support;
 mod trouble;
 mod whole_loop;

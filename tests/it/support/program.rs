@@ -73,11 +73,13 @@ impl Program {
             program = program.env(name, path.to_str().expect("UTF-8"));
         }
         // One attempt: the emulator answers what it does not know with an error 500, and the SDK would try again.
+        // A short wait for changes: the emulator shows them at once, or the proxy never does.
         let path = std::env::var("PATH").expect("a PATH");
         program
             .env("PATH", &path)
             .env("TERM", "xterm")
             .env("AWS_MAX_ATTEMPTS", "1")
+            .env("ECR_FIX_WAIT", "4s")
             .env("AWS_EC2_METADATA_DISABLED", "true")
     }
 
