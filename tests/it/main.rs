@@ -8,6 +8,7 @@ mod exit_codes;
 mod harness;
 mod interrupts;
 mod refusals;
+mod sandbox;
 mod stories;
 mod support;
 mod trouble;
