@@ -70,6 +70,8 @@ enum Command {
     Rollback(commands::rollback::Args),
     Runs(commands::runs::Args),
     Permissions(commands::permissions::Args),
+    Simulate(Box<commands::simulate::Args>),
+    Explain(commands::explain::Args),
     Demo(commands::demo::Args),
     Trace(commands::trace::TraceArgs),
 }
@@ -107,6 +109,8 @@ fn run(cli: &Cli, ui: &Ui) -> Result<u8, Error> {
             Command::Rollback(args) => commands::rollback::run(args, ui).await,
             Command::Runs(args) => commands::runs::run(args, ui),
             Command::Permissions(args) => commands::permissions::run(args, ui),
+            Command::Simulate(args) => commands::simulate::run(args, ui).await,
+            Command::Explain(args) => commands::explain::run(args, ui),
             Command::Demo(args) => commands::demo::run(args, ui).await,
             Command::Trace(args) => commands::trace::trace(args, ui),
         }

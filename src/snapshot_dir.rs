@@ -58,15 +58,19 @@ pub fn load(dir: &Path) -> Result<Loaded, Error> {
             loaded.snapshot.keys.extend(about.keys);
             continue;
         }
-        let top: Fields<'_> = serde_json::from_str(&text).map_err(|error| not_json(&file, &error))?;
-        read_file(&mut loaded, &file, &text, &top)?;
+        read_file(&mut loaded, &file, &text)?;
     }
     Ok(loaded)
 }
 
-fn read_file(loaded: &mut Loaded, file: &Path, text: &str, top: &Fields<'_>) -> Result<(), Error> {
+/// Reads one file of a directory, whose path is only looked at.
+///
+/// # Errors
+/// As [`load`].
+pub fn read_file(loaded: &mut Loaded, file: &Path, text: &str) -> Result<(), Error> {
+    let top: Fields<'_> = serde_json::from_str(text).map_err(|error| not_json(file, &error))?;
     let snapshot = &mut loaded.snapshot;
-    for (key, value) in top {
+    for (key, value) in &top {
         let read = match (table(key), file_reader(key)) {
             (Some(table), _) if table.shape == Shape::WholeFile => {
                 let whole = serde_json::from_str(text).map_err(|error| not_json(file, &error))?;
@@ -74,7 +78,7 @@ fn read_file(loaded: &mut Loaded, file: &Path, text: &str, top: &Fields<'_>) -> 
             }
             (Some(table), _) => (table.read)(snapshot, value)
                 .map_err(|wrong| Misshapen { pointer: format!("/{key}{}", wrong.pointer), ..wrong }),
-            (None, Some(reader)) => (reader.read)(snapshot, top, file),
+            (None, Some(reader)) => (reader.read)(snapshot, &top, file),
             (None, None) => {
                 loaded.ignored.push((file.to_owned(), key.clone().into_owned()));
                 continue;

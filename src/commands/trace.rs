@@ -214,15 +214,8 @@ impl Question {
         };
         match &self.to {
             Target::Pull(registry) => {
-                let hosts = registry.hosts();
                 let flows = pull::flows(network, source, registry);
-                let https = Service::tcp(DEFAULT_PORT);
-                Ok(vec![
-                    flow("dns", Service::udp(53), flows.dns),
-                    flow(&hosts.api, https, flows.ecr_api),
-                    flow(&hosts.registry, https, flows.registry),
-                    flow(&hosts.layers, https, flows.layers),
-                ])
+                Ok(flows.in_order().map(|one| flow(&one.host, one.service, one.trace.clone())).to_vec())
             }
             Target::Component(text) => {
                 let (to, port) = network.resolve_destination(text)?;

@@ -91,7 +91,9 @@ pub enum Refused {
 pub fn refused(message: &Message) -> Option<(Refused, &str)> {
     let said = message.bare_forbidden().filter(|_| message.is_in_scope() && !message.asked_mirror())?;
     if message.is_public() {
-        return Some((Refused::Public, said));
+        let of_content =
+            message.requests.last().is_some_and(|request| request.host.ends_with(".cloudfront.net"));
+        return (!of_content).then_some((Refused::Public, said));
     }
     if !matches!(message.target(), Some(Target::Registry) | None) {
         return None;

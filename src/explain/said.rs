@@ -165,6 +165,7 @@ const SENTENCES: &[(&str, Said)] = &[
     ("source image rejected", Said::Rejected),
     ("no matching signatures", Said::Rejected),
     ("upstreamaccessdenied", Said::UpstreamDenied),
+    ("authentication to the upstream registry failed", Said::UpstreamDenied),
     ("unabletoaccesssecretexception", Said::UpstreamDenied),
     ("unabletodecryptsecretvalueexception", Said::UpstreamDenied),
     ("secretnotfoundexception", Said::UpstreamDenied),
@@ -236,6 +237,11 @@ impl Sayings {
                 found.push((*said, excerpt(text, at, end_of_clause(lower, at + sentence.len()))));
             }
         }
+        let known =
+            found.iter().any(|(said, _)| matches!(said, Said::RepositoryUnknown | Said::NoPullAccess));
+        if let Some((from, to)) = repository_not_found(lower).filter(|_| !known) {
+            found.push((Said::RepositoryUnknown, excerpt(text, from, to)));
+        }
         Sayings(found)
     }
 
@@ -253,6 +259,17 @@ impl Sayings {
     pub fn says_more_than(&self, known: &[Said]) -> bool {
         self.0.iter().any(|(said, _)| !known.contains(said))
     }
+}
+
+/// `repository NAME not found`, which names the repository in the middle.
+fn repository_not_found(lower: &str) -> Option<(usize, usize)> {
+    const BEFORE: &str = "repository ";
+    const AFTER: &str = " not found";
+    lower.match_indices(BEFORE).find_map(|(at, _)| {
+        let name = at + BEFORE.len();
+        let end = name + lower.get(name..)?.find(' ')?;
+        lower.get(end..)?.starts_with(AFTER).then_some((at, end + AFTER.len()))
+    })
 }
 
 /// The rest of the clause, but not much of it.

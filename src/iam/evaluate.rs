@@ -22,7 +22,7 @@ use super::services::{Rules, rules};
 pub fn decide(request: &Request, policies: &Policies) -> Decision {
     let case = Case::new(request, policies, None);
     let said = case.hear();
-    case.decision(&said, View::Worst)
+    case.explained(&said, View::Worst)
 }
 
 /// Decides a request of which not everything is known.
@@ -30,6 +30,7 @@ pub fn decide(request: &Request, policies: &Policies) -> Decision {
 /// The request is judged twice, once with everything unknown as the request needs it and once with nothing
 /// so (Kleene's strong logic of three values): what does not differ is certain. Unknown facts are taken to
 /// be independent of each other, so in rare cases "it depends" is said of what is certain, never the reverse.
+/// Near misses are collected for what is denied only.
 pub fn weigh(request: &Request, policies: &Policies, knowledge: &Knowledge) -> Weighed {
     let case = Case::new(request, policies, Some(knowledge));
     let said = case.hear();
@@ -37,12 +38,12 @@ pub fn weigh(request: &Request, policies: &Policies, knowledge: &Knowledge) -> W
     if worst.outcome == Outcome::Allowed {
         return Weighed::Allowed(case.decision(&said, View::Worst));
     }
-    let at_best = case.decision(&said, View::Best);
     if best.outcome != Outcome::Allowed {
-        return Weighed::Denied(at_best);
+        return Weighed::Denied(case.explained(&said, View::Best));
     }
+    let at_best = case.decision(&said, View::Best);
     let unread = knowledge.unread.iter().copied().filter(|layer| case.applies(*layer)).collect();
-    let at_worst = case.decision(&said, View::Worst);
+    let at_worst = case.explained(&said, View::Worst);
     Weighed::DependsOn(Box::new(Doubt { keys: relevant_keys(&said), unread, at_best, at_worst }))
 }
 
@@ -240,7 +241,11 @@ impl<'a> Case<'a> {
         let most = most.unwrap_or(Claim::None);
         match (choice.negated, most) {
             (false, most) => most,
-            (true, Claim::None) => Claim::Direct,
+            (true, Claim::None) => match (statement.effect, self.caller.who()) {
+                // A role that is merely not excluded is limited as one that is named.
+                (Effect::Allow, Some(Who::Role { .. })) => Claim::Role,
+                _ => Claim::Direct,
+            },
             // "The NotPrincipal element with a Deny effect will always deny any IAM principal that has a
             // permissions boundary policy attached, regardless of the values specified."
             (true, _) if statement.effect == Effect::Deny && self.has_boundary() => Claim::Direct,
@@ -356,7 +361,13 @@ impl<'a> Case<'a> {
                 effect: said.statement.effect,
             })
             .collect();
-        Decision { outcome, blocked_by, deciding, near_misses: self.near_misses(said, outcome, view) }
+        Decision { outcome, blocked_by, deciding, near_misses: Vec::new() }
+    }
+
+    /// A decision with the statements that nearly had a say.
+    fn explained(&self, said: &[Said<'_>], view: View) -> Decision {
+        let decision = self.decision(said, view);
+        Decision { near_misses: self.near_misses(said, decision.outcome, view), ..decision }
     }
 
     /// For a denied request the statements that nearly allow it, in layers where none does; for an allowed

@@ -280,7 +280,7 @@ impl Network<'_> {
             let from = self.end_of(source, *family);
             let addresses = match entries {
                 Some(entries) => entries.of(*family),
-                None => self.public_services(*family),
+                None => self.public_services.of(*family),
             };
             if addresses.is_empty() || families.len() > 1 && from.addresses.is_empty() {
                 return None;
@@ -300,10 +300,7 @@ impl Network<'_> {
 
     fn to_name(&self, source: &Source, mut hops: Vec<Hop>, name: &str, service: Service) -> Trace {
         let vpc = self.vpc_of(source);
-        let answer = match vpc {
-            Some(vpc) => names::resolve(self, vpc, name),
-            None => Resolution::Unknown("the VPC of the source was not read".to_owned()),
-        };
+        let answer = self.resolve(source, name);
         let hop = Hop::new(HopKind::Dns, name);
         match answer {
             Resolution::Private { endpoint } => {
@@ -345,6 +342,14 @@ impl Network<'_> {
         }
     }
 
+    /// What a name resolves to for a source.
+    pub fn resolve(&self, source: &Source, name: &str) -> Resolution {
+        match self.vpc_of(source) {
+            Some(vpc) => names::resolve(self, vpc, name),
+            None => Resolution::Unknown("the VPC of the source was not read".to_owned()),
+        }
+    }
+
     pub(super) fn vpc_of(&self, source: &Source) -> Option<usize> {
         let end = self.end_of(source, Family::V4);
         let row = end.interface.and_then(|index| self.interfaces.get(index)).map(|row| row.vpc);
@@ -369,15 +374,4 @@ impl Network<'_> {
             .find(|route| route.gateway_id.as_deref().is_some_and(|id| endpoints.contains(&id)))
             .and_then(|route| route.destination_prefix_list_id.clone())
     }
-
-    /// Every address that a public service of AWS may have: none of a VPC.
-    fn public_services(&self, family: Family) -> AddressSet {
-        self.public_services.of(family)
-    }
-}
-
-/// Every public address that is in none of these VPCs.
-pub(super) fn public_services(vpcs: impl Iterator<Item = AddressSet>) -> AddressSet {
-    let customers: AddressSet = vpcs.collect();
-    AddressSet::public(Family::V4).or(&AddressSet::public(Family::V6)).minus(&customers)
 }

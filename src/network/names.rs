@@ -5,12 +5,15 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use serde::Serialize;
+
 use super::Network;
 use crate::model::ec2::VpcEndpoint;
 use crate::model::{Partition, Seen};
 
 /// The answer to a name.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Resolution {
     /// The interfaces of an endpoint in this VPC.
     Private {

@@ -9,6 +9,7 @@ use super::routes::{Route, Target};
 use super::trace::{Blocker, Decision, Hop, HopKind, Reason, Side, Trace, Verdict};
 use super::transit::TransitRoute;
 use super::{Network, Subnet};
+use crate::model::ec2::{GatewayAttachment, NatGateway, TransitGateway};
 
 /// After so many gateways a packet is taken to go in circles.
 const MOST_GATEWAYS: u8 = 12;
@@ -97,6 +98,8 @@ pub(super) struct Path {
     arrival: Option<Arrival>,
     from: End,
     to: End,
+    /// The part of the destination that takes this way, before any translation.
+    part: AddressSet,
     service: Service,
     reply: bool,
     side: Side,
@@ -115,6 +118,7 @@ impl Path {
             unknown: Vec::new(),
             arrival: None,
             from,
+            part: to.addresses.clone(),
             to,
             service,
             reply: false,
@@ -129,6 +133,9 @@ impl Path {
     /// The part of this path that goes to some of its addresses.
     fn part(&self, addresses: AddressSet) -> Path {
         let mut part = self.clone();
+        if part.part == part.to.addresses {
+            part.part.clone_from(&addresses);
+        }
         part.to.addresses = addresses;
         part
     }
@@ -268,12 +275,14 @@ impl Network<'_> {
     pub(super) fn round_trip(&self, hops: Vec<Hop>, from: &End, to: &End, service: Service) -> Trace {
         let start = Path::new(hops, from.clone(), to.clone(), service);
         let every = to.every;
-        let traces = self.set_out(start).into_iter().map(|path| self.with_reply(path)).collect();
+        let traces =
+            self.set_out(start).into_iter().map(|path| self.with_reply(path, &to.addresses)).collect();
         let combined = if every { Trace::all(traces) } else { Trace::one_of(traces) };
         combined.unwrap_or_else(|| Trace::unknown(Vec::new(), "the destination has no address"))
     }
 
-    fn with_reply(&self, there: Path) -> Trace {
+    /// `whole` is the destination of which the path takes a part: what fails is named where it is not all.
+    fn with_reply(&self, there: Path, whole: &AddressSet) -> Trace {
         let back = if there.arrival.is_some() { self.reply(&there) } else { Vec::new() };
         let worst = back.into_iter().max_by_key(Path::verdict);
         let (mut blockers, mut unknown) = (there.blockers.clone(), there.unknown.clone());
@@ -282,6 +291,11 @@ impl Network<'_> {
             blockers.extend(back.blockers);
             unknown.extend(back.unknown);
             return_path = back.hops;
+        }
+        if there.part != *whole {
+            let part: Vec<String> = there.part.blocks().iter().map(ToString::to_string).collect();
+            let unnamed = blockers.iter_mut().filter(|blocker| blocker.failing.is_empty());
+            unnamed.for_each(|blocker| blocker.failing.clone_from(&part));
         }
         let verdict = match (blockers.is_empty(), unknown.is_empty()) {
             (false, _) => Verdict::Blocked,
@@ -329,8 +343,7 @@ impl Network<'_> {
         let Some(address) = path.to.addresses.single() else {
             return path.lose(hop, "the destination is not one address");
         };
-        let public = AddressSet::public(Family::V4).or(&AddressSet::public(Family::V6));
-        if !public.contains(address) {
+        if !self.public.contains(address) {
             return path.stop(
                 hop,
                 Reason::NoRoute,
@@ -524,8 +537,7 @@ impl Network<'_> {
         if !of_aws && !self.is_gateway_endpoint(&route.target) {
             return false;
         }
-        let public = AddressSet::public(Family::V4).or(&AddressSet::public(Family::V6));
-        to.service && to.prefix_list.as_deref() != Some(list) || to.addresses.and(&public).is_empty()
+        to.service && to.prefix_list.as_deref() != Some(list) || to.addresses.and(&self.public).is_empty()
     }
 
     /// Whether a route is for the prefix list of another service than the one we want.
@@ -845,7 +857,6 @@ impl Network<'_> {
         }
         let private_only =
             nat.connectivity_type.as_deref().is_some_and(|kind| kind.eq_ignore_ascii_case("private"));
-        let public = AddressSet::public(Family::V4);
         if path.to.addresses.families().any(|family| family == Family::V6) {
             return self.through_nat64(path, id);
         }
@@ -856,7 +867,7 @@ impl Network<'_> {
             self.ask_acl(&mut path, own, Direction::Ingress);
         }
         path.gateway(HopKind::NatGateway, id);
-        if private_only && path.to.addresses.is_within(&public) && self.leads_to_internet_gateway(own) {
+        if private_only && path.to.addresses.is_within(&self.public) && self.leads_to_internet_gateway(own) {
             let because = format!("{id} has private connectivity: it has no way to the internet");
             return path.stop(hop(), Reason::NatUnavailable, because);
         }
@@ -876,7 +887,7 @@ impl Network<'_> {
         table.is_some_and(|table| table.leads_to(|target| matches!(target, Target::InternetGateway(_))))
     }
 
-    fn nat_end(&self, nat: &crate::model::ec2::NatGateway, vpc: usize, own: Option<usize>) -> End {
+    fn nat_end(&self, nat: &NatGateway, vpc: usize, own: Option<usize>) -> End {
         let address = nat.nat_gateway_addresses.first();
         let private = address.and_then(|address| address.private_ip);
         let whole = || {
@@ -911,7 +922,7 @@ impl Network<'_> {
     }
 
     /// A regional NAT gateway stands in no subnet: it has a route table of its own, made with a route to the internet.
-    fn regional_nat(&self, path: Path, vpc: usize, nat: &crate::model::ec2::NatGateway) -> Vec<Path> {
+    fn regional_nat(&self, path: Path, vpc: usize, nat: &NatGateway) -> Vec<Path> {
         let table = nat
             .route_table_id
             .as_ref()
@@ -1082,6 +1093,7 @@ impl Network<'_> {
         }
         if let (Some(row), Some(origin)) = (attached, origin) {
             let zone = self.subnets.get(origin).and_then(|subnet| subnet.zone.clone());
+            path.zone.clone_from(&zone);
             let homes: Vec<usize> =
                 row.subnet_ids.iter().filter_map(|id| self.subnet_by_id.get(id)).copied().collect();
             let home =
@@ -1173,13 +1185,15 @@ impl Network<'_> {
                 format!("where the route {} of {table} leads was not read", route.destination),
             );
         }
+        let gateway = self.ec2().transit_gateways.get(id);
+        let references_groups = gateway.is_some_and(TransitGateway::references_groups);
         let mut paths = Vec::new();
         for attachment in &route.attachments {
             let path = path.clone();
             let through = &attachment.transit_gateway_attachment_id;
             let resource = &attachment.resource_id;
             paths.extend(match attachment.resource_type.as_str() {
-                "vpc" => self.out_of_transit_gateway(path, resource, through),
+                "vpc" => self.out_of_transit_gateway(path, resource, through, references_groups),
                 "peering" | "tgw-peering" => self.to_peer_gateway(path, id, resource, through),
                 kind => {
                     let hop = Hop::new(HopKind::TransitGatewayAttachment, through);
@@ -1204,9 +1218,17 @@ impl Network<'_> {
     }
 
     /// Into a VPC by the interface of the transit gateway in the sender's zone, or else in any.
-    fn out_of_transit_gateway(&self, mut path: Path, vpc_id: &str, attachment: &str) -> Vec<Path> {
-        // Groups of another VPC mean nothing behind a transit gateway, unless it is told to tell them.
-        path.from.groups = Some(Arc::default());
+    fn out_of_transit_gateway(
+        &self,
+        mut path: Path,
+        vpc_id: &str,
+        attachment: &str,
+        references_groups: bool,
+    ) -> Vec<Path> {
+        // Behind a transit gateway rules that name groups match nothing, unless the gateway was told to pass them on.
+        if !references_groups {
+            path.from.groups = Some(Arc::default());
+        }
         let hop = || Hop::new(HopKind::Vpc, vpc_id);
         let Some(vpc) = self.vpc_by_id.get(vpc_id).copied() else {
             return path.lose(hop(), format!("{vpc_id}, beyond attachment {attachment}, was not read"));
@@ -1303,7 +1325,7 @@ fn named(end: &End) -> String {
     }
 }
 
-fn is_attached(attachments: &[crate::model::ec2::GatewayAttachment], vpc: &str) -> bool {
+fn is_attached(attachments: &[GatewayAttachment], vpc: &str) -> bool {
     attachments.iter().any(|attachment| {
         let gone = matches!(attachment.state.as_deref(), Some("detached" | "detaching"));
         !gone && attachment.vpc_id.as_deref() == Some(vpc)

@@ -23,9 +23,30 @@ pub struct TransitGateway {
     /// The account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner_id: Option<String>,
+    /// How it treats its attachments.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub options: Option<TransitGatewayOptions>,
     /// Names for people.
     #[serde(default, deserialize_with = "lenient::list")]
     pub tags: Vec<Tag>,
+}
+
+/// How a transit gateway treats its attachments.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct TransitGatewayOptions {
+    /// `enable`: inbound rules may name groups of other VPCs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub security_group_referencing_support: Option<String>,
+}
+
+impl TransitGateway {
+    /// Whether inbound rules may name groups of the other VPCs.
+    pub fn references_groups(&self) -> bool {
+        let support =
+            self.options.as_ref().and_then(|options| options.security_group_referencing_support.as_deref());
+        support == Some("enable")
+    }
 }
 
 /// Something attached to a transit gateway, as in `TransitGatewayAttachments`.
