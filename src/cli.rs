@@ -63,6 +63,14 @@ pub enum When {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Diagnose(commands::diagnose::Args),
+    Plan(commands::plan::Args),
+    Show(commands::show::Args),
+    Apply(Box<commands::apply::Args>),
+    Rollback(commands::rollback::Args),
+    Runs(commands::runs::Args),
+    Permissions(commands::permissions::Args),
+    Demo(commands::demo::Args),
     Trace(commands::trace::TraceArgs),
 }
 
@@ -72,7 +80,7 @@ pub fn main() -> ExitCode {
     match Cli::try_parse_from(&arguments) {
         Ok(cli) => {
             let ui = Ui::new(&cli.common);
-            let code = match run(cli, &ui) {
+            let code = match run(&cli, &ui) {
                 Ok(code) => code,
                 Err(error) => {
                     ui.fail(&error);
@@ -85,10 +93,27 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli, ui: &Ui) -> Result<u8, Error> {
-    match cli.command {
-        Command::Trace(args) => commands::trace::trace(&args, ui),
-    }
+fn run(cli: &Cli, ui: &Ui) -> Result<u8, Error> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
+        Error::new(Code::Storage, "no threads can be started", "free memory or processes, then run it again")
+            .because(error)
+    })?;
+    let answer = runtime.block_on(async {
+        match &cli.command {
+            Command::Diagnose(args) => commands::diagnose::run(args, ui).await,
+            Command::Plan(args) => commands::plan::run(args, ui).await,
+            Command::Show(args) => commands::show::run(args, ui),
+            Command::Apply(args) => commands::apply::run(args, ui).await,
+            Command::Rollback(args) => commands::rollback::run(args, ui).await,
+            Command::Runs(args) => commands::runs::run(args, ui),
+            Command::Permissions(args) => commands::permissions::run(args, ui),
+            Command::Demo(args) => commands::demo::run(args, ui).await,
+            Command::Trace(args) => commands::trace::trace(args, ui),
+        }
+    });
+    // A thread may still wait for a line from the terminal; nobody will answer it any more.
+    runtime.shutdown_background();
+    answer
 }
 
 /// Help and version are answers; everything else is a usage error, in the format that was asked for.

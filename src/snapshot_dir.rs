@@ -11,8 +11,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::error::{Code, Error};
+use crate::json_text::{Fields, indent_before, laid_out, range_within};
 use crate::model::snapshot::{
-    About, Misshapen, RowChange, Shape, Snapshot, TABLES, Table, TopLevel, Unread, file_reader, table,
+    About, Misshapen, RowChange, Shape, Snapshot, TABLES, Table, Unread, file_reader, table,
 };
 
 /// The file that `ecr-fix snapshot` adds: where, when, and what was refused.
@@ -67,7 +68,7 @@ pub fn load(dir: &Path) -> Result<Loaded, Error> {
 /// # Errors
 /// As [`load`].
 pub fn read_file(loaded: &mut Loaded, file: &Path, text: &str) -> Result<(), Error> {
-    let top: TopLevel<'_> = serde_json::from_str(text).map_err(|error| not_json(file, &error))?;
+    let top: Fields<'_> = serde_json::from_str(text).map_err(|error| not_json(file, &error))?;
     let snapshot = &mut loaded.snapshot;
     for (key, value) in &top {
         let read = match (table(key), file_reader(key)) {
@@ -114,6 +115,31 @@ pub fn write_changes(dir: &Path, before: &Snapshot, after: &Snapshot) -> Result<
     Ok(())
 }
 
+/// Copies a snapshot directory, for a sandbox that may be changed.
+///
+/// # Errors
+/// The destination holds something already, or cannot be written.
+pub fn copy(from: &Path, to: &Path) -> Result<(), Error> {
+    let failed = |error: std::io::Error| {
+        Error::new(
+            Code::Storage,
+            format!("{} could not be copied to {}", from.display(), to.display()),
+            "name an empty directory",
+        )
+        .because(error)
+    };
+    if fs::read_dir(to).is_ok_and(|mut entries| entries.next().is_some()) {
+        return Err(failed(std::io::Error::other("it is not empty")));
+    }
+    for file in files(from)? {
+        let inside = file.strip_prefix(from).unwrap_or(&file);
+        let copy = to.join(inside);
+        fs::create_dir_all(copy.parent().unwrap_or(to)).map_err(failed)?;
+        fs::copy(&file, &copy).map_err(failed)?;
+    }
+    Ok(())
+}
+
 fn write_change(dir: &Path, table: &Table, change: &RowChange) -> Result<(), Error> {
     let lost = || {
         Error::new(
@@ -125,7 +151,7 @@ fn write_change(dir: &Path, table: &Table, change: &RowChange) -> Result<(), Err
     let (Some(old), Some(new)) = (&change.before, &change.after) else { return Err(lost()) };
     for file in files(dir)? {
         let text = read(&file)?;
-        let Ok(top) = serde_json::from_str::<TopLevel<'_>>(&text) else { continue };
+        let Ok(top) = serde_json::from_str::<Fields<'_>>(&text) else { continue };
         let Some(row) = find_row(&text, &top, table, change) else { continue };
         let edited = edit_row(&text, row, old, new).ok_or_else(lost)?;
         return replace_file(&file, edited.as_bytes());
@@ -133,18 +159,13 @@ fn write_change(dir: &Path, table: &Table, change: &RowChange) -> Result<(), Err
     Err(lost())
 }
 
-fn find_row<'a>(
-    text: &'a str,
-    top: &TopLevel<'a>,
-    table: &Table,
-    change: &RowChange,
-) -> Option<&'a RawValue> {
+fn find_row<'a>(text: &'a str, top: &Fields<'a>, table: &Table, change: &RowChange) -> Option<&'a RawValue> {
     let value = *top.get(table.key)?;
     let rows: Vec<&RawValue> = match table.shape {
         Shape::One => vec![value],
         Shape::WholeFile => vec![serde_json::from_str(text).ok()?],
         Shape::List => serde_json::from_str(value.get()).ok()?,
-        Shape::Nested(inner) => serde_json::from_str::<Vec<TopLevel<'a>>>(value.get())
+        Shape::Nested(inner) => serde_json::from_str::<Vec<Fields<'a>>>(value.get())
             .ok()?
             .iter()
             .filter_map(|object| serde_json::from_str::<Vec<&'a RawValue>>(object.get(inner)?.get()).ok())
@@ -156,7 +177,7 @@ fn find_row<'a>(
 
 /// The text with those fields of `row` replaced in which `old` and `new` differ.
 fn edit_row(text: &str, row: &RawValue, old: &str, new: &str) -> Option<String> {
-    let fields = |json| serde_json::from_str::<TopLevel<'_>>(json).ok();
+    let fields = |json| serde_json::from_str::<Fields<'_>>(json).ok();
     let (present, old, new) = (fields(row.get())?, fields(old)?, fields(new)?);
     let same = |name: &Cow<'_, str>| {
         old.get(name).map(|value| value.get()) == new.get(name).map(|value| value.get())
@@ -185,34 +206,6 @@ fn edit_row(text: &str, row: &RawValue, old: &str, new: &str) -> Option<String> 
         edited.replace_range(range, &value);
     }
     Some(edited)
-}
-
-/// Where a part of a text stands in it; `part` must have been borrowed from `text`.
-fn range_within(text: &str, part: &str) -> Option<Range<usize>> {
-    let start = (part.as_ptr() as usize).checked_sub(text.as_ptr() as usize)?;
-    let range = start..start.checked_add(part.len())?;
-    (text.get(range.clone()) == Some(part)).then_some(range)
-}
-
-/// The white space at the start of the line that holds a position.
-fn indent_before(text: &str, position: usize) -> String {
-    let line = text.get(..position).unwrap_or_default().rsplit('\n').next().unwrap_or_default();
-    line.chars().take_while(|c| c.is_whitespace()).collect()
-}
-
-/// A value in the layout of the lines around it: the step of the AWS CLI (4) or of kubectl (2).
-fn laid_out(value: &str, indent: &str, many_lines: bool) -> Option<String> {
-    let empty = matches!(value, "[]" | "{}");
-    if indent.is_empty() || empty && !many_lines {
-        return Some(value.to_owned());
-    }
-    let step = if indent.len().is_multiple_of(4) { "    " } else { "  " };
-    let parsed: serde_json::Value = serde_json::from_str(value).ok()?;
-    let mut bytes = Vec::new();
-    let layout = serde_json::ser::PrettyFormatter::with_indent(step.as_bytes());
-    let mut writer = serde_json::Serializer::with_formatter(&mut bytes, layout);
-    serde::Serialize::serialize(&parsed, &mut writer).ok()?;
-    Some(String::from_utf8(bytes).ok()?.replace('\n', &format!("\n{indent}")))
 }
 
 /// Replaces a file by way of a temporary one beside it, so that no reader ever sees half of it.

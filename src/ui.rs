@@ -1,13 +1,15 @@
 //! What a command may say to the person who runs it: answers to standard output, the rest to standard error.
 
 use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
 
 use crate::cli::{Common, Format, When};
 use crate::error::Error;
 use crate::render;
+use crate::render::terminal::{Paint, clean};
 
 /// How to speak to the user of this process.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Ui {
     /// The form of the answer.
     pub format: Format,
@@ -18,6 +20,7 @@ pub struct Ui {
     /// How much more to say.
     pub verbose: u8,
     quiet: bool,
+    state: Option<PathBuf>,
 }
 
 impl Ui {
@@ -36,7 +39,24 @@ impl Ui {
             interactive: std::io::stdin().is_terminal() && std::io::stderr().is_terminal(),
             verbose: common.verbose,
             quiet: common.quiet,
+            state: common.state.clone(),
         }
+    }
+
+    /// Colours for the answer.
+    pub fn paint(&self) -> Paint {
+        Paint { on: self.color }
+    }
+
+    /// Where the records of runs are kept, if that was said.
+    pub fn state(&self) -> Option<&Path> {
+        self.state.as_deref()
+    }
+
+    /// The same, with records kept elsewhere.
+    #[must_use]
+    pub fn with_state(&self, dir: PathBuf) -> Ui {
+        Ui { state: Some(dir), ..self.clone() }
     }
 
     /// Part of the answer, or all of it: standard output.
@@ -44,17 +64,10 @@ impl Ui {
         render::print(text);
     }
 
-    /// Part of the answer that programs do not want: nothing with `--output json`.
-    pub fn answer_text(&self, text: impl FnOnce() -> String) {
-        if self.format == Format::Text {
-            render::print(&text());
-        }
-    }
-
     /// Progress, a warning, a remark: standard error, and nothing with `--quiet`.
     pub fn note(&self, text: &str) {
         if !self.quiet {
-            eprintln!("{text}");
+            eprintln!("{}", text.lines().map(clean).collect::<Vec<_>>().join("\n"));
         }
     }
 

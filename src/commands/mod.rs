@@ -1,3 +1,13 @@
 //! One file per command, its phases in a row.
 
+pub mod apply;
+pub mod consent;
+pub mod demo;
+pub mod diagnose;
+pub mod permissions;
+pub mod plan;
+pub mod rollback;
+pub mod runs;
+pub mod show;
 pub mod trace;
+pub mod world;

@@ -1,15 +1,20 @@
 //! The world as data, in the shapes that the AWS CLI and kubectl print.
 
 pub mod arn;
+pub mod aws_accounts;
 pub mod ec2;
+pub mod ecr_host;
 pub mod eks;
 pub mod iam;
+pub mod image_ref;
 pub mod partition;
 pub mod policy_text;
 pub mod seen;
 pub mod snapshot;
 
 pub use arn::Arn;
+pub use ecr_host::EcrHost;
+pub use image_ref::ImageRef;
 pub use partition::Partition;
 pub use policy_text::PolicyText;
 pub use seen::Seen;

@@ -1,9 +1,12 @@
 //! A policy document, kept as the very text that was read.
 
+use std::collections::BTreeMap;
+
 use percent_encoding::percent_decode_str;
 use serde::de::Error as _;
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 /// The JSON text of a policy document, byte for byte as AWS or a file gave it.
@@ -27,6 +30,41 @@ impl PolicyText {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// What the document means, however it is written: see [`canonical`]. `None` where it is not JSON.
+    pub fn canonical(&self) -> Option<Value> {
+        serde_json::from_str(&self.0).ok().map(|document| canonical(&document))
+    }
+}
+
+/// A document in the one form that all documents of the same meaning share.
+///
+/// AWS gives documents back with other white space, order and lists: lists are sorted, a list of one is a
+/// single value, an account's root ARN is its id, object keys are sorted.
+pub fn canonical(document: &Value) -> Value {
+    match document {
+        Value::Object(fields) => {
+            let sorted: BTreeMap<_, _> = fields.iter().map(|(key, value)| (key, canonical(value))).collect();
+            sorted.into_iter().map(|(key, value)| (key.clone(), value)).collect()
+        }
+        Value::Array(values) => {
+            let mut values: Vec<Value> = values.iter().map(canonical).collect();
+            values.sort_by_cached_key(Value::to_string);
+            values.dedup();
+            match <[Value; 1]>::try_from(values) {
+                Ok([single]) => single,
+                Err(values) => Value::Array(values),
+            }
+        }
+        Value::String(text) => Value::String(account_of_root(text).unwrap_or(text).to_owned()),
+        other => other.clone(),
+    }
+}
+
+/// The account of `arn:PARTITION:iam::ACCOUNT:root`, which means the same as the bare id.
+fn account_of_root(text: &str) -> Option<&str> {
+    let (start, account) = text.strip_suffix(":root")?.rsplit_once("::")?;
+    (start.starts_with("arn:") && start.ends_with(":iam") && account.len() == 12).then_some(account)
 }
 
 impl<'de> Deserialize<'de> for PolicyText {
@@ -62,4 +100,17 @@ fn a_document_keeps_its_bytes_in_either_form() {
     assert_eq!(read(r#""{\"Version\":\"1\"}""#).as_str(), r#"{"Version":"1"}"#);
     let odd = r#"{"b":1,   "a" : 1.50}"#;
     assert_eq!(serde_json::to_string(&read(odd)).unwrap(), odd);
+}
+
+#[test]
+fn documents_of_one_meaning_have_one_canonical_form() {
+    let form = |json: &str| PolicyText::new(json).canonical().unwrap().to_string();
+    assert_eq!(
+        form(
+            r#"{"Statement":[{"Principal":{"AWS":["arn:aws:iam::111122223333:root"]},"Action":["b","a"]}]}"#
+        ),
+        form(r#"{"Statement":{"Action":["a","b","a"],"Principal":{"AWS":"111122223333"}}}"#),
+    );
+    assert_ne!(form(r#"{"Action":["a","b"]}"#), form(r#"{"Action":["a"]}"#));
+    assert_eq!(PolicyText::new("{").canonical(), None);
 }

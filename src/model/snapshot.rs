@@ -1,6 +1,5 @@
 //! The world as plain data: what was read, and what could not be read.
 
-use std::borrow::Cow;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -10,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{Seen, ec2, eks, iam};
+use crate::json_text::Fields;
 
 /// Everything that a diagnosis may look at.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -162,16 +162,13 @@ impl Table {
     }
 }
 
-/// The top level of a file: its keys, each with its value as text.
-pub type TopLevel<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
-
 /// A top-level key whose value belongs to an id beside it in the file, or in the path of the file.
 #[derive(Clone, Copy)]
 pub struct FileReader {
     /// The key, as the AWS CLI prints it.
     pub key: &'static str,
     /// Reads the file into the snapshot. Pointers of errors start at the top level.
-    pub read: fn(&mut Snapshot, &TopLevel<'_>, &Path) -> Result<(), Misshapen>,
+    pub read: fn(&mut Snapshot, &Fields<'_>, &Path) -> Result<(), Misshapen>,
 }
 
 /// Every key that is read together with its surroundings.
@@ -181,7 +178,7 @@ pub const FILE_READERS: &[&[FileReader]] = &[ec2::FILE_READERS];
 ///
 /// # Errors
 /// The value has another shape.
-pub fn read_key<T: DeserializeOwned + Default>(top: &TopLevel<'_>, key: &str) -> Result<T, Misshapen> {
+pub fn read_key<T: DeserializeOwned + Default>(top: &Fields<'_>, key: &str) -> Result<T, Misshapen> {
     let Some(value) = top.get(key) else { return Ok(T::default()) };
     let value: Option<T> = typed(value).map_err(|wrong| wrong.below(key))?;
     Ok(value.unwrap_or_default())
@@ -192,7 +189,7 @@ pub fn read_key<T: DeserializeOwned + Default>(top: &TopLevel<'_>, key: &str) ->
 /// # Errors
 /// Neither the file nor its path names it.
 pub fn id_in_file(
-    top: &TopLevel<'_>,
+    top: &Fields<'_>,
     beside: &str,
     file: &Path,
     prefix: &str,
@@ -268,7 +265,7 @@ fn read_nested<R: Record>(snapshot: &mut Snapshot, value: &RawValue) -> Result<(
         Shape::Nested(inner) => inner,
         Shape::List | Shape::One | Shape::WholeFile => return read_list::<R>(snapshot, value),
     };
-    let outer: Vec<TopLevel<'_>> = parse(value)?;
+    let outer: Vec<Fields<'_>> = parse(value)?;
     for (index, object) in outer.iter().enumerate() {
         let rows: Vec<Option<R>> = read_key(object, inner)
             .map_err(|wrong| Misshapen { pointer: format!("/{index}{}", wrong.pointer), ..wrong })?;

@@ -6,9 +6,12 @@ use crate::error::Error;
 
 /// `{"error": {"code": …, "message": …, "hint": …}}`.
 pub fn error(error: &Error) -> String {
-    document(&serde_json::json!({
-        "error": { "code": error.code.as_str(), "message": error.to_string(), "hint": error.hint() }
-    }))
+    let mut fields = error.details().clone();
+    let message = serde_json::json!({
+        "code": error.code.as_str(), "message": error.to_string(), "hint": error.hint()
+    });
+    fields.insert("error".to_owned(), message);
+    document(&fields)
 }
 
 /// A document, indented, with a line end.

@@ -1,9 +1,15 @@
-//! Text for a person at a terminal.
+//! Text for a person at a terminal: 80 columns, and colour never is the only carrier of a meaning.
 
 use std::fmt::Write as _;
 
-use super::terminal::clean;
+use super::terminal::{Paint, clean};
+use crate::commands::apply::Done;
+use crate::diagnosis::{Diagnosis, Finding, Health, PullPath, Verdict};
 use crate::error::Error;
+use crate::plan::{Action, Plan};
+use crate::run::{ActionRecord, ActionState, Record, RunState, World};
+
+const WIDTH: usize = 80;
 
 /// What happened, why, and what to do now.
 pub fn error(error: &Error) -> String {
@@ -13,4 +19,396 @@ pub fn error(error: &Error) -> String {
     }
     let _ = writeln!(out, "hint: {}", clean(error.hint()));
     out
+}
+
+/// The verdict, the pulls, the findings, and what could not be read.
+pub fn diagnosis(diagnosis: &Diagnosis, paint: Paint) -> String {
+    let mut out = headline(diagnosis, paint);
+    out += &pulls(diagnosis, paint);
+    if !diagnosis.findings.is_empty() {
+        let _ = writeln!(out, "\n{}", paint.bold("What blocks them"));
+    }
+    for found in &diagnosis.findings {
+        out.push('\n');
+        out += &finding(found, paint);
+    }
+    out += &unread(diagnosis, paint);
+    if diagnosis.findings.iter().any(|found| found.remedy == crate::checks::Remedy::Automatic) {
+        out += "\nNext: `ecr-fix plan` shows the changes that mend this.\n";
+    }
+    out
+}
+
+fn headline(diagnosis: &Diagnosis, paint: Paint) -> String {
+    let target = &diagnosis.target;
+    let summary = &diagnosis.summary;
+    let verdict = match summary.verdict {
+        Health::Healthy => paint.green("HEALTHY: every pull works"),
+        Health::Broken => {
+            paint.red(&format!("BROKEN: {} of {} pulls are blocked", summary.blocked, summary.pull_paths))
+        }
+        Health::Inconclusive => {
+            paint.yellow("NOT DECIDED: nothing is known to be broken, not everything could be checked")
+        }
+    };
+    format!(
+        "Cluster {} (account {}, {})\n{verdict}\n",
+        paint.bold(&clean(&target.cluster)),
+        clean(&target.account),
+        clean(&target.region)
+    )
+}
+
+fn pulls(diagnosis: &Diagnosis, paint: Paint) -> String {
+    let mut out = format!("\n{}\n", paint.bold("Pulls"));
+    if diagnosis.pull_paths.is_empty() {
+        out += "  none: the cluster has no node group and no Fargate profile that could be read\n";
+    }
+    let mut source = String::new();
+    for path in &diagnosis.pull_paths {
+        let from = format!("{} {}", path.from.kind.as_str(), clean(&path.from.id));
+        if from != source {
+            let _ = writeln!(out, "  {from}");
+            source = from;
+        }
+        out += &pull(path, paint);
+    }
+    out
+}
+
+fn pull(path: &PullPath, paint: Paint) -> String {
+    let verdict = match path.verdict {
+        Verdict::Ok => paint.green("ok     "),
+        Verdict::Blocked => paint.red("BLOCKED"),
+        Verdict::Unknown | Verdict::NotReached => paint.yellow("unknown"),
+    };
+    let mut out = format!("    {verdict} {}\n", clean(&path.image));
+    for (verdict, label) in [(Verdict::Blocked, "blocked at"), (Verdict::Unknown, "not decided")] {
+        let legs = path.legs.iter().filter(|leg| leg.verdict == verdict);
+        let legs: Vec<&str> = legs.map(|leg| leg.leg.as_str()).collect();
+        if !legs.is_empty() {
+            out += &wrapped(&format!("{label}: {}", legs.join(", ")), 12);
+        }
+    }
+    out
+}
+
+fn finding(found: &Finding, paint: Paint) -> String {
+    let severity = format!("{:?}", found.severity).to_uppercase();
+    let mut out =
+        format!("  {} {} {}\n", paint.bold(&found.id), paint.red(&severity), paint.bold(&found.cause));
+    out += &wrapped(&clean(&found.summary), 5);
+    out += &wrapped(&format!("on     {}", clean(&found.resource)), 5);
+    for evidence in &found.evidence {
+        out += &wrapped(&format!("saw    {}: {}", clean(&evidence.source), clean(&evidence.saw)), 5);
+    }
+    out += &wrapped(&format!("blocks {}", count(found.blocks.len(), "pull")), 5);
+    let remedy = match found.remedy {
+        crate::checks::Remedy::Automatic => "a plan can mend it".to_owned(),
+        crate::checks::Remedy::Manual => "a person has to mend it:".to_owned(),
+        crate::checks::Remedy::NotAws => "no change in AWS mends it:".to_owned(),
+    };
+    out += &wrapped(&format!("remedy {remedy}"), 5);
+    out + &steps(&found.manual_steps, 7)
+}
+
+fn unread(diagnosis: &Diagnosis, paint: Paint) -> String {
+    if diagnosis.unread.is_empty() {
+        return String::new();
+    }
+    let mut out = format!("\n{}\n", paint.bold("What could not be read"));
+    for unread in &diagnosis.unread {
+        let on = if unread.resource.is_empty() {
+            String::new()
+        } else {
+            format!(" on {}", clean(&unread.resource))
+        };
+        out += &wrapped(&format!("{}{on}: {}", clean(&unread.source), clean(&unread.because)), 2);
+        if !unread.hides.is_empty() {
+            out += &wrapped(&format!("may hide: {}", unread.hides.join(", ")), 6);
+        }
+    }
+    out
+}
+
+/// The diagnosis, every change as a diff, what is left, and the proof.
+pub fn plan(plan: &Plan, paint: Paint) -> String {
+    let mut out = diagnosis_in_short(plan, paint);
+    if plan.actions.is_empty() {
+        out += "\nNo changes.\n";
+    } else {
+        let _ = writeln!(out, "\n{}", paint.bold("Changes"));
+    }
+    for known in &plan.actions {
+        out.push('\n');
+        out += &action(known, paint);
+    }
+    if !plan.not_fixed.is_empty() {
+        let _ = writeln!(out, "\n{}", paint.bold("Not mended by this plan"));
+    }
+    for left in &plan.not_fixed {
+        let cause = plan.diagnosis.findings.iter().find(|found| found.id == left.finding);
+        let cause = cause.map(|found| clean(&found.cause)).unwrap_or_default();
+        out += &wrapped(&format!("{} {cause}: {}", left.finding, clean(&left.because)), 2);
+        out += &steps(&left.manual_steps, 5);
+    }
+    out + &plan_footer(plan, paint)
+}
+
+fn diagnosis_in_short(plan: &Plan, paint: Paint) -> String {
+    let mut out = headline(&plan.diagnosis, paint);
+    for found in &plan.diagnosis.findings {
+        let line = format!("{} {}: {}", found.id, clean(&found.cause), clean(&found.summary));
+        out += &wrapped(&line, 2);
+    }
+    out += &unread(&plan.diagnosis, paint);
+    out
+}
+
+fn action(known: &Action, paint: Paint) -> String {
+    let risk = format!("{:?}", known.risk).to_lowercase();
+    let mut out = format!(
+        "  {} {}  ({risk} risk, {})\n",
+        paint.bold(&known.id),
+        paint.bold(known.kind.as_str()),
+        cost(known.monthly_cost_usd)
+    );
+    out += &wrapped(&clean(&known.summary), 5);
+    out += &wrapped(&format!("on     {}", clean(&known.resource)), 5);
+    out += &wrapped(&format!("mends  {}", known.fixes.join(", ")), 5);
+    if !known.because.is_empty() {
+        out += &wrapped(&format!("why    {}", clean(&known.because)), 5);
+    }
+    out += &wrapped(&format!("safe   {}", clean(&known.why_safe)), 5);
+    out += &wrapped(&format!("undo   {}", clean(&known.inverse.summary)), 5);
+    out.push('\n');
+    out + &diff(&known.diff, paint)
+}
+
+/// Lines of a diff, coloured by their sign. They are not wrapped: a reviewer may want to copy them.
+fn diff(diff: &str, paint: Paint) -> String {
+    diff.lines().fold(String::new(), |mut out, line| {
+        let text = clean(line);
+        let text = match text.chars().next() {
+            Some('+') => paint.green(&text),
+            Some('-') => paint.red(&text),
+            _ => text,
+        };
+        let _ = writeln!(out, "       {text}");
+        out
+    })
+}
+
+fn plan_footer(plan: &Plan, paint: Paint) -> String {
+    let (before, after) = (&plan.proof.before, &plan.proof.after);
+    let mut out = format!(
+        "\n{}\n  blocked pulls {} -> {}, not decided {} -> {}\n",
+        paint.bold("Proof, computed by making the changes on paper"),
+        before.blocked,
+        after.blocked,
+        before.unknown,
+        after.unknown
+    );
+    if plan.proof.newly_reachable.is_empty() {
+        out += "  nothing beyond the pulls becomes reachable\n";
+    }
+    for opened in &plan.proof.newly_reachable {
+        out += &wrapped(&format!("also opened: {}", clean(opened)), 2);
+    }
+    let total = plan.actions.iter().map(|action| action.monthly_cost_usd).sum();
+    let _ = writeln!(
+        out,
+        "\n{} {}, {}. Valid until {}.\n{}",
+        paint.bold("Plan:"),
+        changes(plan.actions.len()),
+        cost(total),
+        clean(&plan.expires_at),
+        paint.dim(&clean(&plan.digest))
+    );
+    out
+}
+
+/// Who is about to change what.
+pub fn about_to_change(plan: &Plan, caller: Option<&str>, world: &World, paint: Paint) -> String {
+    let target = &plan.target;
+    let place = match (world, caller) {
+        (World::Sandbox(dir), _) => {
+            format!("the directory {}; nothing in AWS is touched", clean(&dir.display().to_string()))
+        }
+        (World::Aws { .. }, caller) => format!("AWS, as {}", clean(caller.unwrap_or("nobody"))),
+    };
+    format!(
+        "\n{}\n  account {}\n  region  {}\n  cluster {}\n  changes {place}\n",
+        paint.bold("Target"),
+        clean(&target.account),
+        clean(&target.region),
+        clean(&target.cluster)
+    )
+}
+
+/// What each action does and why, at greater length, for a person who asks.
+pub fn explain_actions(plan: &Plan) -> String {
+    let mut out = String::new();
+    for action in &plan.actions {
+        let _ = writeln!(out, "\n{} {}", action.id, clean(&action.summary));
+        out += &wrapped(&format!("Calls {} on {}.", action.api_calls.join(", "), clean(&action.resource)), 3);
+        let causes = plan.diagnosis.findings.iter().filter(|found| action.fixes.contains(&found.id));
+        for found in causes {
+            let blocks = count(found.blocks.len(), "pull");
+            out += &wrapped(
+                &format!("It mends {}, which blocks {blocks}: {}.", found.cause, clean(&found.summary)),
+                3,
+            );
+            out += &wrapped(&format!("More: `ecr-fix explain {}`.", found.cause), 3);
+        }
+        out += &wrapped(&format!("Why this: {}.", clean(&action.because)), 3);
+        out += &wrapped(&format!("Why it is safe: {}.", clean(&action.why_safe)), 3);
+        out += &wrapped(
+            &format!("To go back: {}; `ecr-fix rollback` does it.", clean(&action.inverse.summary)),
+            3,
+        );
+    }
+    out
+}
+
+/// What was done, whether it helped, and how to undo it.
+pub fn applied(done: &Done, undo: &str, paint: Paint) -> String {
+    let mut out = format!("\n{}\n", paint.bold("Applied"));
+    out += &actions(&done.record, paint);
+    let summary = &done.diagnosis.summary;
+    let looked = format!("blocked pulls: {}, not decided: {}", summary.blocked, summary.unknown);
+    let verdict = match summary.verdict {
+        Health::Healthy => paint.green("every pull works"),
+        Health::Broken => paint.red("some pulls are still blocked, by what this plan does not mend"),
+        Health::Inconclusive => {
+            paint.yellow("what the plan was for is mended; not everything could be checked")
+        }
+    };
+    let _ = writeln!(out, "\n{} {verdict} ({looked})\n", paint.bold("Looked again:"));
+    let _ = writeln!(out, "To undo: {undo}");
+    out
+}
+
+/// What a rollback is about to restore.
+pub fn rollback(record: &Record, plan: &Plan, paint: Paint) -> String {
+    let mut out = format!("{} {}\n", paint.bold("Roll back run"), record.run);
+    for known in plan.actions.iter().rev() {
+        let left = record.actions.iter().any(|action| action.id == known.id && action.state.may_be_left());
+        if !left {
+            continue;
+        }
+        let _ = writeln!(out, "\n  {} {}", paint.bold(&known.id), paint.bold(known.inverse.kind.as_str()));
+        out += &wrapped(&clean(&known.inverse.summary), 5);
+        out += &wrapped(&format!("on     {}", clean(&known.resource)), 5);
+        out.push('\n');
+        let inverse = known.change().map(|change| change.inverse().diff()).unwrap_or_default();
+        out += &diff(&inverse, paint);
+    }
+    out + "\nWhat somebody else changed since is left alone.\n"
+}
+
+/// What became of a rollback.
+pub fn rolled_back(record: &Record, paint: Paint) -> String {
+    format!("\n{}\n{}", paint.bold("Rolled back"), actions(record, paint))
+}
+
+/// The record of a run.
+pub fn record(record: &Record, paint: Paint) -> String {
+    let mut out = format!("{} {} ({})\n", paint.bold("Run"), record.run, run_state(record.state, paint));
+    let by = match (&record.sandbox, &record.caller) {
+        (Some(dir), _) => format!("on the directory {}", dir.display()),
+        (None, caller) => format!("by {}", caller.as_deref().unwrap_or("nobody")),
+    };
+    let lines = [
+        format!(
+            "cluster {} (account {}, {})",
+            record.target.cluster, record.target.account, record.target.region
+        ),
+        format!("started {} {by}", record.started_at),
+        format!("plan    {}", record.plan_digest),
+        format!("journal {}", record.chain),
+    ];
+    for line in lines {
+        out += &wrapped(&clean(&line), 2);
+    }
+    out.push('\n');
+    out + &actions(record, paint)
+}
+
+fn actions(record: &Record, paint: Paint) -> String {
+    record.actions.iter().map(|action| action_record(action, paint)).collect()
+}
+
+fn action_record(action: &ActionRecord, paint: Paint) -> String {
+    let state = format!("{:14}", action.state.as_str());
+    let state = match action.state {
+        ActionState::Applied | ActionState::Reverted | ActionState::AlreadySo => paint.green(&state),
+        ActionState::Failed | ActionState::Unknown | ActionState::RevertSkipped | ActionState::Intended => {
+            paint.red(&state)
+        }
+        ActionState::Pending => paint.dim(&state),
+    };
+    let mut out = format!("  {} {state} {}\n", paint.bold(&action.id), clean(&action.summary));
+    if let Some(because) = &action.because {
+        out += &wrapped(&format!("because {}", clean(because)), 6);
+    }
+    if let Some(changed) = &action.diff {
+        out += &diff(changed, paint);
+    }
+    out
+}
+
+fn run_state(state: RunState, paint: Paint) -> String {
+    match state {
+        RunState::Applied | RunState::RolledBack => paint.green(state.as_str()),
+        RunState::Applying => paint.yellow(state.as_str()),
+        RunState::Failed | RunState::PartiallyRolledBack | RunState::Interrupted => paint.red(state.as_str()),
+    }
+}
+
+/// A line for each run.
+pub fn records(records: &[Record]) -> String {
+    if records.is_empty() {
+        return "There are no runs.\n".to_owned();
+    }
+    records.iter().fold(String::new(), |mut out, record| {
+        let changes = changes(record.actions.len());
+        let _ = writeln!(
+            out,
+            "{}  {:21}  {}  {changes}",
+            record.run,
+            record.state.as_str(),
+            clean(&record.target.cluster)
+        );
+        out
+    })
+}
+
+/// `1 change`, `2 changes`.
+pub fn changes(number: usize) -> String {
+    count(number, "change")
+}
+
+fn count(number: usize, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}
+
+fn cost(usd: f64) -> String {
+    if usd == 0.0 { "no cost".to_owned() } else { format!("about {usd:.2} USD a month") }
+}
+
+fn steps(steps: &[String], indent: usize) -> String {
+    steps
+        .iter()
+        .zip(1..)
+        .map(|(step, number)| wrapped(&format!("{number}. {}", clean(step)), indent))
+        .collect()
+}
+
+/// Text within the width of the page, indented; the lines after the first a little more.
+fn wrapped(text: &str, indent: usize) -> String {
+    let (first, rest) = (" ".repeat(indent), " ".repeat(indent + 2));
+    let options =
+        textwrap::Options::new(WIDTH).initial_indent(&first).subsequent_indent(&rest).break_words(false);
+    textwrap::fill(text, options) + "\n"
 }

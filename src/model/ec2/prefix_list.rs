@@ -7,7 +7,8 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::lenient;
-use crate::model::snapshot::{Misshapen, Record, Snapshot, Table, TopLevel, id_in_file, read_key};
+use crate::json_text::Fields;
+use crate::model::snapshot::{Misshapen, Record, Snapshot, Table, id_in_file, read_key};
 
 /// A prefix list, as `describe-prefix-lists` and `describe-managed-prefix-lists` print it under `PrefixLists`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -61,11 +62,7 @@ impl Record for PrefixList {
 }
 
 /// `Entries` of the list that the file names (`PrefixListId`), or its path (`…/pl-0123.json`).
-pub(super) fn read_entries(
-    snapshot: &mut Snapshot,
-    top: &TopLevel<'_>,
-    file: &Path,
-) -> Result<(), Misshapen> {
+pub(super) fn read_entries(snapshot: &mut Snapshot, top: &Fields<'_>, file: &Path) -> Result<(), Misshapen> {
     let entries: Vec<PrefixListEntry> = read_key(top, "Entries")?;
     let list = id_in_file(top, "PrefixListId", file, "pl-", "Entries")?;
     snapshot.ec2.prefix_list_entries.insert(list, entries);

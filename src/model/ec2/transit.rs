@@ -7,8 +7,9 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::lenient;
+use crate::json_text::Fields;
 use crate::model::iam::Tag;
-use crate::model::snapshot::{Misshapen, Record, Snapshot, Table, TopLevel, id_in_file, read_key};
+use crate::model::snapshot::{Misshapen, Record, Snapshot, Table, id_in_file, read_key};
 
 /// A transit gateway, as in `TransitGateways`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -232,7 +233,7 @@ rows_by_id! {
 }
 
 /// `Routes` of the table that the file names (`TransitGatewayRouteTableId`), or its path (`…/tgw-rtb-0123.json`).
-pub(super) fn read_routes(snapshot: &mut Snapshot, top: &TopLevel<'_>, file: &Path) -> Result<(), Misshapen> {
+pub(super) fn read_routes(snapshot: &mut Snapshot, top: &Fields<'_>, file: &Path) -> Result<(), Misshapen> {
     let routes: Vec<TransitGatewayRoute> = read_key(top, "Routes")?;
     let more: Option<bool> = read_key(top, "AdditionalRoutesAvailable")?;
     let table = id_in_file(top, "TransitGatewayRouteTableId", file, "tgw-rtb-", "Routes")?;
@@ -245,7 +246,7 @@ pub(super) fn read_routes(snapshot: &mut Snapshot, top: &TopLevel<'_>, file: &Pa
 /// The propagations of the table that the file names (`TransitGatewayRouteTableId`), or its path.
 pub(super) fn read_propagations(
     snapshot: &mut Snapshot,
-    top: &TopLevel<'_>,
+    top: &Fields<'_>,
     file: &Path,
 ) -> Result<(), Misshapen> {
     const KEY: &str = "TransitGatewayRouteTablePropagations";

@@ -1,0 +1,226 @@
+//! The trust policy of a role: who may assume it.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Found, Kind, Resource, Risk, statement};
+use crate::aws::{Refused, Writer};
+use crate::model::{Arn, PolicyText, Seen, Snapshot};
+
+/// What has to be read to see the change.
+pub const READS: &[&str] = &["iam:GetRole"];
+
+/// The service that pulls the images of Fargate pods, in every partition.
+pub const FARGATE_PODS: &str = "eks-fargate-pods.amazonaws.com";
+
+/// A trust policy.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrustPolicy {
+    /// The document, byte for byte.
+    pub document: String,
+}
+
+/// Whose trust policy.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Address {
+    /// With path and account.
+    pub role_arn: String,
+    /// The name that the calls take.
+    pub role_name: String,
+    /// The stable unique id, where it was read: another one means another role of the same name.
+    pub role_id: Option<String>,
+}
+
+impl Resource for TrustPolicy {
+    type Address = Address;
+
+    fn kind(_before: Option<&Self>, _after: Option<&Self>) -> Kind {
+        Kind::UpdateTrustPolicy
+    }
+
+    fn arn(at: &Address) -> String {
+        at.role_arn.clone()
+    }
+
+    fn summary(at: &Address, _before: Option<&Self>, _after: Option<&Self>) -> String {
+        format!("change who may assume role {}", at.role_name)
+    }
+
+    fn get(world: &Snapshot, at: &Address) -> Found<Self> {
+        let role = match world.role(&at.role_arn) {
+            Seen::Known(role) => role,
+            Seen::Absent => return Found::Gone(format!("role {} does not exist any more", at.role_name)),
+            Seen::Unread(because) => return Found::Unread(because),
+        };
+        if at.role_id.is_some() && role.role_id.is_some() && at.role_id != role.role_id {
+            return Found::Gone(format!("role {} was deleted and made again", at.role_name));
+        }
+        match &role.assume_role_policy_document {
+            Some(document) => Found::State(Some(TrustPolicy { document: document.as_str().to_owned() })),
+            None => Found::Unread(format!("the trust policy of {} was not read", at.role_name)),
+        }
+    }
+
+    fn set(world: &mut Snapshot, at: &Address, state: Option<Self>) {
+        if let Some(role) = world.roles.get_mut(&at.role_arn) {
+            role.assume_role_policy_document = state.map(|policy| PolicyText::new(policy.document));
+        }
+    }
+
+    async fn send(
+        aws: &Writer,
+        at: &Address,
+        _before: Option<&Self>,
+        after: Option<&Self>,
+    ) -> Result<Option<String>, Refused> {
+        match after {
+            Some(after) => aws.update_assume_role_policy(&at.role_name, &after.document).await,
+            None => {
+                Err(Refused::never_sent("iam:UpdateAssumeRolePolicy", "a role always has a trust policy"))
+            }
+        }
+    }
+
+    fn same(one: &Self, other: &Self) -> bool {
+        let canonical = |policy: &Self| PolicyText::new(policy.document.as_str()).canonical();
+        one == other || canonical(one).is_some_and(|form| Some(form) == canonical(other))
+    }
+
+    fn lines(_at: &Address, state: Option<&Self>) -> Vec<String> {
+        let Some(TrustPolicy { document }) = state else { return Vec::new() };
+        let parsed: Result<Value, _> = serde_json::from_str(document);
+        let text = parsed.ok().and_then(|value| serde_json::to_string_pretty(&value).ok());
+        text.as_deref().unwrap_or(document).lines().map(str::to_owned).collect()
+    }
+
+    /// A trust policy may change in one statement only, and only for Fargate's pods of one cluster. The way
+    /// back is allowed, too: it is the same change, seen from the other side.
+    fn allowed(at: &Address, before: Option<&Self>, after: Option<&Self>) -> Result<(), String> {
+        let role: Arn = at.role_arn.parse().map_err(|error| format!("role_arn: {error}"))?;
+        if role.service != "iam"
+            || !role.resource.starts_with("role/")
+            || role.resource_name() != at.role_name
+        {
+            return Err(format!("{} is not the ARN of role {}", at.role_arn, at.role_name));
+        }
+        if role.resource.starts_with("role/aws-service-role/") {
+            return Err(format!("{} belongs to an AWS service", at.role_name));
+        }
+        let (Some(before), Some(after)) = (before, after) else {
+            return Err("a role always has a trust policy".to_owned());
+        };
+        let (old, new) = (statement::statements(&before.document)?, statement::statements(&after.document)?);
+        let only_in = |these: &[&str], those: &[&str]| -> Vec<Value> {
+            let only = these.iter().filter(|statement| !those.contains(statement));
+            only.filter_map(|statement| serde_json::from_str(statement).ok()).collect()
+        };
+        let (removed, added) = (only_in(&old, &new), only_in(&new, &old));
+        if removed.len() > 1 || added.len() > 1 {
+            return Err("it changes more than one statement".to_owned());
+        }
+        match removed.iter().chain(&added).find(|statement| !is_for_fargate(statement)) {
+            Some(_) => {
+                Err("it touches a statement that is not for the Fargate pods of one cluster".to_owned())
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn risk(at: &Address, _before: Option<&Self>, _after: Option<&Self>) -> (Risk, String) {
+        let safe = format!(
+            "only Fargate profiles of this cluster may assume {} in addition; every other statement stays as it is",
+            at.role_name
+        );
+        (Risk::Low, safe)
+    }
+}
+
+/// Whether a statement lets Fargate's service, and nobody else, assume the role for profiles that it names.
+pub fn is_for_fargate(statement: &Value) -> bool {
+    let field =
+        |name: &str| statement.get(name).map(|value| crate::model::policy_text::canonical(value).to_string());
+    let known = ["Sid", "Effect", "Principal", "Action", "Condition"];
+    let only_known =
+        statement.as_object().is_some_and(|fields| fields.keys().all(|key| known.contains(&key.as_str())));
+    let sources = source_arns(statement);
+    only_known
+        && field("Effect").as_deref() == Some("\"Allow\"")
+        && field("Principal") == Some(format!("{{\"Service\":\"{FARGATE_PODS}\"}}"))
+        && field("Action").as_deref() == Some("\"sts:AssumeRole\"")
+        && !sources.is_empty()
+        && sources.iter().all(|arn| arn.parse::<Arn>().is_ok_and(|arn| names_one_cluster(&arn)))
+}
+
+fn names_one_cluster(arn: &Arn) -> bool {
+    let exact = |part: &str| !part.is_empty() && !part.contains(['*', '?']);
+    let cluster = arn.resource.strip_prefix("fargateprofile/").and_then(|rest| rest.split('/').next());
+    arn.service == "eks" && exact(&arn.region) && exact(&arn.account) && cluster.is_some_and(exact)
+}
+
+/// The values of `aws:SourceArn` of a statement whose only condition is about them.
+pub fn source_arns(statement: &Value) -> Vec<String> {
+    let only = |value: &Value| -> Option<(String, Value)> {
+        let fields = value.as_object().filter(|fields| fields.len() == 1)?;
+        fields.iter().next().map(|(key, value)| (key.clone(), value.clone()))
+    };
+    let Some((operator, keys)) = statement.get("Condition").and_then(only) else { return Vec::new() };
+    let Some((key, values)) = only(&keys) else { return Vec::new() };
+    if !operator.eq_ignore_ascii_case("ArnLike") || !key.eq_ignore_ascii_case("aws:SourceArn") {
+        return Vec::new();
+    }
+    match values {
+        Value::String(value) => vec![value],
+        Value::Array(values) => values.iter().filter_map(|value| value.as_str().map(str::to_owned)).collect(),
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EC2: &str =
+        r#"{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}"#;
+
+    fn fargate(source: &str) -> String {
+        format!(
+            r#"{{"Effect":"Allow","Principal":{{"Service":"{FARGATE_PODS}"}},"Action":"sts:AssumeRole","Condition":{{"ArnLike":{{"aws:SourceArn":"{source}"}}}}}}"#
+        )
+    }
+
+    fn allowed(before: &[&str], after: &[&str]) -> Result<(), String> {
+        let policy = |statements: &[&str]| TrustPolicy {
+            document: format!(r#"{{"Version":"2012-10-17","Statement":[{}]}}"#, statements.join(",")),
+        };
+        let at = Address {
+            role_arn: "arn:aws:iam::111122223333:role/fargate".to_owned(),
+            role_name: "fargate".to_owned(),
+            role_id: None,
+        };
+        TrustPolicy::allowed(&at, Some(&policy(before)), Some(&policy(after)))
+    }
+
+    #[test]
+    fn the_engine_adds_trust_in_fargate_for_one_cluster_and_nothing_else() {
+        let (ours, other) = (
+            fargate("arn:aws:eks:eu-west-1:111122223333:fargateprofile/prod/*"),
+            fargate("arn:aws:eks:eu-west-1:111122223333:fargateprofile/other/*"),
+        );
+        assert_eq!(allowed(&[EC2], &[EC2, &ours]), Ok(()));
+        assert_eq!(allowed(&[EC2, &ours], &[EC2]), Ok(()), "the way back");
+        assert_eq!(allowed(&[&other, EC2], &[&ours, EC2]), Ok(()));
+        assert!(allowed(&[EC2], &[&ours]).is_err(), "EC2 would lose the role");
+        assert!(allowed(&[EC2], &[EC2, &ours, &other]).is_err());
+        for loose in [
+            "*",
+            "arn:aws:eks:*:111122223333:fargateprofile/prod/*",
+            "arn:aws:eks:eu-west-1:*:fargateprofile/prod/*",
+            "arn:aws:eks:eu-west-1:111122223333:fargateprofile/*",
+            "arn:aws:eks:eu-west-1:111122223333:*",
+        ] {
+            assert!(allowed(&[EC2], &[EC2, &fargate(loose)]).is_err(), "{loose}");
+        }
+        let anybody = r#"{"Effect":"Allow","Principal":"*","Action":"sts:AssumeRole"}"#;
+        assert!(allowed(&[EC2], &[EC2, anybody]).is_err());
+    }
+}

@@ -1,0 +1,108 @@
+//! EKS: the cluster, its node groups and its Fargate profiles.
+
+use super::{Reader, Refused};
+use crate::model::eks::{Cluster, ComputeConfig, FargateProfile, FargateSelector, Nodegroup, VpcConfig};
+
+impl Reader {
+    /// `eks:DescribeCluster`.
+    ///
+    /// # Errors
+    /// What AWS answered.
+    pub async fn cluster(&self, name: &str) -> Result<Cluster, Refused> {
+        let answer = self.eks.describe_cluster().name(name).send().await;
+        let answer = answer.map_err(|error| Refused::from_sdk("eks:DescribeCluster", name, &error))?;
+        let cluster =
+            answer.cluster.ok_or_else(|| Refused::never_sent("eks:DescribeCluster", "an empty answer"))?;
+        Ok(Cluster {
+            name: cluster.name.unwrap_or_default(),
+            arn: cluster.arn.unwrap_or_default(),
+            version: cluster.version,
+            status: cluster.status.map(|status| status.as_str().to_owned()),
+            resources_vpc_config: cluster.resources_vpc_config.map(|vpc| VpcConfig {
+                vpc_id: vpc.vpc_id,
+                subnet_ids: vpc.subnet_ids.unwrap_or_default(),
+                security_group_ids: vpc.security_group_ids.unwrap_or_default(),
+                cluster_security_group_id: vpc.cluster_security_group_id,
+            }),
+            compute_config: cluster.compute_config.map(|compute| ComputeConfig {
+                enabled: compute.enabled.unwrap_or_default(),
+                node_role_arn: compute.node_role_arn,
+                node_pools: compute.node_pools.unwrap_or_default(),
+            }),
+        })
+    }
+
+    /// `eks:ListClusters`: the names, for a hint.
+    ///
+    /// # Errors
+    /// What AWS answered.
+    pub async fn cluster_names(&self) -> Result<Vec<String>, Refused> {
+        let answer = self.eks.list_clusters().into_paginator().items().send().try_collect().await;
+        answer.map_err(|error| Refused::from_sdk("eks:ListClusters", "", &error))
+    }
+
+    /// `eks:ListNodegroups`.
+    ///
+    /// # Errors
+    /// What AWS answered.
+    pub async fn nodegroup_names(&self, cluster: &str) -> Result<Vec<String>, Refused> {
+        let pages = self.eks.list_nodegroups().cluster_name(cluster).into_paginator();
+        let answer = pages.items().send().try_collect().await;
+        answer.map_err(|error| Refused::from_sdk("eks:ListNodegroups", cluster, &error))
+    }
+
+    /// `eks:DescribeNodegroup`.
+    ///
+    /// # Errors
+    /// What AWS answered.
+    pub async fn nodegroup(&self, cluster: &str, name: &str) -> Result<Nodegroup, Refused> {
+        const CALL: &str = "eks:DescribeNodegroup";
+        let answer = self.eks.describe_nodegroup().cluster_name(cluster).nodegroup_name(name).send().await;
+        let answer = answer.map_err(|error| Refused::from_sdk(CALL, &format!("{cluster}/{name}"), &error))?;
+        let group = answer.nodegroup.ok_or_else(|| Refused::never_sent(CALL, "an empty answer"))?;
+        Ok(Nodegroup {
+            nodegroup_name: group.nodegroup_name.unwrap_or_default(),
+            cluster_name: group.cluster_name.unwrap_or_default(),
+            nodegroup_arn: group.nodegroup_arn,
+            node_role: group.node_role,
+            subnets: group.subnets.unwrap_or_default(),
+            status: group.status.map(|status| status.as_str().to_owned()),
+            ami_type: group.ami_type.map(|kind| kind.as_str().to_owned()),
+        })
+    }
+
+    /// `eks:ListFargateProfiles`.
+    ///
+    /// # Errors
+    /// What AWS answered.
+    pub async fn fargate_profile_names(&self, cluster: &str) -> Result<Vec<String>, Refused> {
+        let pages = self.eks.list_fargate_profiles().cluster_name(cluster).into_paginator();
+        let answer = pages.items().send().try_collect().await;
+        answer.map_err(|error| Refused::from_sdk("eks:ListFargateProfiles", cluster, &error))
+    }
+
+    /// `eks:DescribeFargateProfile`.
+    ///
+    /// # Errors
+    /// What AWS answered.
+    pub async fn fargate_profile(&self, cluster: &str, name: &str) -> Result<FargateProfile, Refused> {
+        const CALL: &str = "eks:DescribeFargateProfile";
+        let answer =
+            self.eks.describe_fargate_profile().cluster_name(cluster).fargate_profile_name(name).send().await;
+        let answer = answer.map_err(|error| Refused::from_sdk(CALL, &format!("{cluster}/{name}"), &error))?;
+        let profile = answer.fargate_profile.ok_or_else(|| Refused::never_sent(CALL, "an empty answer"))?;
+        let selectors = profile.selectors.unwrap_or_default().into_iter().map(|selector| FargateSelector {
+            namespace: selector.namespace,
+            labels: selector.labels.unwrap_or_default().into_iter().collect(),
+        });
+        Ok(FargateProfile {
+            fargate_profile_name: profile.fargate_profile_name.unwrap_or_default(),
+            cluster_name: profile.cluster_name.unwrap_or_default(),
+            fargate_profile_arn: profile.fargate_profile_arn,
+            pod_execution_role_arn: profile.pod_execution_role_arn,
+            subnets: profile.subnets.unwrap_or_default(),
+            selectors: selectors.collect(),
+            status: profile.status.map(|status| status.as_str().to_owned()),
+        })
+    }
+}

@@ -1,0 +1,169 @@
+//! IAM: roles and their policies, read and changed.
+
+use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_iam::operation::RequestId;
+
+use super::{Reader, Refused, Writer};
+use crate::model::PolicyText;
+use crate::model::iam::{
+    AttachedPolicy, InlinePolicy, ManagedPolicy, PermissionsBoundary, PolicyVersion, Role, Tag,
+};
+
+impl Reader {
+    /// `iam:GetRole`: the role with its trust policy and boundary, without its permissions.
+    ///
+    /// # Errors
+    /// What AWS answered.
+    pub async fn role(&self, name: &str) -> Result<Role, Refused> {
+        const CALL: &str = "iam:GetRole";
+        let answer = self.iam.get_role().role_name(name).send().await;
+        let answer = answer.map_err(|error| Refused::from_sdk(CALL, name, &error))?;
+        let role = answer.role.ok_or_else(|| Refused::never_sent(CALL, "an empty answer"))?;
+        Ok(Role {
+            role_name: role.role_name,
+            role_id: Some(role.role_id),
+            arn: role.arn,
+            path: Some(role.path),
+            assume_role_policy_document: role
+                .assume_role_policy_document
+                .as_deref()
+                .map(PolicyText::from_percent_encoded),
+            attached_managed_policies: None,
+            role_policy_list: None,
+            permissions_boundary: role.permissions_boundary.and_then(|boundary| {
+                Some(PermissionsBoundary {
+                    permissions_boundary_type: boundary
+                        .permissions_boundary_type
+                        .map(|kind| kind.as_str().to_owned()),
+                    permissions_boundary_arn: boundary.permissions_boundary_arn?,
+                })
+            }),
+            tags: role
+                .tags
+                .unwrap_or_default()
+                .into_iter()
+                .map(|tag| Tag { key: tag.key, value: tag.value })
+                .collect(),
+        })
+    }
+
+    /// `iam:ListAttachedRolePolicies`.
+    ///
+    /// # Errors
+    /// What AWS answered.
+    pub async fn attached_role_policies(&self, role: &str) -> Result<Vec<AttachedPolicy>, Refused> {
+        let pages = self.iam.list_attached_role_policies().role_name(role).into_paginator();
+        let answer: Result<Vec<_>, _> = pages.items().send().try_collect().await;
+        let answer =
+            answer.map_err(|error| Refused::from_sdk("iam:ListAttachedRolePolicies", role, &error))?;
+        let mut attached: Vec<_> = answer
+            .into_iter()
+            .filter_map(|policy| {
+                Some(AttachedPolicy { policy_name: policy.policy_name?, policy_arn: policy.policy_arn? })
+            })
+            .collect();
+        attached.sort();
+        Ok(attached)
+    }
+
+    /// `iam:ListRolePolicies`: the names of the inline policies.
+    ///
+    /// # Errors
+    /// What AWS answered.
+    pub async fn role_policy_names(&self, role: &str) -> Result<Vec<String>, Refused> {
+        let pages = self.iam.list_role_policies().role_name(role).into_paginator();
+        let answer: Result<Vec<String>, _> = pages.items().send().try_collect().await;
+        let mut names = answer.map_err(|error| Refused::from_sdk("iam:ListRolePolicies", role, &error))?;
+        names.sort();
+        Ok(names)
+    }
+
+    /// `iam:GetRolePolicy`: one inline policy.
+    ///
+    /// # Errors
+    /// What AWS answered.
+    pub async fn role_policy(&self, role: &str, name: &str) -> Result<InlinePolicy, Refused> {
+        let answer = self.iam.get_role_policy().role_name(role).policy_name(name).send().await;
+        let answer = answer
+            .map_err(|error| Refused::from_sdk("iam:GetRolePolicy", &format!("{role}/{name}"), &error))?;
+        Ok(InlinePolicy {
+            policy_name: answer.policy_name,
+            policy_document: Some(PolicyText::from_percent_encoded(&answer.policy_document)),
+        })
+    }
+
+    /// `iam:GetPolicy` and `iam:GetPolicyVersion`: a managed policy with the version in force.
+    ///
+    /// # Errors
+    /// What AWS answered.
+    pub async fn managed_policy(&self, arn: &str) -> Result<ManagedPolicy, Refused> {
+        const CALL: &str = "iam:GetPolicy";
+        let answer = self.iam.get_policy().policy_arn(arn).send().await;
+        let answer = answer.map_err(|error| Refused::from_sdk(CALL, arn, &error))?;
+        let policy = answer.policy.ok_or_else(|| Refused::never_sent(CALL, "an empty answer"))?;
+        let version_id = policy.default_version_id.unwrap_or_default();
+        let answer = self.iam.get_policy_version().policy_arn(arn).version_id(&version_id).send().await;
+        let answer = answer.map_err(|error| Refused::from_sdk("iam:GetPolicyVersion", arn, &error))?;
+        let document = answer.policy_version.and_then(|version| version.document);
+        Ok(ManagedPolicy {
+            policy_name: policy.policy_name.unwrap_or_default(),
+            arn: arn.to_owned(),
+            default_version_id: Some(version_id.clone()),
+            policy_version_list: Some(vec![PolicyVersion {
+                version_id,
+                is_default_version: true,
+                document: document.as_deref().map(PolicyText::from_percent_encoded),
+            }]),
+        })
+    }
+}
+
+impl Writer {
+    /// `iam:AttachRolePolicy`. Doing it twice changes nothing. Gives the request id.
+    ///
+    /// # Errors
+    /// What AWS answered.
+    pub async fn attach_role_policy(&self, role: &str, policy_arn: &str) -> Result<Option<String>, Refused> {
+        let answer = self.iam.attach_role_policy().role_name(role).policy_arn(policy_arn).send().await;
+        request_id("iam:AttachRolePolicy", role, answer)
+    }
+
+    /// `iam:DetachRolePolicy`. Gives the request id.
+    ///
+    /// # Errors
+    /// What AWS answered; that it was not attached is [`super::Reason::NotFound`].
+    pub async fn detach_role_policy(&self, role: &str, policy_arn: &str) -> Result<Option<String>, Refused> {
+        let answer = self.iam.detach_role_policy().role_name(role).policy_arn(policy_arn).send().await;
+        request_id("iam:DetachRolePolicy", role, answer)
+    }
+
+    /// `iam:UpdateAssumeRolePolicy`, which replaces the whole document. Gives the request id.
+    ///
+    /// # Errors
+    /// What AWS answered.
+    pub async fn update_assume_role_policy(
+        &self,
+        role: &str,
+        document: &str,
+    ) -> Result<Option<String>, Refused> {
+        let answer =
+            self.iam.update_assume_role_policy().role_name(role).policy_document(document).send().await;
+        request_id("iam:UpdateAssumeRolePolicy", role, answer)
+    }
+}
+
+/// The request id of an answer, or the refusal.
+fn request_id<T, E>(
+    call: &'static str,
+    role: &str,
+    answer: Result<T, SdkError<E>>,
+) -> Result<Option<String>, Refused>
+where
+    T: RequestId,
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    match answer {
+        Ok(answer) => Ok(answer.request_id().map(str::to_owned)),
+        Err(error) => Err(Refused::from_sdk(call, role, &error)),
+    }
+}

@@ -1,0 +1,100 @@
+//! The only files that name a type of the AWS SDK: one per service, and what they have in common.
+//!
+//! What diagnosing and planning get is a [`Reader`], which has no method that changes anything. Only the
+//! engine that applies and rolls back gets a [`Writer`].
+
+mod eks;
+mod iam;
+mod refused;
+mod sts;
+
+pub use refused::{Reason, Refused};
+
+use std::time::Duration;
+
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+
+use crate::error::{Code, Error};
+
+/// Where to read, and with whose credentials: everything else is the SDK's own environment.
+#[derive(Clone, Debug, Default)]
+pub struct Connection {
+    /// Overrides `AWS_REGION` and the profile.
+    pub region: Option<String>,
+    /// Overrides `AWS_PROFILE`.
+    pub profile: Option<String>,
+}
+
+/// Reads from AWS. It has no mutating method.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    region: String,
+    iam: aws_sdk_iam::Client,
+    eks: aws_sdk_eks::Client,
+    sts: aws_sdk_sts::Client,
+}
+
+/// Changes AWS. Only the engine has one.
+#[derive(Clone, Debug)]
+pub struct Writer {
+    iam: aws_sdk_iam::Client,
+}
+
+impl Connection {
+    /// Loads credentials and region as the SDK does; no request is sent yet, except where the credentials need one.
+    ///
+    /// # Errors
+    /// No region is configured.
+    pub async fn reader(&self) -> Result<Reader, Error> {
+        let config = self.load().await?;
+        let region = config.region().map(ToString::to_string).unwrap_or_default();
+        Ok(Reader {
+            region,
+            iam: aws_sdk_iam::Client::new(&config),
+            eks: aws_sdk_eks::Client::new(&config),
+            sts: aws_sdk_sts::Client::new(&config),
+        })
+    }
+
+    /// As [`Connection::reader`], for the engine.
+    ///
+    /// # Errors
+    /// No region is configured.
+    pub async fn writer(&self) -> Result<Writer, Error> {
+        Ok(Writer { iam: aws_sdk_iam::Client::new(&self.load().await?) })
+    }
+
+    async fn load(&self) -> Result<SdkConfig, Error> {
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(Duration::from_secs(5))
+            .read_timeout(Duration::from_secs(20))
+            .operation_timeout(Duration::from_secs(60));
+        let mut loader = aws_config::defaults(BehaviorVersion::latest()).timeout_config(timeouts.build());
+        if let Ok(name) = AppName::new("ecr-fix") {
+            loader = loader.app_name(name);
+        }
+        if let Some(region) = &self.region {
+            loader = loader.region(Region::new(region.clone()));
+        }
+        if let Some(profile) = &self.profile {
+            loader = loader.profile_name(profile);
+        }
+        let config = loader.load().await;
+        if config.region().is_none() {
+            return Err(Error::new(
+                Code::BadInput,
+                "no AWS region is configured",
+                "name one with --region, or set AWS_REGION",
+            ));
+        }
+        Ok(config)
+    }
+}
+
+impl Reader {
+    /// The region that is read.
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+}

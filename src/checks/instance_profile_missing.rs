@@ -1,0 +1,70 @@
+//! # instance-profile-missing
+//!
+//! The node has no instance profile, or one without a role, so it has no AWS credentials at all.
+//!
+//! ## Why pulls fail
+//! The credential plugin takes the credentials of the node from the instance metadata service. Without an
+//! instance profile, or with one that holds no role, the service answers 404, the plugin fails, and the
+//! kubelet pulls without credentials. ECR answers 401.
+//!
+//! ## How to see it
+//! - Kubelet log: `no EC2 IMDS role found, operation error ec2imds: GetMetadata, http response error
+//!   StatusCode: 404`.
+//! - Pod event: only `no basic auth credentials` or `401 Unauthorized`.
+//! - In AWS: `aws ec2 describe-instances --instance-ids ID` shows no `IamInstanceProfile`, or `aws iam
+//!   get-instance-profile` answers `NoSuchEntity` or an empty `Roles`.
+//! - Managed node groups report `IamInstanceProfileNotFound` or `IamNodeRoleNotFound` as a health issue.
+//!
+//! ## What to do
+//! For self-managed nodes, `aws ec2 associate-iam-instance-profile --instance-id ID --iam-instance-profile
+//! Name=PROFILE`, and put the profile into the launch template so that the next node has it too. For managed
+//! node groups, Karpenter and EKS Auto Mode, mend the role in their own configuration and replace the nodes.
+//!
+//! ## What is never automated
+//! No profile is attached to nodes that a managed node group, Karpenter or Auto Mode owns: their controllers
+//! would undo it. On self-managed nodes it is done only when asked for.
+
+use super::{Cause, Leg, Recognition, Remedy, Severity};
+use crate::explain::{
+    Message,
+    credentials::{self, Whose},
+    said::Said,
+};
+
+pub(crate) const CAUSE: Cause = Cause {
+    id: "instance-profile-missing",
+    leg: Some(Leg::Credentials),
+    severity: Severity::Critical,
+    remedy: Remedy::Manual,
+    source: include_str!("instance_profile_missing.rs"),
+    recognise,
+};
+
+fn recognise(message: &Message) -> Option<Recognition> {
+    const META: &str = "the metadata service of the node knows no role";
+    const NEXT: &str = "`aws ec2 describe-instances --instance-ids ID --query 'Reservations[].Instances[].IamInstanceProfile'`";
+    if let Some(said) = message.said(Said::NoInstanceRole) {
+        let answered = message.has_status(404).is_some();
+        return Some(if answered || message.connection.is_none() {
+            Recognition::certain(said, META, NEXT)
+        } else {
+            Recognition::possible(said, META, NEXT)
+        });
+    }
+    if let Some(said) = message.said(Said::NoProviders) {
+        return Some(Recognition::likely(said, "no source of credentials answered on the node", NEXT));
+    }
+    let (whose, said) = credentials::missing(message)?;
+    matches!(whose, Whose::Node | Whose::Api).then(|| {
+        Recognition::possible(said, "a node without an instance profile sends no credentials", NEXT)
+            .weight(30)
+    })
+}
+
+#[test]
+fn recognises_its_messages() {
+    super::test_support::first(
+        &CAUSE,
+        "no EC2 IMDS role found, operation error ec2imds: GetMetadata, http response error StatusCode: 404, request to EC2 IMDS failed",
+    );
+}

@@ -1,0 +1,70 @@
+//! # no-route-to-internet
+//!
+//! The subnet of the node has no way to the registry: no default route, and no endpoints.
+//!
+//! ## Why pulls fail
+//! The registry has public addresses. A node reaches it by a default route (to a NAT gateway, or with a
+//! public address to an internet gateway), or by the interface endpoints `ecr.dkr` and `ecr.api` with the S3
+//! endpoint. With neither, packets go nowhere and the runtime waits until its time is over.
+//!
+//! ## How to see it
+//! - containerd: `failed to do request: Head "https://HOST/v2/…": dial tcp PUBLIC_ADDRESS:443: i/o timeout`.
+//! - Docker: `net/http: request canceled while waiting for connection (Client.Timeout exceeded while awaiting
+//!   headers)`.
+//! - In AWS: the route table of the subnet (or the main one of the VPC) has no `0.0.0.0/0`.
+//!
+//! A public address in the message points at routes, NAT or private DNS; a private one at the security group
+//! of an endpoint.
+//!
+//! ## What the fix does
+//! Creates the missing endpoints (`create-vpc-endpoint`): `ecr.api`, `ecr.dkr` and the S3 gateway. If exactly
+//! one usable NAT gateway stands in the VPC and the user names it, adds a default route to it instead
+//! (`create-route`). The rollback deletes what was made.
+//!
+//! ## What is never automated
+//! No internet gateway is created, no subnet is made public, and no NAT gateway is made: they cost money or
+//! expose hosts.
+
+use super::{Cause, Leg, Recognition, Remedy, Severity};
+use crate::explain::{Message, connection::Failure, next, request::Target};
+
+pub(crate) const CAUSE: Cause = Cause {
+    id: "no-route-to-internet",
+    leg: Some(Leg::RegistryNetwork),
+    severity: Severity::Critical,
+    remedy: Remedy::Automatic,
+    source: include_str!("no_route_to_internet.rs"),
+    recognise,
+};
+
+fn recognise(message: &Message) -> Option<Recognition> {
+    let next = next::trace(message) + "; or " + next::DIAGNOSE;
+    if let Some(connection) = message.failed(&[Failure::NoRouteToHost]).filter(|_| message.is_in_scope()) {
+        return Some(Recognition::likely(
+            &connection.excerpt,
+            "a router on the way says that there is no way",
+            next,
+        ));
+    }
+    if let Some(connection) = message.registry_unreachable() {
+        return Some(
+            Recognition::likely(&connection.excerpt, "nobody answered the first packet", next).weight(60),
+        );
+    }
+    let connection = message
+        .connection
+        .as_ref()
+        .filter(|connection| connection.is_silence() && !connection.is_private())?;
+    matches!(message.target(), Some(Target::Layers | Target::EcrPublic | Target::EcrApi)).then(|| {
+        Recognition::possible(&connection.excerpt, "nothing of the internet may be reachable", next)
+            .weight(60)
+    })
+}
+
+#[test]
+fn recognises_its_messages() {
+    super::test_support::first(
+        &CAUSE,
+        r#"Failed to pull image "111122223333.dkr.ecr.eu-west-1.amazonaws.com/app:v1": rpc error: code = Unknown desc = failed to pull and unpack image "111122223333.dkr.ecr.eu-west-1.amazonaws.com/app:v1": failed to resolve reference "111122223333.dkr.ecr.eu-west-1.amazonaws.com/app:v1": failed to do request: Head "https://111122223333.dkr.ecr.eu-west-1.amazonaws.com/v2/app/manifests/v1": dial tcp 52.207.2.251:443: i/o timeout"#,
+    );
+}

@@ -1,0 +1,48 @@
+//! # wrong-region-token
+//!
+//! A build tool is logged in to ECR in another region than that of the image.
+//!
+//! ## Why pulls fail
+//! A token of ECR works only in the region that issued it. A build that takes its base image from another
+//! region needs a login there too.
+//!
+//! ## How to see it
+//! - A builder says `401 Unauthorized`, `403 Forbidden` or `no basic auth credentials` for the base image
+//!   only.
+//! - The region of `aws ecr get-login-password` is not the one in the host of the image.
+//!
+//! ## What to do
+//! Log in once for each region that the build uses: `aws ecr get-login-password --region REGION | docker
+//! login --username AWS --password-stdin ACCOUNT.dkr.ecr.REGION.amazonaws.com`.
+
+use super::{Cause, Leg, Recognition, Remedy, Severity};
+use crate::explain::{
+    Message,
+    credentials::{self},
+    wrapping::Puller,
+};
+
+pub(crate) const CAUSE: Cause = Cause {
+    id: "wrong-region-token",
+    leg: Some(Leg::Credentials),
+    severity: Severity::Medium,
+    remedy: Remedy::NotAws,
+    source: include_str!("wrong_region_token.rs"),
+    recognise,
+};
+
+fn recognise(message: &Message) -> Option<Recognition> {
+    let (_, said) = credentials::missing(message)?;
+    let next = "`aws ecr get-login-password --region REGION | docker login …`, with the region of the image";
+    (message.wrapping.puller == Puller::Builder && message.is_in_scope()).then(|| {
+        Recognition::possible(said, "a login counts only in the region that issued it", next).weight(40)
+    })
+}
+
+#[test]
+fn recognises_its_messages() {
+    super::test_support::among(
+        &CAUSE,
+        "failed to solve: 763104351884.dkr.ecr.eu-central-1.amazonaws.com/pytorch:1: unexpected status code [manifests 1]: 401 Unauthorized",
+    );
+}

@@ -1,0 +1,240 @@
+//! Fills a snapshot from AWS. A read that is refused is a fact of the snapshot, not a failure.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+
+use crate::actions::attachment::{ATTACHABLE, policy_name};
+use crate::aws::{Reader, Reason, Refused};
+use crate::error::Error;
+use crate::model::iam::{ManagedPolicy, Role};
+use crate::model::snapshot::About;
+use crate::model::{Arn, Partition, Snapshot, Unread};
+
+/// What may hide behind a role that could not be read.
+const HIDDEN_BY_ROLES: [&str; 3] =
+    ["node-role-missing-ecr-policy", "fargate-exec-role-missing-policy", "fargate-exec-role-trust"];
+
+/// The keys of a snapshot that reading live fills completely.
+const KEYS: [&str; 5] = ["cluster", "nodegroup", "fargateProfile", "RoleDetailList", "Policies"];
+
+/// Reads the world of one cluster.
+///
+/// # Errors
+/// Only what nothing can be said without: the caller's identity and the cluster itself.
+pub async fn snapshot(reader: &Reader, cluster: &str) -> Result<Snapshot, Error> {
+    let reader = Arc::new(reader.clone());
+    let mut world = about(&reader).await?;
+    match reader.cluster(cluster).await {
+        Ok(found) => world.clusters.insert(found.arn.clone(), found),
+        Err(refused) => return Err(no_cluster(&reader, cluster, &refused).await),
+    };
+    let (groups, profiles) = tokio::join!(nodegroups(&reader, cluster), fargate_profiles(&reader, cluster));
+    for group in keep(&mut world, groups) {
+        world.nodegroups.insert(format!("{cluster}/{}", group.nodegroup_name), group);
+    }
+    for profile in keep(&mut world, profiles) {
+        world.fargate_profiles.insert(format!("{cluster}/{}", profile.fargate_profile_name), profile);
+    }
+    roles(&reader, &mut world).await;
+    world.keys.extend(KEYS.map(str::to_owned));
+    world.unread.sort();
+    Ok(world)
+}
+
+/// Reads one role again, for a look just before and just after a change of it.
+///
+/// # Errors
+/// The caller's identity cannot be read.
+pub async fn role_again(reader: &Reader, role_arn: &str) -> Result<Snapshot, Error> {
+    let mut world = about(reader).await?;
+    put_role(&mut world, role_arn, role(reader, role_arn).await);
+    world.keys.extend(KEYS.map(str::to_owned));
+    Ok(world)
+}
+
+async fn about(reader: &Reader) -> Result<Snapshot, Error> {
+    let caller =
+        reader.caller().await.map_err(|refused| refused.error("the AWS credentials cannot be used"))?;
+    let partition = caller.arn.parse::<Arn>().map(|arn| arn.partition);
+    let partition = partition.unwrap_or_else(|_| Partition::of_region(reader.region()).name.to_owned());
+    let about = About {
+        account: Some(caller.account),
+        region: Some(reader.region().to_owned()),
+        partition: Some(partition),
+        caller: Some(caller.arn),
+        taken_at: None,
+    };
+    Ok(Snapshot { about, ..Snapshot::default() })
+}
+
+/// The cluster could not be read: says which clusters there are, where that helps.
+async fn no_cluster(reader: &Reader, cluster: &str, refused: &Refused) -> Error {
+    let what = format!("cluster {cluster} cannot be read in {}", reader.region());
+    if refused.reason != Reason::NotFound {
+        return refused.error(what);
+    }
+    let hint = match reader.cluster_names().await {
+        Ok(names) if names.is_empty() => {
+            format!("there is no cluster in {}: check --region and --profile", reader.region())
+        }
+        Ok(names) => format!("the clusters in {} are: {}", reader.region(), names.join(", ")),
+        Err(_) => "check --cluster, --region and --profile".to_owned(),
+    };
+    Error::new(crate::error::Code::NotFound, what, hint).because(refused)
+}
+
+/// What was read of a list, and what was refused of it.
+type Listed<T> = (Vec<T>, Vec<Unread>);
+
+async fn nodegroups(reader: &Arc<Reader>, cluster: &str) -> Listed<crate::model::eks::Nodegroup> {
+    let names = match reader.nodegroup_names(cluster).await {
+        Ok(names) => names,
+        Err(refused) => return (Vec::new(), vec![refused.unread(&["node-role-missing-ecr-policy"])]),
+    };
+    let mut reads = JoinSet::new();
+    for name in names {
+        let (reader, cluster) = (Arc::clone(reader), cluster.to_owned());
+        reads.spawn(async move { reader.nodegroup(&cluster, &name).await });
+    }
+    sort_out(reads.join_all().await, &["node-role-missing-ecr-policy"])
+}
+
+async fn fargate_profiles(reader: &Arc<Reader>, cluster: &str) -> Listed<crate::model::eks::FargateProfile> {
+    let hides = ["fargate-exec-role-missing-policy", "fargate-exec-role-trust"];
+    let names = match reader.fargate_profile_names(cluster).await {
+        Ok(names) => names,
+        Err(refused) => return (Vec::new(), vec![refused.unread(&hides)]),
+    };
+    let mut reads = JoinSet::new();
+    for name in names {
+        let (reader, cluster) = (Arc::clone(reader), cluster.to_owned());
+        reads.spawn(async move { reader.fargate_profile(&cluster, &name).await });
+    }
+    sort_out(reads.join_all().await, &hides)
+}
+
+fn sort_out<T>(answers: Vec<Result<T, Refused>>, hides: &[&str]) -> Listed<T> {
+    let mut listed = (Vec::new(), Vec::new());
+    for answer in answers {
+        match answer {
+            Ok(row) => listed.0.push(row),
+            // It was deleted between the list and the look: that is no gap.
+            Err(refused) if refused.reason == Reason::NotFound => {}
+            Err(refused) => listed.1.push(refused.unread(hides)),
+        }
+    }
+    listed
+}
+
+fn keep<T>(world: &mut Snapshot, (rows, unread): Listed<T>) -> Vec<T> {
+    world.unread.extend(unread);
+    rows
+}
+
+/// Every role that pulls, and every policy that bears on it.
+async fn roles(reader: &Arc<Reader>, world: &mut Snapshot) {
+    let mut reads = JoinSet::new();
+    for arn in pulling_roles(world) {
+        let reader = Arc::clone(reader);
+        reads.spawn(async move { (arn.clone(), role(&reader, &arn).await) });
+    }
+    for (arn, read) in reads.join_all().await {
+        put_role(world, &arn, read);
+    }
+    let mut reads = JoinSet::new();
+    for arn in policies(world) {
+        let reader = Arc::clone(reader);
+        reads.spawn(async move { (arn.clone(), reader.managed_policy(&arn).await) });
+    }
+    for (arn, read) in reads.join_all().await {
+        put_policy(world, arn, read);
+    }
+}
+
+fn pulling_roles(world: &Snapshot) -> BTreeSet<String> {
+    let nodes = world.nodegroups.values().filter_map(|group| group.node_role.clone());
+    let fargate =
+        world.fargate_profiles.values().filter_map(|profile| profile.pod_execution_role_arn.clone());
+    let auto_mode = world.clusters.values().filter_map(|cluster| {
+        cluster.compute_config.as_ref().filter(|compute| compute.enabled)?.node_role_arn.clone()
+    });
+    nodes.chain(fargate).chain(auto_mode).collect()
+}
+
+/// The policies attached to the roles, their boundaries, and those that a plan may attach.
+fn policies(world: &Snapshot) -> BTreeSet<String> {
+    let partition = world.about.partition.clone().unwrap_or_default();
+    let candidates = ATTACHABLE.iter().map(|name| format!("arn:{partition}:iam::aws:policy/{name}"));
+    let attached = world.roles.values().flat_map(|role| role.attached_managed_policies.iter().flatten());
+    let boundaries = world.roles.values().filter_map(|role| role.permissions_boundary.as_ref());
+    let mut arns: BTreeSet<String> = attached.map(|policy| policy.policy_arn.clone()).collect();
+    arns.extend(boundaries.map(|boundary| boundary.permissions_boundary_arn.clone()));
+    if !world.roles.is_empty() {
+        arns.extend(candidates);
+    }
+    arns
+}
+
+/// A role as far as it could be read, and what was refused of it; `None` where it does not exist.
+async fn role(reader: &Reader, arn: &str) -> (Option<Role>, Vec<Unread>) {
+    let name = policy_name(arn);
+    let (role, attached, inline) =
+        tokio::join!(reader.role(name), reader.attached_role_policies(name), inline_policies(reader, name));
+    let mut unread = Vec::new();
+    let mut refuse = |refused: Refused| {
+        if refused.reason != Reason::NotFound {
+            unread.push(Unread { resource: arn.to_owned(), ..refused.unread(&HIDDEN_BY_ROLES) });
+        }
+    };
+    let attached = attached.map_err(&mut refuse).ok();
+    let (inline, refused_inline) = match inline {
+        Ok((inline, refused)) => (Some(inline), refused),
+        Err(refused) => {
+            refuse(refused);
+            (None, Vec::new())
+        }
+    };
+    refused_inline.into_iter().for_each(&mut refuse);
+    let role = role.map_err(&mut refuse).ok();
+    (role.map(|role| Role { attached_managed_policies: attached, role_policy_list: inline, ..role }), unread)
+}
+
+type Inline = (Vec<crate::model::iam::InlinePolicy>, Vec<Refused>);
+
+async fn inline_policies(reader: &Reader, role: &str) -> Result<Inline, Refused> {
+    let mut inline: Inline = (Vec::new(), Vec::new());
+    for name in reader.role_policy_names(role).await? {
+        match reader.role_policy(role, &name).await {
+            Ok(policy) => inline.0.push(policy),
+            Err(refused) => {
+                inline.0.push(crate::model::iam::InlinePolicy { policy_name: name, policy_document: None });
+                inline.1.push(refused);
+            }
+        }
+    }
+    Ok(inline)
+}
+
+fn put_role(world: &mut Snapshot, arn: &str, (role, unread): (Option<Role>, Vec<Unread>)) {
+    world.unread.extend(unread);
+    // A role of the same name with another path is another role.
+    if let Some(role) = role.filter(|role| role.arn == arn) {
+        world.roles.insert(arn.to_owned(), role);
+    }
+}
+
+fn put_policy(world: &mut Snapshot, arn: String, read: Result<ManagedPolicy, Refused>) {
+    match read {
+        Ok(policy) => {
+            world.policies.insert(arn, policy);
+        }
+        Err(refused) if refused.reason == Reason::NotFound => {}
+        Err(refused) => {
+            let mut unread = refused.unread(&HIDDEN_BY_ROLES);
+            unread.resource = arn;
+            world.unread.push(unread);
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! `ecr-fix permissions [PLAN]`: the IAM policy that a command needs.
+
+use std::path::PathBuf;
+
+use super::plan::load;
+use crate::error::Error;
+use crate::plan::for_diagnosis;
+use crate::render;
+use crate::ui::Ui;
+
+/// Print the IAM policy for diagnosing, or for applying and rolling back exactly PLAN
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// As `ecr-fix plan --out` saved it
+    plan: Option<PathBuf>,
+}
+
+/// The answer is a policy document in either format.
+///
+/// # Errors
+/// The plan cannot be read.
+pub fn run(args: &Args, ui: &Ui) -> Result<u8, Error> {
+    let mut document = for_diagnosis();
+    if let Some(file) = &args.plan {
+        document.statement.extend(load(file)?.required_permissions.statement);
+    }
+    ui.answer(&render::json::document(&document));
+    Ok(0)
+}

@@ -1,0 +1,128 @@
+//! `ecr-fix plan`: diagnoses, then says what it would change. It changes nothing.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::world::{WorldArgs, duration};
+use crate::cli::Format;
+use crate::diagnosis::Health;
+use crate::error::{Code, Error};
+use crate::judges::{Options, PullPolicy};
+use crate::model::Snapshot;
+use crate::plan::{self, Plan};
+use crate::render;
+use crate::ui::Ui;
+
+/// Show what would be changed so that images can be pulled; changes nothing
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    world: WorldArgs,
+    #[command(flatten)]
+    choices: Choices,
+    /// Save the plan, for `ecr-fix apply FILE`
+    #[arg(long, env = "ECR_FIX_OUT", value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Exit with 2 when there are changes, 11 when not everything could be decided
+    #[arg(long, env = "ECR_FIX_DETAILED_EXITCODE")]
+    detailed_exitcode: bool,
+}
+
+/// How a plan shall be made.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Choices {
+    /// Which AWS managed policy lets nodes pull
+    #[arg(long, env = "ECR_FIX_PULL_POLICY", value_name = "POLICY", default_value = "pull-only")]
+    pull_policy: PullPolicy,
+    /// How long the plan may be applied, such as 30m or 24h
+    #[arg(long, env = "ECR_FIX_TTL", value_name = "DURATION", default_value = "24h", value_parser = duration)]
+    ttl: SignedDuration,
+}
+
+impl Choices {
+    /// Plans for a world as it is now.
+    ///
+    /// # Errors
+    /// The scope names something that is not in the world.
+    pub fn plan(&self, snapshot: &Snapshot, world: &WorldArgs) -> Result<Plan, Error> {
+        let request = plan::Request {
+            scope: world.scope(),
+            options: Options { pull_policy: self.pull_policy },
+            now: Timestamp::now(),
+            time_to_live: self.ttl,
+        };
+        plan::build(snapshot, &request)
+    }
+}
+
+/// Only the first statement can touch the network.
+///
+/// # Errors
+/// The world cannot be read, or the plan cannot be saved.
+pub async fn run(args: &Args, ui: &Ui) -> Result<u8, Error> {
+    let snapshot = args.world.read(&args.world.eyes().await?, ui).await?;
+    let plan = args.choices.plan(&snapshot, &args.world)?;
+    if let Some(file) = &args.out {
+        save(&plan, file)?;
+    }
+    ui.answer(&match ui.format {
+        Format::Text => render::text::plan(&plan, ui.paint()),
+        Format::Json => render::json::document(&plan),
+    });
+    if let Some(file) = &args.out {
+        ui.note(&format!(
+            "\nsaved: to make these changes and no others, run `ecr-fix apply {}`",
+            file.display()
+        ));
+    }
+    Ok(match plan.diagnosis.summary.verdict {
+        _ if !args.detailed_exitcode => 0,
+        _ if !plan.actions.is_empty() => 2,
+        Health::Inconclusive => 11,
+        Health::Healthy | Health::Broken => 0,
+    })
+}
+
+/// Replaces the file as a whole, so that nobody ever reads half a plan.
+fn save(plan: &Plan, file: &Path) -> Result<(), Error> {
+    let dir = file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let written = tempfile::NamedTempFile::new_in(dir).and_then(|mut temporary| {
+        temporary.write_all(render::json::document(plan).as_bytes())?;
+        temporary.as_file().sync_all()?;
+        temporary.persist(file).map_err(|error| error.error)?;
+        Ok(())
+    });
+    written.map_err(|error| {
+        Error::new(
+            Code::Storage,
+            format!("the plan cannot be saved as {}", file.display()),
+            "choose another --out",
+        )
+        .because(error)
+    })
+}
+
+/// Reads a saved plan.
+///
+/// # Errors
+/// It cannot be read, is no plan, or was changed.
+pub fn load(file: &Path) -> Result<Plan, Error> {
+    const LARGEST: u64 = 256 << 20;
+    let name = file.display().to_string();
+    let failed = |because: String| {
+        Error::new(
+            Code::BadInput,
+            format!("{name} cannot be read"),
+            "make a plan with `ecr-fix plan --out FILE`",
+        )
+        .because(because)
+    };
+    let size = std::fs::metadata(file).map_err(|error| failed(error.to_string()))?.len();
+    if size > LARGEST {
+        return Err(failed(format!("it has {size} bytes, more than {LARGEST}")));
+    }
+    let text = std::fs::read_to_string(file).map_err(|error| failed(error.to_string()))?;
+    Plan::read(&text, &name)
+}

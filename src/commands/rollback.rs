@@ -1,0 +1,185 @@
+//! `ecr-fix rollback [RUN]`: shows what it would restore, asks, restores.
+
+use std::path::{Path, PathBuf};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::apply::{caller_of, lock_name, undo};
+use super::consent;
+use super::world::{WorldArgs, duration};
+use crate::cli::Format;
+use crate::error::{Code, Error};
+use crate::plan::Plan;
+use crate::render;
+use crate::run::{
+    self, Engine, Event, Interrupt, Journal, Lock, Patience, Record, RunState, StateDir, World,
+};
+use crate::ui::Ui;
+
+/// Take back what a run did, after asking
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The id of the run (default: the latest)
+    run: Option<String>,
+    #[command(flatten)]
+    world: WorldArgs,
+    /// Do not ask
+    #[arg(long, visible_alias = "auto-approve", env = "ECR_FIX_YES")]
+    yes: bool,
+    /// How long to wait until a change is seen
+    #[arg(long, env = "ECR_FIX_WAIT", value_name = "DURATION", default_value = "2m", value_parser = duration)]
+    wait: SignedDuration,
+}
+
+/// One run, about to be taken back.
+pub struct Job<'a> {
+    /// Where its record is.
+    pub dir: &'a Path,
+    /// What it made.
+    pub plan: &'a Plan,
+    /// Where.
+    pub world: &'a World,
+    /// Who takes it back; nobody in the sandbox.
+    pub caller: Option<String>,
+    /// Where records are kept.
+    pub state: &'a StateDir,
+    /// How long to wait until a change is seen.
+    pub wait: SignedDuration,
+    /// Whether to stop.
+    pub interrupt: &'a Interrupt,
+    /// Tells a person what happens.
+    pub ui: &'a Ui,
+}
+
+/// Its phases in a row.
+///
+/// # Errors
+/// Whatever stops it; the code says what is left behind.
+pub async fn run(args: &Args, ui: &Ui) -> Result<u8, Error> {
+    let interrupt = Interrupt::listen();
+    let state = StateDir::locate(ui.state())?;
+    let dir = the_run(args, &state)?;
+    let (record, plan) = (Record::load(&dir)?, run::read_plan(&dir)?);
+    if !record.has_something_left() {
+        ui.answer(&match ui.format {
+            Format::Text => {
+                format!("Nothing is left of run {}: it is {}.\n", record.run, record.state.as_str())
+            }
+            Format::Json => render::json::document(&record),
+        });
+        return Ok(0);
+    }
+    let world = the_world(args, &record, &plan).await?;
+    let caller = caller_of(&world, &plan).await?;
+
+    if ui.format == Format::Text {
+        ui.answer(&render::text::rollback(&record, &plan, ui.paint()));
+        ui.answer(&render::text::about_to_change(&plan, caller.as_deref(), &world, ui.paint()));
+    }
+    let what = format!("Take back run {} on cluster {}?", record.run, plan.target.cluster);
+    let explanation = render::text::rollback(&record, &plan, ui.paint());
+    consent::ask(ui, &interrupt, args.yes, &what, &plan.target.cluster, &explanation).await?;
+
+    let job = Job {
+        dir: &dir,
+        plan: &plan,
+        world: &world,
+        caller,
+        state: &state,
+        wait: args.wait,
+        interrupt: &interrupt,
+        ui,
+    };
+    let record = carry_out(&job).await?;
+    ui.answer(&match ui.format {
+        Format::Text => render::text::rolled_back(&record, ui.paint()),
+        Format::Json => render::json::document(&record),
+    });
+    Ok(0)
+}
+
+/// The run that was named, or the latest: with `--snapshot`, the latest of that directory.
+fn the_run(args: &Args, state: &StateDir) -> Result<PathBuf, Error> {
+    if let Some(id) = &args.run {
+        return state.run(id);
+    }
+    let of_directory = |id: &String| match &args.world.snapshot {
+        None => true,
+        Some(dir) => state
+            .run(id)
+            .and_then(|run| Record::load(&run))
+            .is_ok_and(|record| record.sandbox.is_some() && record.sandbox == dir.canonicalize().ok()),
+    };
+    let latest = state.runs()?.into_iter().rev().find(of_directory);
+    let latest = latest.ok_or_else(|| {
+        Error::new(
+            Code::NotFound,
+            "there is no run to take back",
+            "see `ecr-fix runs list`, or name another --state",
+        )
+    })?;
+    state.run(&latest)
+}
+
+/// The world that the run changed, which the record names.
+async fn the_world(args: &Args, record: &Record, plan: &Plan) -> Result<World, Error> {
+    match (&record.sandbox, &args.world.snapshot) {
+        (Some(dir), None) => Ok(World::Sandbox(dir.clone())),
+        (None, Some(_)) => Err(Error::new(
+            Code::BadInput,
+            format!("run {} changed AWS, not a snapshot directory", record.run),
+            "leave --snapshot away",
+        )),
+        (Some(_), Some(_)) | (None, None) => args.world.for_plan(plan).hands().await,
+    }
+}
+
+/// Lock, record, change back.
+///
+/// # Errors
+/// Something of the run is left.
+pub async fn carry_out(job: &Job<'_>) -> Result<Record, Error> {
+    let _lock = Lock::take(&job.state.lock_file(&lock_name(job.world, job.plan))?)?;
+    let record = Record::load(job.dir)?;
+    let mut journal = Journal::open(job.dir)?;
+    journal.record(Timestamp::now(), Event::RollbackStarted { caller: job.caller.clone() })?;
+    let say = |text: &str| job.ui.note(text);
+    let mut engine = Engine {
+        world: job.world,
+        journal,
+        clock: Timestamp::now,
+        patience: Patience { limit: job.wait.unsigned_abs() },
+        interrupt: job.interrupt,
+        say: &say,
+    };
+    let ended = engine.roll_back(job.plan, &run::states(&record)).await;
+    let left = |because: Option<Error>| {
+        let what = format!("run {} was not taken back completely", record.run);
+        let hint =
+            format!("look with `ecr-fix runs show {}`, then run `{}`", record.run, undo(&record.run, job.ui));
+        let mut error = Error::new(Code::PartlyDone, what, hint);
+        if let Some(because) = because {
+            error = error.because(because);
+        }
+        match Record::load(job.dir) {
+            Ok(record) => record.actions.iter().filter(|action| action.state.may_be_left()).fold(
+                error.with("run", &record),
+                |error, action| {
+                    let because = action.because.as_deref().unwrap_or("not tried");
+                    error.because(format!("{} ({}): {because}", action.id, action.summary))
+                },
+            ),
+            Err(_) => error,
+        }
+    };
+    match ended {
+        Ok(Some(RunState::RolledBack)) => Record::load(job.dir),
+        Ok(Some(_)) => Err(left(None)),
+        Ok(None) => {
+            let mut error = left(None).because("it was stopped");
+            error.code = Code::Interrupted;
+            Err(error)
+        }
+        Err(error) => Err(left(Some(error))),
+    }
+}

@@ -1,0 +1,148 @@
+//! Which world a command is about: live AWS, or a snapshot directory.
+
+use std::path::{Path, PathBuf};
+
+use jiff::SignedDuration;
+
+use crate::aws::{Connection, Reader};
+use crate::error::{Code, Error};
+use crate::model::Snapshot;
+use crate::plan::Plan;
+use crate::pulls::Scope;
+use crate::snapshot_dir;
+use crate::ui::Ui;
+use crate::{collect, run};
+
+/// Flags of every command that reads the world.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct WorldArgs {
+    /// The EKS cluster
+    #[arg(long, env = "ECR_FIX_CLUSTER", value_name = "NAME")]
+    pub cluster: Option<String>,
+    /// The AWS region (default: as the SDK finds it)
+    #[arg(long, env = "ECR_FIX_REGION")]
+    pub region: Option<String>,
+    /// The AWS profile (default: as the SDK finds it)
+    #[arg(long, env = "ECR_FIX_PROFILE", value_name = "NAME")]
+    pub profile: Option<String>,
+    /// Read a directory of `aws … --output json` files instead of AWS
+    #[arg(long, env = "ECR_FIX_SNAPSHOT", value_name = "DIR")]
+    pub snapshot: Option<PathBuf>,
+    /// An image to judge as well (repeatable)
+    #[arg(long = "image", env = "ECR_FIX_IMAGE", value_name = "REF", value_delimiter = ',')]
+    pub images: Vec<String>,
+    /// Do not ask the Kubernetes API (this version never does)
+    #[arg(long, env = "ECR_FIX_NO_KUBERNETES")]
+    pub no_kubernetes: bool,
+    /// Give up reading after this time, such as 30s or 2m
+    #[arg(long, env = "ECR_FIX_TIMEOUT", value_name = "DURATION", default_value = "2m", value_parser = duration)]
+    pub timeout: SignedDuration,
+}
+
+/// What a command reads from. It cannot change anything.
+#[derive(Debug)]
+pub enum Eyes {
+    /// Live AWS.
+    Aws(Box<Reader>),
+    /// A directory.
+    Directory(PathBuf),
+}
+
+impl WorldArgs {
+    /// Connects, or takes the directory.
+    ///
+    /// # Errors
+    /// There is no region.
+    pub async fn eyes(&self) -> Result<Eyes, Error> {
+        match &self.snapshot {
+            Some(dir) => Ok(Eyes::Directory(dir.clone())),
+            None => Ok(Eyes::Aws(Box::new(self.connection().reader().await?))),
+        }
+    }
+
+    /// What the engine works on.
+    ///
+    /// # Errors
+    /// There is no region.
+    pub async fn hands(&self) -> Result<run::World, Error> {
+        match &self.snapshot {
+            Some(dir) => Ok(run::World::Sandbox(absolute(dir)?)),
+            None => {
+                let connection = self.connection();
+                let (reader, writer) = (connection.reader().await?, connection.writer().await?);
+                Ok(run::World::Aws { reader, writer })
+            }
+        }
+    }
+
+    /// Reads the world.
+    ///
+    /// # Errors
+    /// It cannot be read, or not in time.
+    pub async fn read(&self, eyes: &Eyes, ui: &Ui) -> Result<Snapshot, Error> {
+        match eyes {
+            Eyes::Directory(dir) => {
+                let loaded = snapshot_dir::load(dir)?;
+                if ui.verbose > 0 {
+                    for (file, key) in &loaded.ignored {
+                        ui.note(&format!("ignored: key {key} of {}", file.display()));
+                    }
+                }
+                Ok(loaded.snapshot)
+            }
+            Eyes::Aws(reader) => {
+                let cluster = self.cluster.as_deref().ok_or_else(|| {
+                    Error::new(
+                        Code::Usage,
+                        "no cluster is named",
+                        "name one with --cluster (`aws eks list-clusters`)",
+                    )
+                })?;
+                ui.note(&format!("reading cluster {cluster} in {} …", reader.region()));
+                let limit = std::time::Duration::try_from(self.timeout).unwrap_or_default();
+                let read = tokio::time::timeout(limit, collect::snapshot(reader, cluster)).await;
+                read.unwrap_or_else(|_| {
+                    Err(Error::new(
+                        Code::Aws,
+                        format!("AWS did not answer within {:#}", self.timeout),
+                        "check the network, or allow more time with --timeout",
+                    ))
+                })
+            }
+        }
+    }
+
+    /// The same world, in the region that a plan is for where no other is named.
+    #[must_use]
+    pub fn for_plan(&self, plan: &Plan) -> WorldArgs {
+        let region = self.region.clone().or_else(|| Some(plan.target.region.clone()));
+        WorldArgs { region, ..self.clone() }
+    }
+
+    /// What to diagnose.
+    pub fn scope(&self) -> Scope {
+        Scope { cluster: self.cluster.clone(), images: self.images.clone() }
+    }
+
+    fn connection(&self) -> Connection {
+        Connection { region: self.region.clone(), profile: self.profile.clone() }
+    }
+}
+
+/// `30s`, `2m`, `24h`: more than nothing.
+pub fn duration(text: &str) -> Result<SignedDuration, String> {
+    let parsed: SignedDuration = text.parse().map_err(|error: jiff::Error| error.to_string())?;
+    if parsed.is_positive() { Ok(parsed) } else { Err("expected more than nothing".to_owned()) }
+}
+
+/// The one path of a directory, whatever the working directory of a later command.
+fn absolute(dir: &Path) -> Result<PathBuf, Error> {
+    dir.canonicalize().map_err(|error| {
+        Error::new(
+            Code::NotFound,
+            format!("there is no snapshot directory {}", dir.display()),
+            "name a directory of JSON files as the AWS CLI prints them",
+        )
+        .because(error)
+    })
+}

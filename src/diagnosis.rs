@@ -1,0 +1,333 @@
+//! The diagnosis of a world: every pull, leg by leg, and every blocker at once.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::actions::AnyChange;
+use crate::checks::{Leg, Remedy, Severity};
+use crate::judges::{self, Options};
+use crate::model::Unread;
+use crate::pulls::{Pull, Target, World};
+
+/// The version of every document that we write.
+pub const FORMAT_VERSION: &str = "1.0";
+
+/// What `ecr-fix diagnose` says.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Diagnosis {
+    /// See [`FORMAT_VERSION`].
+    pub format_version: String,
+    /// The cluster.
+    pub target: Target,
+    /// In one look.
+    pub summary: Summary,
+    /// Every pull.
+    pub pull_paths: Vec<PullPath>,
+    /// Every blocker.
+    pub findings: Vec<Finding>,
+    /// What could not be read, and what may hide behind it.
+    pub unread: Vec<Unread>,
+}
+
+/// The diagnosis in one look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Over all pulls.
+    pub verdict: Health,
+    /// How many pulls there are.
+    pub pull_paths: usize,
+    /// How many of them are blocked.
+    pub blocked: usize,
+    /// How many of them could not be decided.
+    pub unknown: usize,
+}
+
+/// The verdict over all pulls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Health {
+    /// Every leg of every pull is known to be well.
+    Healthy,
+    /// At least one pull is blocked.
+    Broken,
+    /// Nothing is known to be broken, but not everything could be decided.
+    #[default]
+    Inconclusive,
+}
+
+impl Health {
+    /// The name in every output.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Health::Healthy => "healthy",
+            Health::Broken => "broken",
+            Health::Inconclusive => "inconclusive",
+        }
+    }
+}
+
+/// One pull: a source and an image, with the legs between them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PullPath {
+    /// Findings name it in `blocks`.
+    pub id: String,
+    /// Who pulls.
+    pub from: crate::pulls::Source,
+    /// What is pulled.
+    pub image: String,
+    /// Over all legs.
+    pub verdict: Verdict,
+    /// In the order in which a pull takes them.
+    pub legs: Vec<LegVerdict>,
+}
+
+/// One leg of a pull.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LegVerdict {
+    /// Which one.
+    pub leg: Leg,
+    /// How it is.
+    pub verdict: Verdict,
+    /// The findings that block it.
+    pub findings: Vec<String>,
+    /// Why it could not be decided.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub because: Vec<String>,
+}
+
+/// How a leg, or a whole pull, is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Known to be well.
+    Ok,
+    /// Could not be decided.
+    Unknown,
+    /// Known to be broken.
+    Blocked,
+    /// Could not even be tried, because of a leg before it.
+    NotReached,
+}
+
+impl Verdict {
+    /// The name in every output.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Verdict::Ok => "ok",
+            Verdict::Unknown => "unknown",
+            Verdict::Blocked => "blocked",
+            Verdict::NotReached => "not-reached",
+        }
+    }
+}
+
+/// One blocker.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Finding {
+    /// `f1`, `f2`, …
+    pub id: String,
+    /// The id of the cause: `ecr-fix explain CAUSE` prints its manual.
+    pub cause: String,
+    /// Always `broken`: what could not be decided is in the legs and in `unread`.
+    pub verdict: String,
+    /// How bad it is.
+    pub severity: Severity,
+    /// The ARN or id of what is wrong.
+    pub resource: String,
+    /// The account of the resource.
+    pub account: String,
+    /// The region of the resource, or of the cluster where the resource is global.
+    pub region: String,
+    /// In one sentence.
+    pub summary: String,
+    /// What was seen, and where.
+    pub evidence: Vec<Evidence>,
+    /// The pulls that it blocks, by their ids.
+    pub blocks: Vec<String>,
+    /// Who can mend it.
+    pub remedy: Remedy,
+    /// What a person does about it, in order.
+    pub manual_steps: Vec<String>,
+}
+
+/// What was seen, and where.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// `SERVICE:Operation`.
+    pub source: String,
+    /// The value that was seen.
+    pub saw: String,
+}
+
+/// A blocker as a check finds it: a finding without its number, and the change that mends it.
+#[derive(Clone, Debug)]
+pub struct Blocker {
+    /// The id of the cause.
+    pub cause: &'static str,
+    /// The legs that it blocks.
+    pub legs: Vec<Leg>,
+    /// The ids of the pulls that it blocks.
+    pub pulls: Vec<String>,
+    /// How bad it is.
+    pub severity: Severity,
+    /// The ARN or id of what is wrong.
+    pub resource: String,
+    /// The account of the resource.
+    pub account: String,
+    /// In one sentence.
+    pub summary: String,
+    /// What was seen, and where.
+    pub evidence: Vec<Evidence>,
+    /// How to mend it.
+    pub fix: Fix,
+}
+
+/// How to mend a blocker.
+#[derive(Clone, Debug)]
+pub enum Fix {
+    /// By these changes.
+    Automatic {
+        /// All of them are needed.
+        changes: Vec<AnyChange>,
+        /// Why these and not others.
+        because: String,
+    },
+    /// By a person.
+    Manual {
+        /// Why ecr-fix does not do it.
+        because: String,
+        /// What to do, in order.
+        steps: Vec<String>,
+    },
+}
+
+/// What the checks say of every leg of every pull.
+#[derive(Debug, Default)]
+pub struct Verdicts {
+    legs: BTreeMap<(String, Leg), (Verdict, Vec<String>)>,
+    /// Every blocker, in the order of the checks.
+    pub blockers: Vec<Blocker>,
+}
+
+impl Verdicts {
+    /// A leg of a pull is well, as far as one check can tell.
+    pub fn ok(&mut self, pull: &str, leg: Leg) {
+        self.legs.entry((pull.to_owned(), leg)).or_insert((Verdict::Ok, Vec::new()));
+    }
+
+    /// A leg of a pull could not be decided.
+    pub fn unknown(&mut self, pull: &str, leg: Leg, because: impl Into<String>) {
+        let state = self.legs.entry((pull.to_owned(), leg)).or_insert((Verdict::Unknown, Vec::new()));
+        state.0 = state.0.max(Verdict::Unknown);
+        let because = because.into();
+        if !state.1.contains(&because) {
+            state.1.push(because);
+        }
+    }
+
+    /// A blocker was found.
+    pub fn blocked(&mut self, blocker: Blocker) {
+        for (pull, leg) in
+            blocker.pulls.iter().flat_map(|pull| blocker.legs.iter().map(move |leg| (pull, *leg)))
+        {
+            let state = self.legs.entry((pull.clone(), leg)).or_insert((Verdict::Blocked, Vec::new()));
+            state.0 = Verdict::Blocked;
+        }
+        self.blockers.push(blocker);
+    }
+
+    /// Every leg that is blocked, by pull.
+    pub fn blocked_legs(&self) -> Vec<(&str, Leg)> {
+        let blocked = self.legs.iter().filter(|(_, (verdict, _))| *verdict == Verdict::Blocked);
+        blocked.map(|((pull, leg), _)| (pull.as_str(), *leg)).collect()
+    }
+
+    fn leg(&self, pull: &str, leg: Leg) -> LegVerdict {
+        let (verdict, because) = match self.legs.get(&(pull.to_owned(), leg)) {
+            Some((verdict, because)) => (*verdict, because.clone()),
+            None => (Verdict::Unknown, vec!["this version does not judge it".to_owned()]),
+        };
+        let blocks =
+            |blocker: &Blocker| blocker.legs.contains(&leg) && blocker.pulls.iter().any(|id| id == pull);
+        let findings = self.blockers.iter().zip(1..).filter(|(blocker, _)| blocks(blocker));
+        LegVerdict {
+            leg,
+            verdict,
+            findings: findings.map(|(_, number)| finding_id(number)).collect(),
+            because,
+        }
+    }
+}
+
+/// The id under which findings name a pull.
+pub fn pull_id(pull: &Pull<'_>) -> String {
+    format!("{}/{} <- {}", pull.source.kind.as_str(), pull.source.id, pull.image.name)
+}
+
+/// Runs every check.
+pub fn verdicts(world: &World<'_>, options: &Options) -> Verdicts {
+    let mut verdicts = Verdicts::default();
+    for judge in judges::ALL {
+        judge(world, options, &mut verdicts);
+    }
+    verdicts
+}
+
+/// The diagnosis that the checks amount to.
+pub fn diagnosis(world: &World<'_>, verdicts: &Verdicts) -> Diagnosis {
+    let pull_paths: Vec<PullPath> = world.pulls().iter().map(|pull| pull_path(pull, verdicts)).collect();
+    let count = |wanted| pull_paths.iter().filter(|path| path.verdict == wanted).count();
+    let (blocked, unknown) = (count(Verdict::Blocked), count(Verdict::Unknown));
+    let verdict = match (blocked, unknown) {
+        (0, 0) if !pull_paths.is_empty() && world.snapshot.unread.is_empty() => Health::Healthy,
+        (0, _) => Health::Inconclusive,
+        _ => Health::Broken,
+    };
+    Diagnosis {
+        format_version: FORMAT_VERSION.to_owned(),
+        target: world.target.clone(),
+        summary: Summary { verdict, pull_paths: pull_paths.len(), blocked, unknown },
+        findings: verdicts
+            .blockers
+            .iter()
+            .zip(1..)
+            .map(|(blocker, number)| finding(world, blocker, number))
+            .collect(),
+        unread: world.snapshot.unread.clone(),
+        pull_paths,
+    }
+}
+
+fn pull_path(pull: &Pull<'_>, verdicts: &Verdicts) -> PullPath {
+    let id = pull_id(pull);
+    let legs: Vec<LegVerdict> = Leg::ALL.iter().map(|leg| verdicts.leg(&id, *leg)).collect();
+    let verdict = legs.iter().map(|leg| leg.verdict).max().unwrap_or(Verdict::Unknown);
+    PullPath { id, from: pull.source.clone(), image: pull.image.name.clone(), verdict, legs }
+}
+
+fn finding(world: &World<'_>, blocker: &Blocker, number: usize) -> Finding {
+    let (remedy, manual_steps) = match &blocker.fix {
+        Fix::Automatic { .. } => (Remedy::Automatic, Vec::new()),
+        Fix::Manual { steps, .. } => (Remedy::Manual, steps.clone()),
+    };
+    Finding {
+        id: finding_id(number),
+        cause: blocker.cause.to_owned(),
+        verdict: "broken".to_owned(),
+        severity: blocker.severity,
+        resource: blocker.resource.clone(),
+        account: blocker.account.clone(),
+        region: world.target.region.clone(),
+        summary: blocker.summary.clone(),
+        evidence: blocker.evidence.clone(),
+        blocks: blocker.pulls.clone(),
+        remedy,
+        manual_steps,
+    }
+}
+
+/// `f1`, `f2`, …
+pub fn finding_id(number: usize) -> String {
+    format!("f{number}")
+}

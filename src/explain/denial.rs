@@ -1,0 +1,207 @@
+//! The sentence with which AWS refuses a call, and which policy it blames.
+//!
+//! Source: IAM user guide, "Troubleshoot access denied error messages".
+
+use super::text::excerpt;
+use crate::model::ecr_host::is_account;
+
+/// The kind of policy that a denial blames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Policy {
+    /// A policy of the role or user itself.
+    Identity,
+    /// A repository or registry policy, or a trust policy.
+    Resource,
+    /// A permissions boundary.
+    Boundary,
+    /// A session policy.
+    Session,
+    /// A service control policy of the organization.
+    ServiceControl,
+    /// A resource control policy of the organization.
+    ResourceControl,
+    /// The policy of a VPC endpoint.
+    Endpoint,
+    /// The trust policy of a role.
+    Trust,
+    /// The sentence does not say.
+    Unsaid,
+}
+
+/// A refused call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Denial {
+    /// The ARN of who called, as far as the message shows it.
+    pub principal: String,
+    /// `ecr:BatchGetImage`, …; empty if the message is cut before it.
+    pub action: String,
+    /// An ARN, or `*`.
+    pub resource: String,
+    /// Which kind of policy.
+    pub policy: Policy,
+    /// A statement denies; otherwise none allows.
+    pub explicit: bool,
+    /// The part of the message that says which policy; of the whole sentence where it does not.
+    pub excerpt: String,
+}
+
+/// The kinds as AWS names them, in lower case. Messages are cut anywhere, so the beginning must do.
+const POLICIES: [(&str, Policy); 8] = [
+    ("identity-based", Policy::Identity),
+    ("resource-based", Policy::Resource),
+    ("permissions boundary", Policy::Boundary),
+    ("session", Policy::Session),
+    ("service control", Policy::ServiceControl),
+    ("resource control", Policy::ResourceControl),
+    ("vpc endpoint", Policy::Endpoint),
+    ("role trust", Policy::Trust),
+];
+
+impl Denial {
+    /// Finds the sentence.
+    pub fn find(text: &str, lower: &str) -> Option<Denial> {
+        const NOT_AUTHORIZED: &str = "is not authorized to perform: ";
+        let verb = lower.find(NOT_AUTHORIZED)?;
+        let head = text.get(..verb).unwrap_or_default();
+        let start = head.rfind("User: ").unwrap_or(verb);
+        let principal = head.get(start..).unwrap_or_default().trim_start_matches("User: ").trim();
+        let tail_at = verb + NOT_AUTHORIZED.len();
+        let tail = text.get(tail_at..).unwrap_or_default();
+        let lower_tail = lower.get(tail_at..).unwrap_or_default();
+        let (policy, explicit, clause) = blamed(lower_tail);
+        Some(Denial {
+            principal: principal.to_owned(),
+            action: first_word(tail).to_owned(),
+            resource: lower_tail
+                .find("on resource: ")
+                .and_then(|at| tail.get(at + "on resource: ".len()..))
+                .map(|rest| first_word(rest).to_owned())
+                .unwrap_or_default(),
+            policy,
+            explicit,
+            excerpt: match clause {
+                Some((from, to)) => excerpt(text, tail_at + from, tail_at + to),
+                None => excerpt(text, verb, tail_at + first_word(tail).len()),
+            },
+        })
+    }
+
+    /// The account of who called, if it is shown.
+    pub fn principal_account(&self) -> Option<&str> {
+        self.principal.split(':').nth(4).filter(|account| !account.is_empty())
+    }
+
+    /// The account of what was asked for, if it is shown.
+    pub fn resource_account(&self) -> Option<&str> {
+        self.resource.split(':').nth(4).filter(|account| !account.is_empty())
+    }
+
+    /// Whether caller and resource stand in different accounts; placeholders differ by their text.
+    pub fn is_cross_account(&self) -> bool {
+        match (self.principal_account(), self.resource_account()) {
+            (Some(caller), Some(owner)) if is_account(caller) == is_account(owner) => caller != owner,
+            _ => false,
+        }
+    }
+
+    /// Whether the call belongs to a pull from a private registry.
+    pub fn is_about_pulls(&self) -> bool {
+        const CALLS: [&str; 4] = [
+            "getauthorizationtoken",
+            "batchgetimage",
+            "getdownloadurlforlayer",
+            "batchchecklayeravailability",
+        ];
+        let call = self.action.to_ascii_lowercase();
+        call.strip_prefix("ecr:").is_some_and(|call| CALLS.contains(&call))
+    }
+
+    /// Whether the call asks ECR Public for a token, which nobody needs.
+    pub fn is_about_public(&self) -> bool {
+        self.action.starts_with("ecr-public:") || self.action == "sts:GetServiceBearerToken"
+    }
+
+    /// The name of the role, for `assumed-role/NAME/SESSION` and `role/NAME`.
+    pub fn role(&self) -> Option<&str> {
+        let (_, rest) = self.principal.split_once("role/")?;
+        rest.split('/').next().filter(|name| !name.is_empty())
+    }
+
+    /// The name of the session: the instance id on a node of EC2, `mi-…` on a hybrid node.
+    pub fn session(&self) -> Option<&str> {
+        self.principal
+            .split_once("assumed-role/")
+            .and_then(|(_, rest)| rest.split_once('/'))
+            .map(|(_, session)| session)
+    }
+}
+
+type Clause = Option<(usize, usize)>;
+
+/// Which policy the tail blames, whether it denies, and where the tail says so.
+fn blamed(tail: &str) -> (Policy, bool, Clause) {
+    let explicit = tail.find("with an explicit deny");
+    let implicit = tail.find("because no ");
+    let Some(at) = explicit.or(implicit) else { return (Policy::Unsaid, false, None) };
+    let rest = tail.get(at..).unwrap_or_default();
+    let kind = rest.get(..rest.len().min(120)).unwrap_or(rest);
+    let found = POLICIES
+        .iter()
+        .filter_map(|(name, policy)| Some((kind.find(name)?, *policy)))
+        .min_by_key(|(at, _)| *at);
+    let end = ["policy", "boundary"]
+        .iter()
+        .filter_map(|word| rest.find(word).map(|found| found + word.len()))
+        .min()
+        .unwrap_or(kind.len());
+    (found.map_or(Policy::Unsaid, |(_, policy)| policy), explicit.is_some(), Some((at, at + end)))
+}
+
+fn first_word(text: &str) -> &str {
+    text.split_whitespace().next().unwrap_or_default().trim_matches(['"', '\'', ',', '.', ';'])
+}
+
+#[test]
+fn the_blamed_policy_is_read() {
+    let shown = |tail: &str| {
+        let text = format!(
+            "denied: User: arn:aws:sts::111122223333:assumed-role/node/i-1 is not authorized to perform: \
+             ecr:BatchGetImage on resource: arn:aws:ecr:eu-west-1:444455556666:repository/app{tail}"
+        );
+        let found = Denial::find(&text, &text.to_ascii_lowercase()).unwrap();
+        assert_eq!(
+            (found.role(), found.session(), found.action.as_str()),
+            (Some("node"), Some("i-1"), "ecr:BatchGetImage")
+        );
+        assert!(found.is_cross_account());
+        format!("{:?} {} | {}\n", found.policy, found.explicit, found.excerpt)
+    };
+    let table: String = [
+        "",
+        " because no identity-based policy allows the ecr:BatchGetImage action",
+        " because no resource-based policy allows the ecr:BatchGetImage action",
+        " because no permissions boundary allows the ecr:BatchGetImage action",
+        " because no VPC endpoint policy allows the ecr:BatchGetImage action",
+        " with an explicit deny in a service control policy: arn:aws:organizations::1:policy/o-1/service_control_policy/p-1",
+        " with an explicit deny in a resource control policy",
+        " with an explicit deny in a service control",
+        " with an explicit deny in a VPC endpoint policy",
+        " with an explicit deny in an identity-based policy",
+    ]
+    .iter()
+    .map(|tail| shown(tail))
+    .collect();
+    expect_test::expect![[r#"
+        Unsaid false | is not authorized to perform: ecr:BatchGetImage
+        Identity false | because no identity-based policy
+        Resource false | because no resource-based policy
+        Boundary false | because no permissions boundary
+        Endpoint false | because no VPC endpoint policy
+        ServiceControl true | with an explicit deny in a service control policy
+        ResourceControl true | with an explicit deny in a resource control policy
+        ServiceControl true | with an explicit deny in a service control
+        Endpoint true | with an explicit deny in a VPC endpoint policy
+        Identity true | with an explicit deny in an identity-based policy
+    "#]]
+    .assert_eq(&table);
+}

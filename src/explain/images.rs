@@ -1,0 +1,202 @@
+//! Which image a message is about.
+
+use super::request::{Request, Target};
+use super::text::between;
+use crate::model::ImageRef;
+use crate::model::image_ref::DEFAULT_REGISTRY;
+
+/// What stands before an image in quotes, in lower case; the quote itself follows.
+const BEFORE_QUOTED: &[&str] = &[
+    "pull image ",
+    "pulling image ",
+    "pulled image ",
+    "pullimage ",
+    "and unpack image ",
+    "resolve reference ",
+    "sandbox image ",
+    "container image ",
+    "fetch image ",
+    "default image tag ",
+    "parse image reference ",
+    "image reference ",
+    "parse image name ",
+    "pulling image: ",
+    "image=",
+    "image:",
+    "image: ",
+    "imageref=",
+    "ref ",
+    "image ",
+];
+
+/// What stands before an image without quotes, in lower case.
+const BEFORE_BARE: &[&str] = &[
+    "pull image ",
+    "resolve reference ",
+    "failed to resolve ref ",
+    "credential provider plugin",
+    "creds for private image ",
+    "creds for public image ",
+    "load metadata for ",
+    "source metadata for ",
+    "failed to solve: ",
+    "pull access denied for ",
+    "manifest for ",
+    "no such image: ",
+    "docker://",
+    "trying to pull ",
+    "error: pulling image ",
+    "pulling image ",
+    "unable to pull image ",
+    "image ",
+    "image: ",
+    "repository ",
+];
+
+/// The first image that a message names; failing that, what the address of its request says of one.
+pub(super) fn find(text: &str, lower: &str, requests: &[Request]) -> Option<ImageRef> {
+    let named = quoted(text, lower)
+        .or_else(|| manifest_in(text, lower))
+        .or_else(|| bare(text, lower))
+        .or_else(|| anywhere(text));
+    match named {
+        Some(image) => Some(image),
+        None => from_host_clause(text).or_else(|| requests.iter().rev().find_map(from_request)),
+    }
+}
+
+fn quoted(text: &str, lower: &str) -> Option<ImageRef> {
+    lower
+        .match_indices('"')
+        .filter(|(at, _)| {
+            let head = lower.get(..*at).unwrap_or_default();
+            BEFORE_QUOTED.iter().any(|before| head.ends_with(before))
+        })
+        .filter_map(|(at, _)| text.get(at + 1..)?.split('"').next())
+        .filter(|found| !found.trim().is_empty() && found.len() < 1_000)
+        .map(|found| found.trim_end_matches(": not found"))
+        .find_map(plausible)
+}
+
+/// `reading manifest TAG in REGISTRY/REPOSITORY`, as containers/image says.
+fn manifest_in(text: &str, lower: &str) -> Option<ImageRef> {
+    let at = lower.find("reading manifest ")?;
+    let rest = text.get(at + "reading manifest ".len()..)?;
+    let (reference, rest) = rest.split_once(" in ")?;
+    if reference.contains(' ') {
+        return None;
+    }
+    let mark = if reference.contains(':') { '@' } else { ':' };
+    let name = rest.split([' ', '"']).next()?.trim_end_matches(':');
+    ImageRef::parse(&format!("{name}{mark}{reference}"))
+}
+
+fn bare(text: &str, lower: &str) -> Option<ImageRef> {
+    let mut found: Vec<(usize, ImageRef)> = Vec::new();
+    for before in BEFORE_BARE {
+        for (at, _) in lower.match_indices(before) {
+            let mut rest = text.get(at + before.len()..).unwrap_or_default();
+            if before.starts_with("credential provider") {
+                // `… plugin NAME for image IMAGE: …`: the image may have any form, even a single word.
+                let Some((_, image)) = rest.split_once(" for image ") else { continue };
+                rest = image;
+            }
+            if let Some(image) = token(rest).and_then(|token| candidate(token, before)) {
+                found.push((at, image));
+                break;
+            }
+        }
+    }
+    // A message repeats its image; the fullest form counts, and among equals the first.
+    found.sort_by_key(|(at, image)| (std::cmp::Reverse(fullness(image)), *at));
+    found.into_iter().next().map(|(_, image)| image)
+}
+
+fn fullness(image: &ImageRef) -> (bool, usize) {
+    (image.is_ecr(), usize::from(image.tag.is_some()) + usize::from(image.digest.is_some()))
+}
+
+fn candidate(token: &str, before: &str) -> Option<ImageRef> {
+    let certain = ["credential provider", "docker://", "creds for", "trying to pull"];
+    if certain.iter().any(|mark| before.starts_with(mark)) {
+        return ImageRef::parse(token);
+    }
+    // `image configuration`, `repository does not …`: a word is an image only if it looks like one.
+    let is_platform = ["linux/", "windows/"].iter().any(|system| token.starts_with(system));
+    let looks = (token.contains('/') && !is_platform) || token.contains(".dkr.");
+    if looks { plausible(token) } else { None }
+}
+
+/// Any word with a host name of ECR.
+fn anywhere(text: &str) -> Option<ImageRef> {
+    text.split([' ', '"', '\'', '(', ')', ',', '='])
+        .filter(|word| !word.contains("://") && word.contains('/'))
+        .filter(|word| {
+            word.contains(".dkr.ecr") || word.contains(".dkr-ecr") || word.contains("public.ecr.aws/")
+        })
+        .filter_map(token)
+        .find(|word| !word.contains("/v2/"))
+        .and_then(ImageRef::parse)
+}
+
+/// The word up to the `: `, the comma or the bracket that ends it.
+fn token(rest: &str) -> Option<&str> {
+    let rest = rest.trim_start_matches([' ', '"', '\'', '`']);
+    // `[IMAGE](http://IMAGE)`, as issue trackers write it.
+    let rest = match rest.strip_prefix('[') {
+        Some(inner) if between(inner, "](", ")").is_some() => inner.split("](").next()?,
+        _ => rest,
+    };
+    let mut depth = 0_usize;
+    let end = rest.find(|c: char| {
+        match c {
+            '<' => depth += 1,
+            '>' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        matches!(c, '"' | '\'' | '`' | ',' | '(' | ')') || (c.is_whitespace() && depth == 0)
+    });
+    let word = rest.get(..end.unwrap_or(rest.len()))?.trim_end_matches([':', '.', ';', ']', '}']);
+    (!word.is_empty()).then_some(word)
+}
+
+/// A quoted text may be anything; an image has no blanks inside, except within a placeholder.
+fn plausible(text: &str) -> Option<ImageRef> {
+    let image = ImageRef::parse(text)?;
+    let inner = image.to_string();
+    let blank_outside = inner.contains(' ') && !(inner.contains('<') && inner.contains('>'));
+    let is_arn = text.starts_with("arn:");
+    (!blank_outside && !is_arn).then_some(image)
+}
+
+/// `pulling from host HOST failed with status code [manifests TAG]`.
+fn from_host_clause(text: &str) -> Option<ImageRef> {
+    let host = between(text, "pulling from host ", " failed with")?.trim();
+    let tag = between(text, "[manifests ", "]").map(str::trim);
+    let mut image = ImageRef::of_registry(host);
+    match tag {
+        Some(digest) if digest.contains(':') => image.digest = Some(digest.to_owned()),
+        tag => image.tag = tag.map(str::to_owned),
+    }
+    Some(image)
+}
+
+/// `https://REGISTRY/v2/REPOSITORY/manifests/TAG`, or only `https://REGISTRY/v2/`.
+fn from_request(request: &Request) -> Option<ImageRef> {
+    let path = request.path.strip_prefix("/v2")?;
+    if !matches!(request.target(), Target::Registry | Target::EcrPublic | Target::Elsewhere) {
+        return None;
+    }
+    let host = if request.host == "registry-1.docker.io" { DEFAULT_REGISTRY } else { &request.host };
+    let reference = match request.manifest() {
+        Some((repository, reference)) if reference.contains(':') => {
+            format!("{host}/{repository}@{reference}")
+        }
+        Some((repository, reference)) => format!("{host}/{repository}:{reference}"),
+        None => match path.split_once("/blobs/") {
+            Some((repository, _)) => format!("{host}{repository}"),
+            None => return Some(ImageRef::of_registry(host)),
+        },
+    };
+    ImageRef::parse(&reference)
+}

@@ -1,0 +1,283 @@
+//! What registries, runtimes, kubelets and credential plugins say in words of their own.
+
+use super::text::excerpt;
+
+/// The meaning of a sentence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(missing_docs)] // The names are the meanings, and SENTENCES shows the words.
+pub enum Said {
+    // Credentials.
+    NoCredentials,
+    AuthenticationRequired,
+    PullAccessDenied,
+    NoPullAccess,
+    TokenExpired,
+    TokenInvalid,
+    LoginRefused,
+    PullSecretMissing,
+    PullSecretBroken,
+    PluginMissing,
+    PluginFailed,
+    NoRegionInReference,
+    NoInstanceRole,
+    NoProviders,
+    WebIdentityRefused,
+    HybridSigning,
+    FargateRoleRefused,
+    SignatureExpired,
+    // Images.
+    RepositoryUnknown,
+    ManifestUnknown,
+    NotFound,
+    NoSuchImageHere,
+    BlobUnknown,
+    NoPlatform,
+    MediaType,
+    TagImmutable,
+    InvalidName,
+    NeverPull,
+    Rejected,
+    // Pull-through caches.
+    UpstreamDenied,
+    UpstreamFailed,
+    // Limits.
+    RateExceeded,
+    DataLimit,
+    PullQps,
+    NoProgress,
+    SlowDown,
+    Kms,
+    // The node.
+    DiskFull,
+    Corrupt,
+    RuntimeDown,
+    // Answers that are not of a registry.
+    S3Xml,
+    Html,
+    // Wrappings without a cause.
+    BackOff,
+    ErrImagePull,
+    ConfigurationOfImage,
+}
+
+/// Sentences in lower case, each with its meaning.
+const SENTENCES: &[(&str, Said)] = &[
+    ("no basic auth credentials", Said::NoCredentials),
+    ("authorization failed: no ", Said::NoCredentials),
+    ("not authorized\n", Said::NoCredentials),
+    ("authentication required", Said::AuthenticationRequired),
+    ("unable to retrieve auth token", Said::AuthenticationRequired),
+    ("pull access denied", Said::PullAccessDenied),
+    ("insufficient_scope", Said::PullAccessDenied),
+    ("requested access to the resource is denied", Said::PullAccessDenied),
+    ("does not exist or no pull access", Said::NoPullAccess),
+    ("authorization token has expired", Said::TokenExpired),
+    ("token is expired", Said::TokenExpired),
+    ("security token included in the request is invalid", Said::TokenInvalid),
+    ("security token included in the request is expired", Said::TokenInvalid),
+    ("unrecognizedclientexception", Said::TokenInvalid),
+    ("expiredtokenexception", Said::TokenInvalid),
+    ("invalidclienttokenid", Said::TokenInvalid),
+    ("incorrect username or password", Said::LoginRefused),
+    ("invalid username/password", Said::LoginRefused),
+    ("failedtoretrieveimagepullsecret", Said::PullSecretMissing),
+    ("unable to retrieve some image pull secrets", Said::PullSecretMissing),
+    ("couldn't find key .dockerconfigjson", Said::PullSecretBroken),
+    ("unable to parse docker config", Said::PullSecretBroken),
+    ("illegal base64 data", Said::PullSecretBroken),
+    ("is not supported by this plugin", Said::PluginMissing),
+    ("credentialprovider.kubelet.k8s.io/v1", Said::PluginMissing),
+    ("plugin binary executable", Said::PluginMissing),
+    ("failed to register crendential provider", Said::PluginMissing),
+    ("failed to register credential provider", Said::PluginMissing),
+    ("error execing credential provider plugin", Said::PluginFailed),
+    ("error getting credentials from external credential provider", Said::PluginFailed),
+    ("error running credential provider plugin", Said::PluginFailed),
+    ("credential provider plugin", Said::PluginFailed),
+    ("requesting ecr authorization token", Said::PluginFailed),
+    ("no region found in the image reference", Said::NoRegionInReference),
+    ("no ec2 imds role found", Said::NoInstanceRole),
+    ("no ec2 instance role found", Said::NoInstanceRole),
+    ("nocredentialproviders", Said::NoProviders),
+    ("no valid providers in chain", Said::NoProviders),
+    ("unable to locate credentials", Said::NoProviders),
+    ("assumerolewithwebidentity", Said::WebIdentityRefused),
+    ("rolesanywhere", Said::HybridSigning),
+    ("aws_signing_helper", Said::HybridSigning),
+    ("failed to assume podexecutionrole", Said::FargateRoleRefused),
+    ("misconfigured fargate profile", Said::FargateRoleRefused),
+    ("podexecutionrole", Said::FargateRoleRefused),
+    ("signaturedoesnotmatch", Said::SignatureExpired),
+    ("invalidsignatureexception", Said::SignatureExpired),
+    ("requestexpired", Said::SignatureExpired),
+    ("requesttimetooskewed", Said::SignatureExpired),
+    ("signature expired", Said::SignatureExpired),
+    ("signature not yet current", Said::SignatureExpired),
+    ("name unknown", Said::RepositoryUnknown),
+    ("name_unknown", Said::RepositoryUnknown),
+    ("the repository with name", Said::RepositoryUnknown),
+    ("repositorynotfoundexception", Said::RepositoryUnknown),
+    ("repository name not known to registry", Said::RepositoryUnknown),
+    ("manifest unknown", Said::ManifestUnknown),
+    ("manifest_unknown", Said::ManifestUnknown),
+    ("requested image not found", Said::ManifestUnknown),
+    ("imagenotfoundexception", Said::ManifestUnknown),
+    (": not found", Said::NotFound),
+    ("no such image", Said::NoSuchImageHere),
+    ("blob unknown", Said::BlobUnknown),
+    ("blob_unknown", Said::BlobUnknown),
+    ("layersnotfoundexception", Said::BlobUnknown),
+    ("layerinaccessibleexception", Said::BlobUnknown),
+    ("<code>nosuchkey</code>", Said::BlobUnknown),
+    ("no match for platform in manifest", Said::NoPlatform),
+    ("no matching manifest for", Said::NoPlatform),
+    ("no image found in manifest list for", Said::NoPlatform),
+    ("no image found in image index for", Said::NoPlatform),
+    ("does not match the specified platform", Said::NoPlatform),
+    ("does not match the detected host platform", Said::NoPlatform),
+    ("does not provide the specified platform", Said::NoPlatform),
+    ("image operating system", Said::NoPlatform),
+    ("exec format error", Said::NoPlatform),
+    ("no processor for media-type", Said::MediaType),
+    ("no processor for media type", Said::MediaType),
+    ("unsupported media type", Said::MediaType),
+    ("unsupported manifest", Said::MediaType),
+    ("unsupported mediatype", Said::MediaType),
+    ("unknown media type", Said::MediaType),
+    ("is no longer supported since containerd", Said::MediaType),
+    ("mediatype in manifest should be", Said::MediaType),
+    ("acceptedmediatypes", Said::MediaType),
+    ("invalid media type", Said::MediaType),
+    ("encountered unknown type", Said::MediaType),
+    ("unsupported schema version", Said::MediaType),
+    ("unexpected media type", Said::MediaType),
+    ("imagetagalreadyexistsexception", Said::TagImmutable),
+    ("cannot be overwritten because the", Said::TagImmutable),
+    ("invalid reference format", Said::InvalidName),
+    ("couldn't parse image", Said::InvalidName),
+    ("failed to parse image name", Said::InvalidName),
+    ("invalidimagename", Said::InvalidName),
+    ("repository name must be lowercase", Said::InvalidName),
+    ("errimageneverpull", Said::NeverPull),
+    ("pull policy of never", Said::NeverPull),
+    ("admission webhook", Said::Rejected),
+    ("signaturevalidationfailed", Said::Rejected),
+    ("source image rejected", Said::Rejected),
+    ("no matching signatures", Said::Rejected),
+    ("upstreamaccessdenied", Said::UpstreamDenied),
+    ("unabletoaccesssecretexception", Said::UpstreamDenied),
+    ("unabletodecryptsecretvalueexception", Said::UpstreamDenied),
+    ("secretnotfoundexception", Said::UpstreamDenied),
+    ("unabletogetupstreamimageexception", Said::UpstreamDenied),
+    ("upstreamtoomanyrequests", Said::UpstreamFailed),
+    ("upstreamunavailable", Said::UpstreamFailed),
+    ("unabletogetupstreamlayerexception", Said::UpstreamFailed),
+    ("toomanyrequests", Said::RateExceeded),
+    ("too many requests", Said::RateExceeded),
+    ("rate exceeded", Said::RateExceeded),
+    ("throttlingexception", Said::RateExceeded),
+    ("requestlimitexceeded", Said::RateExceeded),
+    ("pull rate limit", Said::RateExceeded),
+    ("data limit exceeded", Said::DataLimit),
+    ("pull qps exceeded", Said::PullQps),
+    ("because of no progress in", Said::NoProgress),
+    ("slowdown", Said::SlowDown),
+    ("503 slow down", Said::SlowDown),
+    ("reduce your request rate", Said::SlowDown),
+    ("kmsexception", Said::Kms),
+    ("kmserror", Said::Kms),
+    ("kms key", Said::Kms),
+    ("kms.", Said::Kms),
+    ("no space left on device", Said::DiskFull),
+    ("diskpressure", Said::DiskFull),
+    ("disk quota exceeded", Said::DiskFull),
+    ("not enough space on the disk", Said::DiskFull),
+    ("filesystem layer verification failed", Said::DiskFull),
+    ("failed to extract layer", Said::Corrupt),
+    ("failed to register layer", Said::Corrupt),
+    ("unexpected commit digest", Said::Corrupt),
+    ("failed size validation", Said::Corrupt),
+    ("failed to convert whiteout file", Said::Corrupt),
+    ("failed commit on ref", Said::Corrupt),
+    ("wrong diff id calculated", Said::Corrupt),
+    ("archive/tar:", Said::Corrupt),
+    ("gzip: invalid", Said::Corrupt),
+    ("layer does not exist", Said::Corrupt),
+    ("failed to prepare extraction snapshot", Said::Corrupt),
+    ("missing parent", Said::Corrupt),
+    ("containerd.sock", Said::RuntimeDown),
+    ("crio.sock", Said::RuntimeDown),
+    ("dockershim.sock", Said::RuntimeDown),
+    ("cri-dockerd.sock", Said::RuntimeDown),
+    ("docker.sock", Said::RuntimeDown),
+    ("container runtime is down", Said::RuntimeDown),
+    ("is the docker daemon running", Said::RuntimeDown),
+    ("<code>accessdenied</code>", Said::S3Xml),
+    ("<!doctype html", Said::Html),
+    ("<html", Said::Html),
+    ("back-off pulling image", Said::BackOff),
+    ("imagepullbackoff", Said::BackOff),
+    ("errimagepull", Said::ErrImagePull),
+    ("error pulling image configuration", Said::ConfigurationOfImage),
+];
+
+/// Every meaning that a message has, each with the part that says so.
+#[derive(Clone, Debug, Default)]
+pub struct Sayings(Vec<(Said, String)>);
+
+impl Sayings {
+    /// Finds them. `lower` is `text` in ASCII lower case.
+    pub fn find(text: &str, lower: &str) -> Sayings {
+        let mut found: Vec<(Said, String)> = Vec::new();
+        for (sentence, said) in SENTENCES {
+            if found.iter().all(|(known, _)| known != said)
+                && let Some(at) = lower.find(sentence)
+            {
+                found.push((*said, excerpt(text, at, end_of_clause(lower, at + sentence.len()))));
+            }
+        }
+        Sayings(found)
+    }
+
+    /// The part of the message that says so, if it does.
+    pub fn get(&self, said: Said) -> Option<&str> {
+        self.0.iter().find(|(known, _)| *known == said).map(|(_, excerpt)| excerpt.as_str())
+    }
+
+    /// The first of several meanings that the message has.
+    pub fn any(&self, wanted: &[Said]) -> Option<&str> {
+        wanted.iter().find_map(|said| self.get(*said))
+    }
+
+    /// Whether there is a meaning beyond these.
+    pub fn says_more_than(&self, known: &[Said]) -> bool {
+        self.0.iter().any(|(said, _)| !known.contains(said))
+    }
+}
+
+/// The rest of the clause, but not much of it.
+fn end_of_clause(lower: &str, from: usize) -> usize {
+    let rest = lower.get(from..).unwrap_or_default();
+    let end = rest.find([':', '"', ',', ';', '\\']).unwrap_or(rest.len());
+    from + end.min(100)
+}
+
+#[test]
+fn sentences_are_in_lower_case_and_stand_once() {
+    let mut seen = std::collections::BTreeSet::new();
+    for (sentence, _) in SENTENCES {
+        assert_eq!(*sentence, sentence.to_ascii_lowercase());
+        assert!(seen.insert(sentence), "{sentence} stands twice");
+    }
+}
+
+#[test]
+fn a_sentence_is_quoted_as_it_stands() {
+    let text = "denied: Your authorization token has expired. Reauthenticate and try again.";
+    let found = Sayings::find(text, &text.to_ascii_lowercase());
+    assert_eq!(
+        found.get(Said::TokenExpired),
+        Some("authorization token has expired. Reauthenticate and try again.")
+    );
+    assert_eq!(found.get(Said::NoCredentials), None);
+}

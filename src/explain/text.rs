@@ -1,0 +1,85 @@
+//! Small scanners over the text of a message.
+
+use super::redact::redact;
+
+/// A message is read up to this many bytes: no runtime prints a longer one that says more.
+pub(super) const LONGEST: usize = 64 * 1024;
+
+/// One line of plain text: cut at [`LONGEST`], without secrets, without the escapes of nested quotes, with single
+/// blanks in place of line ends and other white space.
+pub(super) fn flatten(raw: &str) -> String {
+    let redacted = redact(&unescape(cut(raw)));
+    let mut out = String::with_capacity(redacted.len());
+    for word in redacted.split_whitespace() {
+        if !out.is_empty() {
+            out.push(' ');
+        }
+        out.push_str(word);
+    }
+    out
+}
+
+/// The text between two marks: after the first `before`, up to the next `after`.
+pub(super) fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
+    let (_, rest) = text.split_once(before)?;
+    rest.split_once(after).map(|(found, _)| found)
+}
+
+/// The text from one byte position up to another, on the boundaries of characters.
+pub(super) fn excerpt(text: &str, from: usize, to: usize) -> String {
+    let mut from = from.min(text.len());
+    while !text.is_char_boundary(from) {
+        from -= 1;
+    }
+    let mut to = to.clamp(from, text.len());
+    while !text.is_char_boundary(to) {
+        to += 1;
+    }
+    text.get(from..to).unwrap_or_default().trim_matches([' ', ',', ':', ';']).to_owned()
+}
+
+fn cut(raw: &str) -> &str {
+    let mut end = raw.len().min(LONGEST);
+    while !raw.is_char_boundary(end) {
+        end -= 1;
+    }
+    raw.get(..end).unwrap_or_default()
+}
+
+/// Undoes what logs do to a message inside a quoted string, any number of levels deep.
+fn unescape(raw: &str) -> String {
+    let mut out = String::with_capacity(raw.len());
+    let mut rest = raw;
+    while let Some(at) = rest.find(['\\', '“', '”']) {
+        let (before, behind) = rest.split_at(at);
+        out.push_str(before);
+        let after = behind.trim_start_matches('\\');
+        let had_backslash = after.len() < behind.len();
+        let (replacement, length) = match after.as_bytes() {
+            _ if !had_backslash => ("\"", "“".len()),
+            [b'"', ..] => ("\"", 1),
+            [b'n' | b'r', next, ..] if !next.is_ascii_lowercase() || had_line_end(before) => ("\n", 1),
+            [b'n' | b'r' | b't', ..] => (" ", 1),
+            [b'u', b'0', b'0', b'3', b'c' | b'C', ..] => ("<", 5),
+            [b'u', b'0', b'0', b'3', b'e' | b'E', ..] => (">", 5),
+            [b'u', b'0', b'0', b'2', b'6', ..] => ("&", 5),
+            _ => ("", 0),
+        };
+        out.push_str(replacement);
+        rest = after.get(length..).unwrap_or_default();
+    }
+    out.push_str(rest);
+    out
+}
+
+fn had_line_end(before: &str) -> bool {
+    before.ends_with(['.', ':', '>', '\n'])
+}
+
+#[test]
+fn nested_escapes_and_line_ends_vanish() {
+    assert_eq!(flatten("err=\"a \\\\\\\"b\\\\\\\" c\\n\" d\n\te"), "err=\"a \"b\" c \" d e");
+    assert_eq!(flatten("\\u003cnil\\u003e “x”"), "<nil> \"x\"");
+    assert_eq!(flatten(&"é".repeat(LONGEST)).len(), LONGEST);
+    assert_eq!(excerpt("aéb", 2, 2), "é");
+}

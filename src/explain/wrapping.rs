@@ -1,0 +1,181 @@
+//! Who speaks in a message: which runtime, on whose behalf, on what kind of node.
+
+/// The runtime whose words a message has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Runtime {
+    /// containerd, and Docker where it stores images in containerd.
+    Containerd,
+    /// Docker's own store, and kubelets that speak to Docker.
+    Docker,
+    /// CRI-O, Podman, Skopeo: containers/image.
+    #[serde(rename = "cri-o")]
+    CriO,
+    /// The words do not tell.
+    Unknown,
+}
+
+/// On whose behalf an image was pulled: it decides whose credentials count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Puller {
+    /// The kubelet: pull secrets, or the credential provider with the role of the node.
+    Kubelet,
+    /// A kubelet older than the container runtime interface (before Kubernetes 1.6 or so).
+    OldKubelet,
+    /// The agent of Amazon ECS: the role of the instance or the task execution role.
+    Ecs,
+    /// A builder: its own credentials.
+    Builder,
+    /// The words do not tell.
+    Unsaid,
+}
+
+/// The wrapping of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wrapping {
+    /// Whose words.
+    pub runtime: Runtime,
+    /// On whose behalf.
+    pub puller: Puller,
+    /// The image of the sandbox (pause), which the runtime itself pulls.
+    pub sandbox: bool,
+    /// The node is one of Fargate.
+    pub fargate: bool,
+    /// The node is one of EC2: its name says so.
+    pub ec2: bool,
+    /// The message comes from the credential plugin, or is about it.
+    pub plugin: bool,
+}
+
+const BUILDER: &[&str] = &[
+    "failed to solve",
+    "load metadata for",
+    "llb definition",
+    "error building image",
+    "dockerfile",
+    "buildkit",
+];
+const ECS: &[&str] = &["cannotpullcontainer", "resourceinitializationerror"];
+const KUBELET: &[&str] = &[
+    "failed to pull image \"",
+    "pulling image \"",
+    "pull image \"",
+    "errimagepull",
+    "imagepullbackoff",
+    "error syncing pod",
+    "kubelet",
+    "pullimage",
+    "rpc error: code",
+    "pod sandbox",
+    "runpodsandbox",
+];
+const CRI_O: &[&str] = &[
+    "initializing source",
+    "docker://",
+    "reading manifest",
+    "manifest mime type",
+    "pinging container registry",
+    "trying to pull",
+    "choosing image instance",
+    "from manifest list: ",
+    "source image rejected",
+    "copying blob",
+    "writing blob:",
+    "determining manifest",
+    "crio",
+    "cri-o",
+    "podman",
+];
+const CONTAINERD: &[&str] = &[
+    "failed to pull and unpack",
+    "failed to resolve ref",
+    "pulling from host",
+    "httpreadseeker",
+    "httpreaderseeker",
+    "failed to copy:",
+    "no match for platform in manifest",
+    "failed to get sandbox image",
+    "unexpected status from",
+    "unexpected status code",
+    "failed to extract layer",
+    "apply failure",
+    "failed to unpack image",
+    "ctr: ",
+    "containerd",
+    "or may require authorization",
+    "because of no progress in",
+    "unexpected commit digest",
+    "failed commit on ref",
+    "no processor for media-type",
+];
+const DOCKER: &[&str] = &[
+    "error response from daemon",
+    "api error (",
+    "cannotpullcontainererror",
+    "error pulling image configuration",
+    "proxyconnect tcp",
+    "/v2/: ",
+    "/v2/\": ",
+    "manifest unknown",
+    "manifest for ",
+    "denied: ",
+    "unauthorized: authentication required",
+    "not continuing with pull",
+    "http error",
+    "name unknown",
+    "no matching manifest for",
+    "toomanyrequests: ",
+    "no basic auth credentials",
+    "failed to register layer",
+    "filesystem layer verification failed",
+    "/var/lib/docker/",
+];
+/// go-containerregistry, whose words resemble Docker's.
+const LIBRARY: &[&str] = &["unable to fetch image", "failed to resolve image to digest", "retrieving image"];
+
+impl Wrapping {
+    /// Reads the wrapping. `lower` is the message in lower case.
+    pub fn read(lower: &str) -> Wrapping {
+        let has = |words: &[&str]| words.iter().any(|word| lower.contains(word));
+        let plugin = has(&["credential provider", "credential-provider", "authorization token requesterror"])
+            || has(&["aws_credentials.go", "getauthorizationtoken", "requesting ecr authorization token"]);
+        let puller = if has(BUILDER) {
+            Puller::Builder
+        } else if has(ECS) {
+            Puller::Ecs
+        } else if lower.contains("api error (")
+            && has(&["error syncing pod", "errimagepull", "startcontainer"])
+        {
+            Puller::OldKubelet
+        } else if has(KUBELET) {
+            Puller::Kubelet
+        } else {
+            Puller::Unsaid
+        };
+        let runtime = if puller == Puller::Builder || has(LIBRARY) || plugin {
+            Runtime::Unknown
+        } else if has(CRI_O) {
+            Runtime::CriO
+        } else if has(CONTAINERD) || ends_with_not_found(lower) {
+            Runtime::Containerd
+        } else if has(DOCKER) {
+            Runtime::Docker
+        } else {
+            Runtime::Unknown
+        };
+        Wrapping {
+            runtime,
+            puller,
+            sandbox: has(&["sandbox"]),
+            fargate: has(&["fargate"]),
+            ec2: has(&[".compute.internal", ".ec2.internal"]),
+            plugin,
+        }
+    }
+}
+
+/// containerd ends with `IMAGE: not found`, without a word of its own.
+fn ends_with_not_found(lower: &str) -> bool {
+    let end = lower.trim_end_matches(['"', '.', ' ', ')', '\'']);
+    end.ends_with(": not found") && !lower.contains("name unknown") && !lower.contains("manifest for")
+}

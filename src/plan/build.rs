@@ -1,0 +1,180 @@
+//! Builds a plan from a world: pure, so that every plan can be made and proven offline.
+
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::file::{Action, Inverse, NotFixed, Plan, Precondition, Proof, Tally, fingerprint};
+use super::permissions::for_changes;
+use crate::actions::AnyChange;
+use crate::checks::Leg;
+use crate::diagnosis::{self, Blocker, FORMAT_VERSION, Fix, Verdicts, finding_id};
+use crate::error::{Code, Error};
+use crate::judges::Options;
+use crate::model::Snapshot;
+use crate::pulls::{Scope, World};
+
+/// What a plan shall be like.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// What to diagnose.
+    pub scope: Scope,
+    /// Which remedies to prefer.
+    pub options: Options,
+    /// The time.
+    pub now: Timestamp,
+    /// How long the plan may be applied.
+    pub time_to_live: SignedDuration,
+}
+
+/// A change, with the blockers that asked for it.
+struct Candidate {
+    change: AnyChange,
+    because: String,
+    fixes: Vec<String>,
+}
+
+/// Diagnoses a world and plans every change that mends something.
+///
+/// # Errors
+/// The scope names something that is not in the world.
+pub fn build(snapshot: &Snapshot, request: &Request) -> Result<Plan, Error> {
+    let world = World::of(snapshot, &request.scope)?;
+    let before = diagnosis::verdicts(&world, &request.options);
+    let candidates = needed(candidates(&before), &world, request)?;
+    let diagnosis = diagnosis::diagnosis(&world, &before);
+
+    let changed = simulate(snapshot, candidates.iter().map(|candidate| &candidate.change));
+    let changed_world = World::of(&changed, &request.scope)?;
+    let after = diagnosis::verdicts(&changed_world, &request.options);
+    let after_diagnosis = diagnosis::diagnosis(&changed_world, &after);
+
+    let expires_at = request.now.checked_add(request.time_to_live).map_err(|error| {
+        Error::new(Code::BadInput, "the plan would never expire", "choose a shorter --ttl").because(error)
+    })?;
+    let mut plan = Plan {
+        format_version: FORMAT_VERSION.to_owned(),
+        ecr_fix_version: env!("CARGO_PKG_VERSION").to_owned(),
+        created_at: request.now.to_string(),
+        expires_at: expires_at.to_string(),
+        target: world.target.clone(),
+        planned_by: snapshot.about.caller.clone(),
+        digest: String::new(),
+        scope: request.scope.clone(),
+        options: request.options,
+        not_fixed: not_fixed(&before, &candidates),
+        proof: Proof {
+            before: tally(&diagnosis),
+            after: tally(&after_diagnosis),
+            newly_reachable: Vec::new(),
+        },
+        required_permissions: for_changes(candidates.iter().map(|candidate| &candidate.change)),
+        actions: candidates
+            .iter()
+            .zip(1..)
+            .map(|(candidate, number)| action(candidate, number, &world))
+            .collect(),
+        diagnosis,
+    };
+    plan.digest = plan.computed_digest();
+    Ok(plan)
+}
+
+/// The changes that the blockers ask for, each once, in the order in which a pull meets the blockers.
+fn candidates(verdicts: &Verdicts) -> Vec<Candidate> {
+    let mut candidates: Vec<Candidate> = Vec::new();
+    for (blocker, number) in verdicts.blockers.iter().zip(1..) {
+        let Fix::Automatic { changes, because } = &blocker.fix else { continue };
+        for change in changes {
+            match candidates.iter_mut().find(|candidate| candidate.change == *change) {
+                Some(candidate) => candidate.fixes.push(finding_id(number)),
+                None => candidates.push(Candidate {
+                    change: change.clone(),
+                    because: because.clone(),
+                    fixes: vec![finding_id(number)],
+                }),
+            }
+        }
+    }
+    candidates
+}
+
+/// Only the changes without which a leg would stay blocked: the others would change no verdict.
+fn needed(
+    mut candidates: Vec<Candidate>,
+    world: &World<'_>,
+    request: &Request,
+) -> Result<Vec<Candidate>, Error> {
+    let blocked_after = |changes: &[&AnyChange]| -> Result<BTreeSet<(String, Leg)>, Error> {
+        let changed = simulate(world.snapshot, changes.iter().copied());
+        let changed_world = World::of(&changed, &request.scope)?;
+        let verdicts = diagnosis::verdicts(&changed_world, &request.options);
+        Ok(verdicts.blocked_legs().into_iter().map(|(pull, leg)| (pull.to_owned(), leg)).collect())
+    };
+    let mut index = 0;
+    while index < candidates.len() {
+        let all: Vec<&AnyChange> = candidates.iter().map(|candidate| &candidate.change).collect();
+        let mut others = all.clone();
+        others.remove(index);
+        if blocked_after(&others)? == blocked_after(&all)? {
+            candidates.remove(index);
+        } else {
+            index += 1;
+        }
+    }
+    Ok(candidates)
+}
+
+fn simulate<'a>(snapshot: &Snapshot, changes: impl IntoIterator<Item = &'a AnyChange>) -> Snapshot {
+    let mut changed = snapshot.clone();
+    changes.into_iter().for_each(|change| change.simulate(&mut changed));
+    changed
+}
+
+fn tally(diagnosis: &diagnosis::Diagnosis) -> Tally {
+    Tally { blocked: diagnosis.summary.blocked, unknown: diagnosis.summary.unknown }
+}
+
+fn not_fixed(verdicts: &Verdicts, candidates: &[Candidate]) -> Vec<NotFixed> {
+    let is_fixed = |id: &String| candidates.iter().any(|candidate| candidate.fixes.contains(id));
+    let left = |(blocker, number): (&Blocker, usize)| {
+        let finding = finding_id(number);
+        let (because, manual_steps) = match &blocker.fix {
+            Fix::Automatic { .. } if is_fixed(&finding) => return None,
+            Fix::Automatic { .. } => {
+                ("the change would not unblock anything by itself".to_owned(), Vec::new())
+            }
+            Fix::Manual { because, steps } => (because.clone(), steps.clone()),
+        };
+        Some(NotFixed { finding, because, manual_steps })
+    };
+    verdicts.blockers.iter().zip(1..).filter_map(left).collect()
+}
+
+fn action(candidate: &Candidate, number: usize, world: &World<'_>) -> Action {
+    let Candidate { change, because, fixes } = candidate;
+    let (at, before, after) = change.parts();
+    let (risk, why_safe) = change.risk();
+    let inverse = change.inverse();
+    Action {
+        id: format!("a{number}"),
+        kind: change.kind(),
+        summary: change.summary(),
+        resource: change.resource(),
+        account: change.account(),
+        region: world.target.region.clone(),
+        fixes: fixes.clone(),
+        depends_on: Vec::new(),
+        risk,
+        why_safe,
+        because: because.clone(),
+        at,
+        before,
+        after,
+        diff: change.diff(),
+        precondition: Precondition { fingerprint: fingerprint(change) },
+        inverse: Inverse { kind: inverse.kind(), summary: inverse.summary() },
+        api_calls: vec![change.kind().api_call().to_owned()],
+        monthly_cost_usd: 0.0,
+    }
+}

@@ -1,0 +1,296 @@
+//! The record of a run: its plan as applied, and what its journal says of every action.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::journal::{self, Chain, Event, Line};
+use crate::actions::Kind;
+use crate::diagnosis::FORMAT_VERSION;
+use crate::error::{Code, Error};
+use crate::plan::Plan;
+use crate::pulls::Target;
+
+/// What `ecr-fix runs show` prints.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Record {
+    /// See [`FORMAT_VERSION`].
+    pub format_version: String,
+    /// The id of the run.
+    pub run: String,
+    /// How the run stands.
+    pub state: RunState,
+    /// Of the plan, as applied.
+    pub plan_digest: String,
+    /// RFC 3339.
+    pub started_at: String,
+    /// The cluster.
+    pub target: Target,
+    /// The ARN that applied it; none in the sandbox.
+    pub caller: Option<String>,
+    /// The directory that was changed; none with AWS.
+    pub sandbox: Option<PathBuf>,
+    /// In the order of the plan.
+    pub actions: Vec<ActionRecord>,
+    /// `intact`, or what is wrong.
+    pub chain: String,
+}
+
+/// What became of one action.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ActionRecord {
+    /// `a1`, `a2`, …
+    pub id: String,
+    /// How it stands.
+    pub state: ActionState,
+    /// What it is.
+    pub kind: Kind,
+    /// The ARN or id of what changed.
+    pub resource: String,
+    /// In one line.
+    pub summary: String,
+    /// Of the last call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// Why it failed, or why it was left alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub because: Option<String>,
+    /// What somebody else changed, where it was left alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub diff: Option<String>,
+}
+
+/// How a run stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RunState {
+    /// It has not ended.
+    Applying,
+    /// Every action is done.
+    Applied,
+    /// An action failed, and the ones before it were left.
+    Failed,
+    /// Everything that it did was taken back.
+    RolledBack,
+    /// Something that it did is left.
+    PartiallyRolledBack,
+    /// It was stopped half-way.
+    Interrupted,
+}
+
+/// How an action stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ActionState {
+    /// Nothing was sent.
+    Pending,
+    /// It was to be sent; whether it was is not known.
+    Intended,
+    /// It was made, and seen.
+    Applied,
+    /// It was found done: not ours.
+    AlreadySo,
+    /// It was refused.
+    Failed,
+    /// It was taken back.
+    Reverted,
+    /// Somebody changed it since: left alone.
+    RevertSkipped,
+    /// Whether it had an effect is not known.
+    Unknown,
+}
+
+impl RunState {
+    /// The name in every output.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            RunState::Applying => "applying",
+            RunState::Applied => "applied",
+            RunState::Failed => "failed",
+            RunState::RolledBack => "rolled-back",
+            RunState::PartiallyRolledBack => "partially-rolled-back",
+            RunState::Interrupted => "interrupted",
+        }
+    }
+}
+
+impl ActionState {
+    /// The name in every output.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ActionState::Pending => "pending",
+            ActionState::Intended => "intended",
+            ActionState::Applied => "applied",
+            ActionState::AlreadySo => "already-so",
+            ActionState::Failed => "failed",
+            ActionState::Reverted => "reverted",
+            ActionState::RevertSkipped => "revert-skipped",
+            ActionState::Unknown => "unknown",
+        }
+    }
+
+    /// Whether the world may hold something of it that a rollback has to take back.
+    pub fn may_be_left(self) -> bool {
+        matches!(
+            self,
+            ActionState::Applied | ActionState::Intended | ActionState::Unknown | ActionState::RevertSkipped
+        )
+    }
+}
+
+const PLAN_FILE: &str = "plan.json";
+
+/// Keeps the plan beside the journal.
+///
+/// # Errors
+/// The disk refuses.
+pub(super) fn write_plan(run: &Path, plan: &Plan) -> Result<(), Error> {
+    use std::io::Write as _;
+    let path = run.join(PLAN_FILE);
+    let mut file = super::state_dir::create_file(&path)?;
+    let text = crate::render::json::document(plan);
+    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+    written.map_err(|error| super::state_dir::storage(&path, &error))
+}
+
+/// The plan of a run, as applied.
+///
+/// # Errors
+/// It cannot be read, or was changed.
+pub fn read_plan(run: &Path) -> Result<Plan, Error> {
+    let path = run.join(PLAN_FILE);
+    let text = std::fs::read_to_string(&path).map_err(|error| {
+        Error::new(Code::BadInput, format!("{} cannot be read", path.display()), "see `ecr-fix runs list`")
+            .because(error)
+    })?;
+    Plan::read(&text, &path.display().to_string())
+}
+
+impl Record {
+    /// Reads the record of a run. A broken chain is part of the answer.
+    ///
+    /// # Errors
+    /// There is no journal or no plan, or its events do not fit each other.
+    pub fn load(run: &Path) -> Result<Record, Error> {
+        let plan = read_plan(run)?;
+        let (lines, chain) = journal::read(run)?;
+        let name = run.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let unfit = |because: String| {
+            Error::new(
+                Code::BadInput,
+                format!("the journal of run {name} cannot be understood"),
+                format!("see `ecr-fix runs verify {name}`"),
+            )
+            .because(because)
+        };
+        fold(name.clone(), &plan, &lines, &chain).map_err(unfit)
+    }
+
+    /// Whether a rollback has something to do.
+    pub fn has_something_left(&self) -> bool {
+        self.actions.iter().any(|action| action.state.may_be_left())
+    }
+}
+
+/// What the lines say, from the first to the last. A line that does not fit is an error.
+fn fold(run: String, plan: &Plan, lines: &[Line], chain: &Chain) -> Result<Record, String> {
+    let mut record = Record {
+        format_version: FORMAT_VERSION.to_owned(),
+        run,
+        state: RunState::Interrupted,
+        plan_digest: plan.digest.clone(),
+        started_at: String::new(),
+        target: plan.target.clone(),
+        caller: None,
+        sandbox: None,
+        actions: plan.actions.iter().map(pending).collect(),
+        chain: chain.as_text(),
+    };
+    for line in lines {
+        follow(&mut record, line).map_err(|because| format!("line {}: {because}", line.seq + 1))?;
+    }
+    Ok(record)
+}
+
+fn pending(action: &crate::plan::Action) -> ActionRecord {
+    ActionRecord {
+        id: action.id.clone(),
+        state: ActionState::Pending,
+        kind: action.kind,
+        resource: action.resource.clone(),
+        summary: action.summary.clone(),
+        request_id: None,
+        because: None,
+        diff: None,
+    }
+}
+
+fn follow(record: &mut Record, line: &Line) -> Result<(), String> {
+    use ActionState as S;
+    match &line.event {
+        Event::Started { plan_digest, caller, sandbox, .. } => {
+            if *plan_digest != record.plan_digest {
+                return Err("it is about another plan".to_owned());
+            }
+            record.started_at.clone_from(&line.at);
+            record.caller.clone_from(caller);
+            record.sandbox.clone_from(sandbox);
+        }
+        Event::Intended { action } => step(record, action, &[S::Pending], S::Intended)?,
+        Event::Applied { action, request_id } => {
+            step(record, action, &[S::Intended], S::Applied)?;
+            note(record, action, request_id.clone(), None, None);
+        }
+        Event::AlreadySo { action } => step(record, action, &[S::Pending], S::AlreadySo)?,
+        Event::Failed { action, because } => {
+            step(record, action, &[S::Pending, S::Intended], S::Failed)?;
+            note(record, action, None, Some(because.clone()), None);
+        }
+        Event::Unknown { action, because } => {
+            step(record, action, &[S::Intended], S::Unknown)?;
+            note(record, action, None, Some(because.clone()), None);
+        }
+        Event::Finished { state } | Event::RolledBack { state } => record.state = *state,
+        Event::RollbackStarted { .. } => record.state = RunState::Interrupted,
+        Event::RevertIntended { action } => {
+            step(record, action, &[S::Applied, S::Intended, S::Unknown, S::RevertSkipped], S::Unknown)?;
+        }
+        Event::Reverted { action, request_id } => {
+            step(record, action, &[S::Applied, S::Intended, S::Unknown, S::RevertSkipped], S::Reverted)?;
+            note(record, action, request_id.clone(), None, None);
+        }
+        Event::RevertSkipped { action, found, diff } => {
+            step(record, action, &[S::Applied, S::Intended, S::Unknown, S::RevertSkipped], S::RevertSkipped)?;
+            note(record, action, None, Some(found.clone()), Some(diff.clone()));
+        }
+        Event::RevertFailed { action, because } => {
+            step(record, action, &[S::Applied, S::Intended, S::Unknown, S::RevertSkipped], S::Unknown)?;
+            note(record, action, None, Some(because.clone()), None);
+        }
+    }
+    Ok(())
+}
+
+fn step(record: &mut Record, action: &str, from: &[ActionState], to: ActionState) -> Result<(), String> {
+    let found = record.actions.iter_mut().find(|known| known.id == action);
+    let known = found.ok_or_else(|| format!("the plan has no action {action}"))?;
+    if !from.contains(&known.state) {
+        return Err(format!("{action} is {}, which {} cannot follow", known.state.as_str(), to.as_str()));
+    }
+    known.state = to;
+    Ok(())
+}
+
+fn note(
+    record: &mut Record,
+    action: &str,
+    request_id: Option<String>,
+    because: Option<String>,
+    diff: Option<String>,
+) {
+    if let Some(known) = record.actions.iter_mut().find(|known| known.id == action) {
+        known.request_id = request_id.or(known.request_id.take());
+        known.because = because;
+        known.diff = diff.filter(|diff| !diff.is_empty());
+    }
+}

@@ -1,0 +1,224 @@
+//! The state directory: where the records of runs are kept, readable by their owner only.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use crate::error::{Code, Error};
+
+/// The state directory.
+#[derive(Clone, Debug)]
+pub struct StateDir {
+    root: PathBuf,
+}
+
+impl StateDir {
+    /// The directory that was asked for, or the one of XDG: `~/.local/state/ecr-fix`. Nothing is made yet.
+    ///
+    /// # Errors
+    /// There is no home directory, or the directory is one that others could have prepared.
+    pub fn locate(asked: Option<&Path>) -> Result<StateDir, Error> {
+        let root = match asked {
+            Some(dir) => dir.to_owned(),
+            None => {
+                use etcetera::BaseStrategy as _;
+                let strategy = etcetera::base_strategy::Xdg::new().map_err(|error| {
+                    Error::new(
+                        Code::Storage,
+                        "there is no home directory for the records",
+                        "name a directory with --state",
+                    )
+                    .because(error)
+                })?;
+                strategy.state_dir().unwrap_or_else(|| strategy.data_dir()).join("ecr-fix")
+            }
+        };
+        refuse_foreign(&root)?;
+        Ok(StateDir { root })
+    }
+
+    /// Where the record of a run is.
+    ///
+    /// # Errors
+    /// The id could lead out of the directory, or there is no such run.
+    pub fn run(&self, id: &str) -> Result<PathBuf, Error> {
+        let harmless = !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+        let dir = self.root.join("runs").join(id);
+        if harmless && dir.is_dir() {
+            return Ok(dir);
+        }
+        Err(Error::new(Code::NotFound, format!("there is no run {id}"), "see `ecr-fix runs list`"))
+    }
+
+    /// The ids of all runs, oldest first.
+    ///
+    /// # Errors
+    /// The directory cannot be read.
+    pub fn runs(&self) -> Result<Vec<String>, Error> {
+        let dir = self.root.join("runs");
+        if !dir.exists() {
+            return Ok(Vec::new());
+        }
+        let entries = fs::read_dir(&dir).map_err(|error| storage(&dir, &error))?;
+        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        let mut names: Vec<String> = names.filter(|name| !name.starts_with('.')).collect();
+        names.sort();
+        Ok(names)
+    }
+
+    /// Makes the directory of a new run.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub fn create_run(&self, id: &str) -> Result<PathBuf, Error> {
+        let dir = self.root.join("runs").join(id);
+        create_dir(&dir)?;
+        sync_dir(&self.root.join("runs"))?;
+        Ok(dir)
+    }
+
+    /// The file that is locked while a run works on a target.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub fn lock_file(&self, target: &str) -> Result<PathBuf, Error> {
+        let dir = self.root.join("locks");
+        create_dir(&dir)?;
+        Ok(dir.join(format!("{}.lock", file_name(target))))
+    }
+
+    /// The run that used a plan, if one did.
+    pub fn used_by(&self, digest: &str) -> Option<String> {
+        fs::read_to_string(self.ledger(digest)).ok()
+    }
+
+    /// Enters a plan as used, which can be done once.
+    ///
+    /// # Errors
+    /// It was used before, or the disk refuses.
+    pub fn use_plan(&self, digest: &str, run: &str) -> Result<(), Error> {
+        let file = self.ledger(digest);
+        if let Some(dir) = file.parent() {
+            create_dir(dir)?;
+        }
+        if let Some(earlier) = self.used_by(digest) {
+            return Err(used(&earlier));
+        }
+        let mut entry = create_file(&file)?;
+        use std::io::Write as _;
+        let written = entry.write_all(run.as_bytes()).and_then(|()| entry.sync_all());
+        written.map_err(|error| storage(&file, &error))
+    }
+
+    fn ledger(&self, digest: &str) -> PathBuf {
+        self.root.join("used").join(file_name(digest))
+    }
+}
+
+/// That a plan was used before.
+pub fn used(run: &str) -> Error {
+    Error::new(
+        Code::StalePlan,
+        format!("the plan was already applied by run {run}"),
+        format!("see `ecr-fix runs show {run}`, or make a new plan"),
+    )
+}
+
+/// An id for a run: its time, so that ids sort, and a part that is given by chance.
+pub fn run_id(now: Timestamp, chance: uuid::Uuid) -> String {
+    let chance: String = chance.simple().to_string().chars().take(6).collect();
+    format!("{}-{chance}", now.strftime("%Y%m%dT%H%M%S%3fZ"))
+}
+
+/// A file that did not exist before and that only its owner can read.
+pub(super) fn create_file(path: &Path) -> Result<File, Error> {
+    let options = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    options.map_err(|error| storage(path, &error))
+}
+
+/// Waits until the entries of a directory are on the disk.
+pub(super) fn sync_dir(dir: &Path) -> Result<(), Error> {
+    File::open(dir).and_then(|dir| dir.sync_all()).map_err(|error| storage(dir, &error))
+}
+
+pub(super) fn storage(path: &Path, error: &std::io::Error) -> Error {
+    Error::new(
+        Code::Storage,
+        format!("{} cannot be written", path.display()),
+        "free space on the disk, or name another directory with --state",
+    )
+    .because(error)
+}
+
+fn create_dir(dir: &Path) -> Result<(), Error> {
+    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|error| storage(dir, &error))
+}
+
+/// A directory that others can write to, or that belongs to somebody else, could have been prepared for us.
+fn refuse_foreign(root: &Path) -> Result<(), Error> {
+    let Ok(metadata) = fs::symlink_metadata(root) else { return Ok(()) };
+    let because = if metadata.file_type().is_symlink() {
+        "it is a symbolic link"
+    } else if !metadata.is_dir() {
+        "it is not a directory"
+    } else if metadata.mode() & 0o022 != 0 {
+        "others may write to it"
+    } else {
+        return Ok(());
+    };
+    Err(Error::new(
+        Code::Storage,
+        format!("{} cannot be trusted with records", root.display()),
+        "make it yours (`chmod go-w DIR`), or name another directory with --state",
+    )
+    .because(because))
+}
+
+/// A harmless file name for any text.
+fn file_name(text: &str) -> String {
+    crate::plan::file::sha256_of(&serde_json::Value::String(text.to_owned())).replace("sha256:", "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_is_used_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::locate(Some(&dir.path().join("state"))).unwrap();
+        state.use_plan("sha256:1", "run-1").unwrap();
+        assert_eq!(state.use_plan("sha256:1", "run-2").unwrap_err().code, Code::StalePlan);
+        assert_eq!(state.used_by("sha256:1").as_deref(), Some("run-1"));
+        assert_eq!(state.used_by("sha256:2"), None);
+    }
+
+    #[test]
+    fn ids_sort_by_time_and_lead_nowhere_else() {
+        let at = |second| run_id(Timestamp::from_second(second).unwrap(), uuid::Uuid::nil());
+        assert_eq!(at(0), "19700101T000000000Z-000000");
+        assert!(at(1_000) < at(2_000));
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::locate(Some(dir.path())).unwrap();
+        state.create_run(&at(0)).unwrap();
+        assert!(state.run(&at(0)).is_ok());
+        for id in ["", "..", "../runs", "a/b", "nobody"] {
+            assert!(state.run(id).is_err(), "{id}");
+        }
+    }
+
+    #[test]
+    fn a_directory_that_others_can_write_to_is_refused() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let open = dir.path().join("open");
+        fs::create_dir(&open).unwrap();
+        fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).unwrap();
+        assert!(StateDir::locate(Some(&open)).is_err());
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink(dir.path(), &link).unwrap();
+        assert!(StateDir::locate(Some(&link)).is_err());
+    }
+}

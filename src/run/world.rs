@@ -1,0 +1,70 @@
+//! The world that a run changes: AWS, or a directory that plays the world.
+
+use std::path::PathBuf;
+
+use crate::actions::AnyChange;
+use crate::aws::{Reader, Refused, Writer};
+use crate::collect;
+use crate::error::Error;
+use crate::model::Snapshot;
+use crate::snapshot_dir;
+
+/// What a run reads and changes.
+#[derive(Clone, Debug)]
+pub enum World {
+    /// The real one.
+    Aws {
+        /// Looks.
+        reader: Reader,
+        /// Changes.
+        writer: Writer,
+    },
+    /// A snapshot directory: it is the world, and is changed in place.
+    Sandbox(PathBuf),
+}
+
+impl World {
+    /// Everything, for the diagnosis before and after.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub async fn read(&self, cluster: &str) -> Result<Snapshot, Error> {
+        match self {
+            World::Aws { reader, .. } => collect::snapshot(reader, cluster).await,
+            World::Sandbox(dir) => Ok(snapshot_dir::load(dir)?.snapshot),
+        }
+    }
+
+    /// Only what a change is about.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub async fn look(&self, change: &AnyChange) -> Result<Snapshot, Error> {
+        match self {
+            World::Aws { reader, .. } => collect::role_again(reader, &change.resource()).await,
+            World::Sandbox(dir) => Ok(snapshot_dir::load(dir)?.snapshot),
+        }
+    }
+
+    /// Makes a change. Gives the request id.
+    ///
+    /// # Errors
+    /// What AWS, or the disk, answered.
+    pub async fn make(&self, change: &AnyChange) -> Result<Option<String>, Refused> {
+        match self {
+            World::Aws { writer, .. } => change.send(writer).await,
+            World::Sandbox(dir) => {
+                let make = || {
+                    let before = snapshot_dir::load(dir)?.snapshot;
+                    let mut after = before.clone();
+                    change.simulate(&mut after);
+                    snapshot_dir::write_changes(dir, &before, &after)
+                };
+                make().map_err(|error: Error| {
+                    Refused::never_sent(change.kind().api_call(), &error.to_string())
+                })?;
+                Ok(None)
+            }
+        }
+    }
+}

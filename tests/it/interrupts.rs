@@ -1,0 +1,125 @@
+//! Somebody, or the machine, stops a run: what was done is known and can be undone.
+
+use std::time::Duration;
+
+use crate::support::{Case, Fault, Times, assert_same_state};
+
+const APPLY: [&str; 3] = ["apply", "plan.json", "--yes"];
+
+#[test]
+fn control_c_at_the_prompt() {
+    let case = Case::planned("node-role-no-ecr");
+    let mut running = case.operator.on_terminal(&["apply", "plan.json"]);
+    running.wait_for("explain");
+    running.type_in("\x03");
+    running.finish().expect(130);
+    assert_eq!(case.writes(), [""; 0]);
+}
+
+#[test]
+fn the_answer_is_no() {
+    let case = Case::planned("node-role-no-ecr");
+    for answer in ["no\r", "\r", "yes\r", "\x04"] {
+        let mut running = case.operator.on_terminal(&["apply", "plan.json"]);
+        running.wait_for("explain");
+        running.type_in(answer);
+        running.finish().expect(10);
+        assert_eq!(case.writes(), [""; 0], "{answer:?} is no consent");
+    }
+}
+
+#[test]
+fn the_typed_name_of_the_cluster_is_consent() {
+    let case = Case::planned("node-role-no-ecr");
+    let before = case.state();
+    let mut running = case.operator.on_terminal(&["apply", "plan.json"]);
+    running.wait_for("explain");
+    let shown = running.shown();
+    for known in [case.scenario.account(), case.scenario.region(), case.scenario.cluster(), "-operator"] {
+        assert!(shown.contains(known), "{known} must be shown before the question\n{shown}");
+    }
+    running.type_in("explain\r");
+    running.type_in(&format!("{}\r", case.scenario.cluster()));
+    running.finish().expect(0);
+    assert_eq!(case.writes(), ["iam:AttachRolePolicy"]);
+    case.roll_back_to(&before);
+}
+
+#[test]
+fn a_signal_in_the_middle_of_apply_lets_the_write_finish() {
+    for signal in ["INT", "TERM"] {
+        let case = Case::planned("node-role-no-ecr");
+        let before = case.state();
+        case.proxy.rule("iam:AttachRolePolicy", Times::Always, Fault::Delay(Duration::from_secs(1)));
+        let running = case.operator.start(&[&APPLY[..], &["--output", "json"]].concat());
+        case.proxy.wait_for("iam:AttachRolePolicy", 1);
+        running.signal(signal);
+        let outcome = running.finish().expect(130);
+        assert_eq!(outcome.error_code(), "interrupted");
+        let run = case.operator.runs().swap_remove(0);
+        let shown = case.run(&["runs", "show", run.file_name().unwrap().to_str().unwrap()]).expect(0).json();
+        assert_eq!(shown["state"], "interrupted", "{shown:#}");
+        assert_eq!(shown["chain"], "intact", "{shown:#}");
+        case.roll_back_to(&before);
+    }
+}
+
+#[test]
+fn control_c_on_the_terminal_in_the_middle_of_apply() {
+    let case = Case::planned("fargate-trust");
+    let before = case.state();
+    case.proxy.rule("iam:UpdateAssumeRolePolicy", Times::Nth(1), Fault::Delay(Duration::from_secs(1)));
+    let mut running = case.operator.on_terminal(&APPLY);
+    case.proxy.wait_for("iam:UpdateAssumeRolePolicy", 1);
+    running.type_in("\x03");
+    let outcome = running.finish().expect(130);
+    assert!(outcome.stderr.contains("ecr-fix rollback"), "how to undo it is not said\n{outcome}");
+    case.roll_back_to(&before);
+}
+
+#[test]
+fn a_signal_before_the_first_write_changes_nothing() {
+    let case = Case::planned("node-role-no-ecr");
+    case.proxy.rule("iam:*", Times::Nth(1), Fault::Delay(Duration::from_secs(1)));
+    let running = case.operator.start(&APPLY);
+    case.proxy.wait_for("iam:*", 1);
+    running.signal("INT");
+    running.finish().expect(130);
+    assert_eq!(case.writes(), [""; 0]);
+}
+
+#[test]
+fn power_is_lost_at_the_write() {
+    // Before AWS sees the request, and after it was carried out.
+    for fault in [Fault::Drop, Fault::LoseAnswer] {
+        let case = Case::planned("node-role-no-ecr");
+        let before = case.state();
+        case.proxy.rule("iam:AttachRolePolicy", Times::Nth(1), Fault::Delay(Duration::from_millis(500)));
+        case.proxy.rule("iam:AttachRolePolicy", Times::Nth(1), fault);
+        let running = case.operator.start(&APPLY);
+        case.proxy.wait_for("iam:AttachRolePolicy", 1);
+        running.signal("KILL");
+        running.finish().expect(128 + 9);
+        std::thread::sleep(Duration::from_secs(1));
+        let run = case.operator.runs().swap_remove(0);
+        let shown = case.run(&["runs", "show", run.file_name().unwrap().to_str().unwrap()]).expect(0).json();
+        assert_eq!(shown["chain"], "intact", "{shown:#}");
+        // The lock of a process that is gone does not stand in the way.
+        case.roll_back_to(&before);
+    }
+}
+
+#[test]
+fn a_signal_in_the_middle_of_rollback() {
+    let case = Case::planned("node-role-no-ecr");
+    let before = case.state();
+    case.run(&APPLY).expect(0);
+    case.proxy.rule("iam:DetachRolePolicy", Times::Nth(1), Fault::Delay(Duration::from_secs(1)));
+    let running = case.operator.start(&["rollback", "--yes"]);
+    case.proxy.wait_for("iam:DetachRolePolicy", 1);
+    running.signal("INT");
+    running.finish().expect(130);
+    let again = case.run(&["rollback", "--yes"]);
+    again.json();
+    assert_same_state(&before, &case.state());
+}

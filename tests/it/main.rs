@@ -1,0 +1,14 @@
+//! The tests that run the real program: against the emulator, against snapshot directories, and with faults.
+
+// Clippy's leave for tests covers only functions marked as tests, and these helpers are nothing else.
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
+mod bad_input;
+mod exit_codes;
+mod harness;
+mod interrupts;
+mod refusals;
+mod stories;
+mod support;
+mod trouble;
+mod whole_loop;

@@ -1,0 +1,123 @@
+//! A broken cluster with its operator, and everything that the operator asks AWS on record.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use super::{Outcome, Program, Proxy, Scenario, assert_same_state, emulated_state, writes};
+
+/// One test's world.
+pub(crate) struct Case {
+    /// The cluster.
+    pub(crate) scenario: Scenario,
+    /// Between the operator and the emulator.
+    pub(crate) proxy: Proxy,
+    /// Has all rights, and a plan in the file `plan.json` once [`Case::planned`] made it.
+    pub(crate) operator: Program,
+}
+
+impl Case {
+    /// A scenario of `broken_cluster.py`.
+    pub(crate) fn build(kind: &str) -> Case {
+        let scenario = Scenario::build(kind);
+        let proxy = Proxy::start();
+        let operator = Program::operator(&scenario).through(&proxy);
+        Case { scenario, proxy, operator }
+    }
+
+    /// The same, and a plan for it.
+    pub(crate) fn planned(kind: &str) -> Case {
+        let case = Case::build(kind);
+        case.live("plan", &["--out", "plan.json"]).expect(0);
+        case.proxy.forget();
+        case
+    }
+
+    /// A planned case for tests that change nothing in it: all of them get the same one. Its proxy never makes trouble.
+    pub(crate) fn shared() -> &'static Case {
+        static SHARED: OnceLock<Case> = OnceLock::new();
+        SHARED.get_or_init(|| Case::planned("fargate-trust"))
+    }
+
+    /// Runs a command on the live cluster, with JSON as output.
+    pub(crate) fn live(&self, command: &str, arguments: &[&str]) -> Outcome {
+        let cluster = ["--cluster", self.scenario.cluster(), "--output", "json"];
+        self.operator.run(&[&[command], cluster.as_slice(), arguments].concat())
+    }
+
+    /// Runs a command that needs no cluster, with JSON as output.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Outcome {
+        self.operator.run(&[arguments, &["--output", "json"]].concat())
+    }
+
+    /// The verdict of a new diagnosis.
+    pub(crate) fn verdict(&self) -> String {
+        let diagnosis = self.live("diagnose", &[]).expect(0).json();
+        diagnosis["summary"]["verdict"].as_str().expect("a verdict").to_owned()
+    }
+
+    /// The plan in `plan.json`.
+    pub(crate) fn plan(&self) -> Value {
+        read_json(&self.operator.home().join("plan.json"))
+    }
+
+    /// Everything that could be changed, as it is now.
+    pub(crate) fn state(&self) -> String {
+        emulated_state(&self.scenario)
+    }
+
+    /// The writes that AWS was asked for so far.
+    pub(crate) fn writes(&self) -> Vec<String> {
+        writes(&self.proxy.requests())
+    }
+
+    /// Rolls the last run back, and demands the state from before it.
+    #[track_caller]
+    pub(crate) fn roll_back_to(&self, before: &str) -> Outcome {
+        let outcome = self.run(&["rollback", "--yes"]).expect(0);
+        assert_same_state(before, &self.state());
+        outcome
+    }
+}
+
+impl Program {
+    /// The directories of the runs on record, the oldest first.
+    pub(crate) fn runs(&self) -> Vec<PathBuf> {
+        let mut runs = Vec::new();
+        find_journals(&self.state(), &mut runs);
+        runs.sort_by_key(|run| run.file_name().map(ToOwned::to_owned));
+        runs
+    }
+}
+
+/// A plan as somebody with ill intent, or with a clock of their own, would write it: the digest is right.
+pub(crate) fn sealed(mut plan: Value) -> String {
+    plan.as_object_mut().expect("an object").remove("digest");
+    let canonical = serde_json_canonicalizer::to_vec(&plan).expect("canonical JSON");
+    plan["digest"] = format!("sha256:{}", hex(&Sha256::digest(canonical))).into();
+    plan.to_string()
+}
+
+/// A JSON file.
+pub(crate) fn read_json(path: &Path) -> Value {
+    let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}\n{text}", path.display()))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn find_journals(directory: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).into_iter().flatten().map_while(Result::ok) {
+        let path = entry.path();
+        if path.is_dir() {
+            find_journals(&path, found);
+        } else if entry.file_name() == "journal.jsonl" {
+            found.push(directory.to_owned());
+        }
+    }
+}
