@@ -7,7 +7,8 @@ use serde::Serialize;
 use crate::cli::Format;
 use crate::error::{Code, Error};
 use crate::model::Snapshot;
-use crate::network::names::RegistryHost;
+use crate::model::image_ref::ImageRef;
+use crate::network::names::PullHosts;
 use crate::network::{Destination, Network, Service, Source, Trace, Verdict, pull};
 use crate::render;
 use crate::render::terminal::Paint;
@@ -100,7 +101,7 @@ pub struct Question {
 
 #[derive(Debug)]
 enum Target {
-    Pull(RegistryHost),
+    Pull(PullHosts),
     Component(String),
 }
 
@@ -161,7 +162,7 @@ impl Question {
     fn of(args: &TraceArgs) -> Result<Question, Error> {
         let to = match args.to.strip_prefix("pull:") {
             None => Target::Component(args.to.clone()),
-            Some(image) => Target::Pull(RegistryHost::of(image).ok_or_else(|| not_ecr(image))?),
+            Some(image) => Target::Pull(pull_hosts(image).ok_or_else(|| not_ecr(image))?),
         };
         Ok(Question {
             from: args.from.clone(),
@@ -213,8 +214,8 @@ impl Question {
             trace,
         };
         match &self.to {
-            Target::Pull(registry) => {
-                let flows = pull::flows(network, source, registry);
+            Target::Pull(hosts) => {
+                let flows = pull::flows(network, source, hosts);
                 Ok(flows.in_order().map(|one| flow(&one.host, one.service, one.trace.clone())).to_vec())
             }
             Target::Component(text) => {
@@ -292,6 +293,10 @@ fn service(protocol: &str, port: Option<u16>) -> Result<Service, Error> {
             )),
         },
     }
+}
+
+fn pull_hosts(image: &str) -> Option<PullHosts> {
+    PullHosts::of(&ImageRef::parse(image)?.host()?)
 }
 
 fn not_ecr(image: &str) -> Error {

@@ -5,8 +5,9 @@ use std::path::Path;
 use expect_test::{Expect, expect};
 use serde_json::{Value, json};
 
-use super::names::RegistryHost;
+use super::names::PullHosts;
 use super::*;
+use crate::model::EcrHost;
 use crate::snapshot_dir::{self, Loaded};
 
 /// A node in a private subnet with a way to the internet by NAT, an open network ACL, and a second private subnet.
@@ -859,13 +860,17 @@ fn endpoint(id: &str, service: &str) -> Value {
     json!({"VpcEndpointId": id, "VpcEndpointType": "Interface", "VpcId": "vpc-1", "ServiceName": format!("com.amazonaws.eu-west-1.{service}"), "State": "available", "PrivateDnsEnabled": true, "SubnetIds": ["subnet-other"], "Groups": [{"GroupId": "sg-other"}], "NetworkInterfaceIds": [format!("eni-{id}")]})
 }
 
+pub(super) fn registry() -> PullHosts {
+    PullHosts::of(&EcrHost::parse("111122223333.dkr.ecr.eu-west-1.amazonaws.com").unwrap()).unwrap()
+}
+
 fn pull(changes: Value) -> String {
     let world = changed(plain(), changes);
     let snapshot = snapshot(&world);
     let network = Network::of(&snapshot);
     let source = network.resolve_source("i-1").unwrap().remove(0);
-    let registry = RegistryHost::of("111122223333.dkr.ecr.eu-west-1.amazonaws.com/app:v1").unwrap();
-    let flows = pull::flows(&network, &source, &registry);
+    let hosts = registry();
+    let flows = pull::flows(&network, &source, &hosts);
     flows.in_order().iter().map(|flow| lawful(&flow.trace)).for_each(drop);
     flows
         .in_order()
