@@ -961,6 +961,44 @@ fn the_flows_of_a_pull() {
 }
 
 #[test]
+fn private_zones_and_resolver_rules_shadow_public_names() {
+    let zone = |name: &str, vpc: &str| json!({"/HostedZone": {"Id": "/hostedzone/Z1", "Name": name}, "/VPCs": [{"VPCId": vpc}]});
+    let api = |changes: Value| pull(changes).lines().nth(1).unwrap().to_owned();
+    assert_eq!(
+        api(zone("amazonaws.com.", "vpc-1")),
+        "api unknown: private zone amazonaws.com (Z1) answers for api.ecr.eu-west-1.amazonaws.com, and its records were not read"
+    );
+    assert_eq!(api(zone("amazonaws.com.", "vpc-2")), "api reachable");
+    assert_eq!(api(zone("xamazonaws.com.", "vpc-1")), "api reachable");
+    let with_records = |records: Value| {
+        let mut changes = zone("ecr.eu-west-1.amazonaws.com.", "vpc-1");
+        changes["/HostedZoneId"] = json!("Z1");
+        changes["/ResourceRecordSets"] = records;
+        api(changes)
+    };
+    assert_eq!(with_records(json!([])), "api blocked: dns at vpc-1");
+    assert_eq!(
+        with_records(
+            json!([{"Name": "api.ecr.eu-west-1.amazonaws.com.", "Type": "A", "ResourceRecords": [{"Value": "10.0.2.10"}]}])
+        ),
+        "api reachable"
+    );
+    assert_eq!(
+        with_records(
+            json!([{"Name": "\\052.ecr.eu-west-1.amazonaws.com.", "Type": "A", "ResourceRecords": [{"Value": "10.0.9.9"}]}])
+        ),
+        "api blocked: no-route at vpc-1"
+    );
+    let rule = |domain: &str, kind: &str| json!({"/ResolverRules": [{"Id": "rslvr-rr-1", "DomainName": domain, "RuleType": kind}], "/ResolverRuleAssociations": [{"Id": "a", "ResolverRuleId": "rslvr-rr-1", "VPCId": "vpc-1"}]});
+    assert_eq!(
+        api(rule("amazonaws.com.", "FORWARD")),
+        "api unknown: resolver rule rslvr-rr-1 sends api.ecr.eu-west-1.amazonaws.com to another DNS server"
+    );
+    assert_eq!(api(rule("amazonaws.com.", "SYSTEM")), "api reachable");
+    assert_eq!(api(rule("example.com.", "FORWARD")), "api reachable");
+}
+
+#[test]
 fn custom_dns_servers() {
     let servers = |address: &str| json!({"/Vpcs/0/DhcpOptionsId": "dopt-1", "/DhcpOptions": [{"DhcpOptionsId": "dopt-1", "DhcpConfigurations": [{"Key": "domain-name-servers", "Values": [{"Value": address}]}]}]});
     let dns = |changes: Value| pull(changes).lines().next().unwrap().to_owned();
