@@ -835,6 +835,22 @@ fn a_prefix_list_is_decided_as_a_whole() {
 }
 
 #[test]
+fn routes_that_always_exist_need_not_be_listed() {
+    // The local route.
+    check(json!({"/RouteTables/0/Routes": []}), "10.0.2.10", "reachable");
+    check(json!({"/RouteTables/0/Routes": []}), "8.8.8.8", "blocked: no-route at rtb-main");
+    // The route of a gateway endpoint, with and without its prefix list.
+    let mut associated = s3_gateway(false);
+    associated["/RouteTables/0/Routes"] = json!([]);
+    check(associated.clone(), "pl-s3", "reachable");
+    check(associated.clone(), "vpce-s3", "reachable");
+    associated["/PrefixLists"] = json!([]);
+    check(associated.clone(), "vpce-s3", "reachable");
+    associated["/VpcEndpoints/-"]["RouteTableIds"] = json!(["rtb-public"]);
+    check(associated, "vpce-s3", "blocked: no-route at rtb-main");
+}
+
+#[test]
 fn some_public_address_is_no_known_address() {
     let ask = |changes: Value| line(&ask(&changed(plain(), changes), "i-1", "internet", None));
     assert_eq!(ask(json!({})), "reachable");
