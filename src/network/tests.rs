@@ -706,6 +706,26 @@ fn transit_gateways() {
 }
 
 #[test]
+fn circles_end() {
+    let circle = json!({"/RouteTables/2/Routes/-": {"DestinationCidrBlock": "0.0.0.0/0", "TransitGatewayId": "tgw-1"}});
+    let circle = changed(with_transit_gateway(), circle);
+    let trace = ask(&circle, "i-1", "9.9.9.9", None);
+    assert_eq!(trace.blockers[0].because, "the routes lead in a circle");
+    // With an interface in each of many zones, none of which the sender is in, the ways would multiply.
+    let mut many = circle;
+    for zone in 0..40 {
+        let subnet = json!({"SubnetId": format!("subnet-z{zone}"), "VpcId": "vpc-2", "CidrBlock": format!("10.1.{}.0/24", 100 + zone), "AvailabilityZone": "eu-west-1z"});
+        many["Subnets"].as_array_mut().unwrap().push(subnet);
+    }
+    let homes: Vec<String> = (0..40).map(|zone| format!("subnet-z{zone}")).collect();
+    let many = changed(
+        many,
+        json!({"/TransitGatewayVpcAttachments/1/SubnetIds": homes, "/Subnets/0/AvailabilityZone": "eu-west-1a"}),
+    );
+    assert_ne!(ask(&many, "i-1", "9.9.9.9", None).verdict, Verdict::Reachable);
+}
+
+#[test]
 fn central_egress_through_a_transit_gateway() {
     let egress = json!({
         "/Subnets/-": {"SubnetId": "subnet-far-public", "VpcId": "vpc-2", "CidrBlock": "10.1.1.0/24", "AvailabilityZone": "eu-west-1a"},

@@ -20,6 +20,9 @@ use path::Path;
 /// After so many gateways a packet is taken to go in circles.
 const MOST_GATEWAYS: u8 = 12;
 
+/// Routes to several attachments, and attachments in several zones, branch: after so many steps nobody follows them all.
+const MOST_STEPS: u32 = 2_000;
+
 /// One end of a connection.
 #[derive(Clone, Debug)]
 pub(super) struct End {
@@ -274,6 +277,10 @@ impl Network<'_> {
         if path.gateways > MOST_GATEWAYS {
             let hop = Hop::new(HopKind::Subnet, &subnet.id);
             return path.stop(hop, Reason::NoRoute, "the routes lead in a circle");
+        }
+        if !path.spend() {
+            let hop = Hop::new(HopKind::Subnet, &subnet.id);
+            return path.lose(hop, "the routes branch too often to follow them all");
         }
         let near = match path.to.subnet {
             Some(to) if to == index => path.to.addresses.clone(),

@@ -1,9 +1,12 @@
 //! One way of a packet: the hops so far, and what was found on them.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use super::super::addresses::AddressSet;
 use super::super::filter::{self, Direction, Service};
 use super::super::trace::{Blocker, Decision, Hop, HopKind, Reason, Side, Verdict};
-use super::{Arrival, End, Translation};
+use super::{Arrival, End, MOST_STEPS, Translation};
 
 /// One way that a packet, or a reply, takes.
 #[derive(Clone, Debug)]
@@ -24,6 +27,8 @@ pub(super) struct Path {
     pub(super) zone: Option<String>,
     pub(super) router: Option<usize>,
     pub(super) gateways: u8,
+    /// How often all ways that began as one may still leave a subnet.
+    pub(super) budget: Rc<Cell<u32>>,
 }
 
 impl Path {
@@ -43,6 +48,7 @@ impl Path {
             zone: None,
             router: None,
             gateways: 0,
+            budget: Rc::new(Cell::new(MOST_STEPS)),
         }
     }
 
@@ -95,6 +101,13 @@ impl Path {
             because,
             failing,
         });
+    }
+
+    /// Counts one more step; `false` where there have been too many.
+    pub(super) fn spend(&self) -> bool {
+        let left = self.budget.get();
+        self.budget.set(left.saturating_sub(1));
+        left > 0
     }
 
     /// Ends the path at a component that packets do not get past.
