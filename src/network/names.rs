@@ -10,6 +10,8 @@ use serde::Serialize;
 use super::Network;
 use crate::model::ec2::VpcEndpoint;
 use crate::model::ecr_host::{EcrHost, HostKind, is_region_like};
+use crate::model::route53::HostedZone;
+use crate::model::snapshot::Record as _;
 use crate::model::{Partition, Seen};
 
 /// The answer to a name.
@@ -151,6 +153,9 @@ pub fn resolve(network: &Network<'_>, vpc: usize, host: &str) -> Resolution {
     if let Some(answer) = by_endpoint(network, vpc, id, &host) {
         return answer;
     }
+    if let Some(answer) = by_route53(network, id, &host) {
+        return answer;
+    }
     if let Some(address) = internal_name(&host) {
         return Resolution::Address(address);
     }
@@ -196,6 +201,76 @@ fn by_endpoint(network: &Network<'_>, vpc: usize, vpc_id: &str, host: &str) -> O
             Some(Resolution::Unknown(format!("enableDnsHostnames of {vpc_id} was not read")))
         }
     }
+}
+
+/// The private zone or the resolver rule that takes a name from the public ones: the longest domain wins, and of equal
+/// ones the rule (Route 53 guide, "How VPC Resolver evaluates rules").
+fn by_route53(network: &Network<'_>, vpc: &str, host: &str) -> Option<Resolution> {
+    let known = &network.snapshot.route53;
+    let here = known.resolver_rule_associations.values().filter(|association| association.vpc_id == vpc);
+    let rules = here.filter_map(|association| known.resolver_rules.get(&association.resolver_rule_id));
+    let rule = rules
+        .filter(|rule| holds(&rule.domain_name, host))
+        .max_by_key(|rule| domain(&rule.domain_name).len());
+    let zones = known.zones.values().filter(|zone| zone.vpcs.iter().any(|seen| seen.vpc_id == vpc));
+    let zone = zones
+        .filter(|zone| holds(&zone.hosted_zone.name, host))
+        .max_by_key(|zone| domain(&zone.hosted_zone.name).len());
+    match (rule, zone) {
+        (Some(rule), zone)
+            if zone.is_none_or(|zone| {
+                domain(&zone.hosted_zone.name).len() <= domain(&rule.domain_name).len()
+            }) =>
+        {
+            let forwarded = rule.rule_type.eq_ignore_ascii_case("forward");
+            let why = format!("resolver rule {} sends {host} to another DNS server", rule.id);
+            forwarded.then_some(Resolution::Unknown(why))
+        }
+        (_, Some(zone)) => Some(by_zone(network, zone, host)),
+        (_, None) => None,
+    }
+}
+
+/// A private zone answers for every name below it, also where it has no record.
+fn by_zone(network: &Network<'_>, zone: &HostedZone, host: &str) -> Resolution {
+    let (id, name) = (zone.id(), domain(&zone.hosted_zone.name));
+    let Some(records) = network.snapshot.route53.records.get(&id) else {
+        return Resolution::Unknown(format!(
+            "private zone {name} ({id}) answers for {host}, and its records were not read"
+        ));
+    };
+    let addresses = records.iter().filter(|record| record.r#type == "A");
+    let named = addresses.filter(|record| matches(&domain(&record.name), host));
+    // A record of the very name comes before a wildcard.
+    let Some(record) = named.min_by_key(|record| domain(&record.name).starts_with("*.")) else {
+        return Resolution::NoAnswer(format!(
+            "private zone {name} ({id}) shadows {host} and has no record for it"
+        ));
+    };
+    let address = record.resource_records.iter().find_map(|record| record.value.parse().ok());
+    let endpoints = &mut network.ec2().vpc_endpoints.values();
+    let alias = record.alias_target.as_ref().map(|alias| domain(&alias.dns_name));
+    let endpoint =
+        alias.and_then(|alias| endpoints.find(|endpoint| own_names(endpoint).any(|name| name == alias)));
+    match (address, endpoint) {
+        (Some(address), _) => Resolution::Address(address),
+        (None, Some(endpoint)) => Resolution::Private { endpoint: endpoint.vpc_endpoint_id.clone() },
+        (None, None) => Resolution::Unknown(format!(
+            "where the record {} of private zone {name} leads was not read",
+            record.name
+        )),
+    }
+}
+
+/// A domain in the form in which hosts are compared: no dot at the end, `*` for `\052`.
+fn domain(name: &str) -> String {
+    name.trim_end_matches('.').to_ascii_lowercase().replace("\\052", "*")
+}
+
+/// Whether a host is a domain or below it; the root holds all.
+fn holds(name: &str, host: &str) -> bool {
+    let name = domain(name);
+    name.is_empty() || host == name || host.strip_suffix(&name).is_some_and(|rest| rest.ends_with('.'))
 }
 
 fn own_names(endpoint: &VpcEndpoint) -> impl Iterator<Item = String> + '_ {

@@ -706,6 +706,26 @@ fn transit_gateways() {
 }
 
 #[test]
+fn circles_end() {
+    let circle = json!({"/RouteTables/2/Routes/-": {"DestinationCidrBlock": "0.0.0.0/0", "TransitGatewayId": "tgw-1"}});
+    let circle = changed(with_transit_gateway(), circle);
+    let trace = ask(&circle, "i-1", "9.9.9.9", None);
+    assert_eq!(trace.blockers[0].because, "the routes lead in a circle");
+    // With an interface in each of many zones, none of which the sender is in, the ways would multiply.
+    let mut many = circle;
+    for zone in 0..40 {
+        let subnet = json!({"SubnetId": format!("subnet-z{zone}"), "VpcId": "vpc-2", "CidrBlock": format!("10.1.{}.0/24", 100 + zone), "AvailabilityZone": "eu-west-1z"});
+        many["Subnets"].as_array_mut().unwrap().push(subnet);
+    }
+    let homes: Vec<String> = (0..40).map(|zone| format!("subnet-z{zone}")).collect();
+    let many = changed(
+        many,
+        json!({"/TransitGatewayVpcAttachments/1/SubnetIds": homes, "/Subnets/0/AvailabilityZone": "eu-west-1a"}),
+    );
+    assert_ne!(ask(&many, "i-1", "9.9.9.9", None).verdict, Verdict::Reachable);
+}
+
+#[test]
 fn central_egress_through_a_transit_gateway() {
     let egress = json!({
         "/Subnets/-": {"SubnetId": "subnet-far-public", "VpcId": "vpc-2", "CidrBlock": "10.1.1.0/24", "AvailabilityZone": "eu-west-1a"},
@@ -835,6 +855,22 @@ fn a_prefix_list_is_decided_as_a_whole() {
 }
 
 #[test]
+fn routes_that_always_exist_need_not_be_listed() {
+    // The local route.
+    check(json!({"/RouteTables/0/Routes": []}), "10.0.2.10", "reachable");
+    check(json!({"/RouteTables/0/Routes": []}), "8.8.8.8", "blocked: no-route at rtb-main");
+    // The route of a gateway endpoint, with and without its prefix list.
+    let mut associated = s3_gateway(false);
+    associated["/RouteTables/0/Routes"] = json!([]);
+    check(associated.clone(), "pl-s3", "reachable");
+    check(associated.clone(), "vpce-s3", "reachable");
+    associated["/PrefixLists"] = json!([]);
+    check(associated.clone(), "vpce-s3", "reachable");
+    associated["/VpcEndpoints/-"]["RouteTableIds"] = json!(["rtb-public"]);
+    check(associated, "vpce-s3", "blocked: no-route at rtb-main");
+}
+
+#[test]
 fn some_public_address_is_no_known_address() {
     let ask = |changes: Value| line(&ask(&changed(plain(), changes), "i-1", "internet", None));
     assert_eq!(ask(json!({})), "reachable");
@@ -958,6 +994,44 @@ fn the_flows_of_a_pull() {
         "/SecurityGroups/0/IpPermissionsEgress",
         json!([{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "10.0.0.0/16"}]}]),
     ));
+}
+
+#[test]
+fn private_zones_and_resolver_rules_shadow_public_names() {
+    let zone = |name: &str, vpc: &str| json!({"/HostedZone": {"Id": "/hostedzone/Z1", "Name": name}, "/VPCs": [{"VPCId": vpc}]});
+    let api = |changes: Value| pull(changes).lines().nth(1).unwrap().to_owned();
+    assert_eq!(
+        api(zone("amazonaws.com.", "vpc-1")),
+        "api unknown: private zone amazonaws.com (Z1) answers for api.ecr.eu-west-1.amazonaws.com, and its records were not read"
+    );
+    assert_eq!(api(zone("amazonaws.com.", "vpc-2")), "api reachable");
+    assert_eq!(api(zone("xamazonaws.com.", "vpc-1")), "api reachable");
+    let with_records = |records: Value| {
+        let mut changes = zone("ecr.eu-west-1.amazonaws.com.", "vpc-1");
+        changes["/HostedZoneId"] = json!("Z1");
+        changes["/ResourceRecordSets"] = records;
+        api(changes)
+    };
+    assert_eq!(with_records(json!([])), "api blocked: dns at vpc-1");
+    assert_eq!(
+        with_records(
+            json!([{"Name": "api.ecr.eu-west-1.amazonaws.com.", "Type": "A", "ResourceRecords": [{"Value": "10.0.2.10"}]}])
+        ),
+        "api reachable"
+    );
+    assert_eq!(
+        with_records(
+            json!([{"Name": "\\052.ecr.eu-west-1.amazonaws.com.", "Type": "A", "ResourceRecords": [{"Value": "10.0.9.9"}]}])
+        ),
+        "api blocked: no-route at vpc-1"
+    );
+    let rule = |domain: &str, kind: &str| json!({"/ResolverRules": [{"Id": "rslvr-rr-1", "DomainName": domain, "RuleType": kind}], "/ResolverRuleAssociations": [{"Id": "a", "ResolverRuleId": "rslvr-rr-1", "VPCId": "vpc-1"}]});
+    assert_eq!(
+        api(rule("amazonaws.com.", "FORWARD")),
+        "api unknown: resolver rule rslvr-rr-1 sends api.ecr.eu-west-1.amazonaws.com to another DNS server"
+    );
+    assert_eq!(api(rule("amazonaws.com.", "SYSTEM")), "api reachable");
+    assert_eq!(api(rule("example.com.", "FORWARD")), "api reachable");
 }
 
 #[test]
