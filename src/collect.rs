@@ -2,6 +2,7 @@
 
 mod hides;
 mod network;
+mod registries;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -19,11 +20,19 @@ use hides::hides;
 /// The keys of a snapshot that reading live fills completely.
 const KEYS: [&str; 5] = ["cluster", "nodegroup", "fargateProfile", "RoleDetailList", "Policies"];
 
-/// Reads the world of one cluster.
+/// Reads the world of one cluster, without registries.
 ///
 /// # Errors
 /// Only what nothing can be said without: the caller's identity and the cluster itself.
 pub async fn snapshot(reader: &Reader, cluster: &str) -> Result<Snapshot, Error> {
+    snapshot_with(reader, cluster, &[]).await
+}
+
+/// Reads the world of one cluster, and the registries that these images are in.
+///
+/// # Errors
+/// Only what nothing can be said without: the caller's identity and the cluster itself.
+pub async fn snapshot_with(reader: &Reader, cluster: &str, images: &[String]) -> Result<Snapshot, Error> {
     let reader = Arc::new(reader.clone());
     let (about, found) = tokio::join!(about(&reader), reader.cluster(cluster));
     let about = about?;
@@ -31,12 +40,15 @@ pub async fn snapshot(reader: &Reader, cluster: &str) -> Result<Snapshot, Error>
         Ok(found) => found,
         Err(refused) => return Err(no_cluster(&reader, cluster, &refused).await),
     };
-    let (groups, profiles, network) = tokio::join!(
+    let home = about.account.clone().unwrap_or_default();
+    let (groups, profiles, network, registries) = tokio::join!(
         nodegroups(&reader, cluster),
         fargate_profiles(&reader, cluster),
-        network::read(&reader, &found)
+        network::read(&reader, &found),
+        registries::read(&reader, images, &home)
     );
     let mut world = Snapshot { about, ..network };
+    registries::absorb(&mut world, registries);
     world.clusters.insert(found.arn.clone(), found);
     for group in keep(&mut world, groups) {
         world.nodegroups.insert(format!("{cluster}/{}", group.nodegroup_name), group);

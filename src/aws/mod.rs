@@ -4,14 +4,17 @@
 //! engine that applies and rolls back gets a [`Writer`].
 
 mod ec2;
+mod ecr;
 mod eks;
 mod iam;
 mod pages;
 mod refused;
 mod sts;
 
+pub use ecr::Registry;
 pub use refused::{Reason, Refused};
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_config::timeout::TimeoutConfig;
@@ -26,12 +29,16 @@ pub struct Connection {
     pub region: Option<String>,
     /// Overrides `AWS_PROFILE`.
     pub profile: Option<String>,
+    /// The ARN of the role to assume for what is in an account, by account.
+    pub account_roles: BTreeMap<String, String>,
 }
 
 /// Reads from AWS. It has no mutating method.
 #[derive(Clone, Debug)]
 pub struct Reader {
     region: String,
+    config: SdkConfig,
+    account_roles: BTreeMap<String, String>,
     ec2: aws_sdk_ec2::Client,
     iam: aws_sdk_iam::Client,
     eks: aws_sdk_eks::Client,
@@ -58,6 +65,8 @@ impl Connection {
             iam: aws_sdk_iam::Client::new(&config),
             eks: aws_sdk_eks::Client::new(&config),
             sts: aws_sdk_sts::Client::new(&config),
+            account_roles: self.account_roles.clone(),
+            config,
         })
     }
 

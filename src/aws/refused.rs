@@ -50,7 +50,13 @@ const DENIED: [&str; 5] = [
     "AuthorizationError",
     "UnauthorizedAccess",
 ];
-const NOT_FOUND: [&str; 3] = ["NoSuchEntity", "ResourceNotFoundException", "NotFoundException"];
+const NOT_FOUND: [&str; 5] = [
+    "ImageNotFoundException",
+    "NoSuchEntity",
+    "NotFoundException",
+    "RepositoryNotFoundException",
+    "ResourceNotFoundException",
+];
 const BAD_CREDENTIALS: [&str; 11] = [
     "ExpiredToken",
     "ExpiredTokenException",

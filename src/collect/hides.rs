@@ -15,7 +15,27 @@ pub(super) fn hides(call: &str) -> &'static [&'static str] {
             "identity-policy-explicit-deny",
             "permissions-boundary-blocks",
         ],
-        _ => of_ec2(call),
+        _ if call.starts_with("ec2:") => of_ec2(call),
+        _ => of_ecr(call),
+    }
+}
+
+fn of_ecr(call: &str) -> &'static [&'static str] {
+    match call {
+        "ecr:DescribeRepositories" => {
+            &["repository-not-found", "wrong-account-in-image", "wrong-registry-region"]
+        }
+        "ecr:GetRepositoryPolicy" => &[
+            "repo-policy-missing-cross-account",
+            "repo-policy-explicit-deny",
+            "repo-policy-condition-mismatch",
+            "repo-policy-stale-principal",
+        ],
+        "ecr:GetRegistryPolicy" => &["registry-policy-deny"],
+        "ecr:DescribeImages" => {
+            &["image-tag-not-found", "image-digest-not-found", "image-deleted-by-lifecycle", "image-archived"]
+        }
+        _ => &[],
     }
 }
 
@@ -65,7 +85,6 @@ fn of_ec2(call: &str) -> &'static [&'static str] {
         }
         // Only names of rules are lost: the rules themselves stand in their groups.
         "ec2:DescribeSecurityGroupRules" => &[],
-        _ if call.starts_with("ec2:") => &["tgw-egress-broken"],
-        _ => &[],
+        _ => &["tgw-egress-broken"],
     }
 }

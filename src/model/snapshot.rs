@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Seen, ec2, eks, iam, route53};
+use super::{Seen, ec2, ecr, eks, iam, route53};
 use crate::json_text::Fields;
 
 /// Everything that a diagnosis may look at.
@@ -32,6 +32,14 @@ pub struct Snapshot {
     pub ec2: ec2::Ec2,
     /// Private zones and resolver rules.
     pub route53: route53::Route53,
+    /// By ARN.
+    pub repositories: BTreeMap<String, ecr::Repository>,
+    /// By `ACCOUNT/REGION/REPOSITORY@DIGEST`.
+    pub image_details: BTreeMap<String, ecr::ImageDetail>,
+    /// Policies of repositories and registries, by `ACCOUNT/REGION/REPOSITORY`.
+    pub registry_documents: BTreeMap<String, ecr::RegistryDocument>,
+    /// What was asked for by name and does not exist, as `SERVICE:Operation RESOURCE`.
+    pub not_found: BTreeSet<String>,
     /// What was refused, or failed.
     pub unread: Vec<Unread>,
     /// The top-level keys that were read: a list that was read tells what is absent.
@@ -216,7 +224,7 @@ impl Misshapen {
 }
 
 /// Every key that is understood. A file may hold any of them.
-pub const TABLES: &[&[Table]] = &[eks::TABLES, iam::TABLES, ec2::TABLES, route53::TABLES];
+pub const TABLES: &[&[Table]] = &[eks::TABLES, iam::TABLES, ec2::TABLES, ecr::TABLES, route53::TABLES];
 
 /// The table of a key.
 pub fn table(key: &str) -> Option<&'static Table> {

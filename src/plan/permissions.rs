@@ -31,7 +31,7 @@ pub struct Statement {
 }
 
 /// The calls of a diagnosis, by service. None of them changes anything.
-const READS: [(&str, &[&str]); 4] = [
+const READS: [(&str, &[&str]); 5] = [
     (
         "ReadCluster",
         &[
@@ -81,6 +81,15 @@ const READS: [(&str, &[&str]); 4] = [
             "iam:GetRolePolicy",
             "iam:ListAttachedRolePolicies",
             "iam:ListRolePolicies",
+        ],
+    ),
+    (
+        "ReadRegistries",
+        &[
+            "ecr:DescribeImages",
+            "ecr:DescribeRepositories",
+            "ecr:GetRegistryPolicy",
+            "ecr:GetRepositoryPolicy",
         ],
     ),
     ("ReadIdentity", &["sts:GetCallerIdentity"]),

@@ -15,7 +15,8 @@ fn the_security_page_lists_every_write_call() {
     let page = std::fs::read_to_string(file("SECURITY.md")).unwrap();
     let list = page.split("<!-- write-calls: begin -->").nth(1).unwrap();
     let list = list.split("<!-- write-calls: end -->").next().unwrap();
-    let listed: BTreeSet<&str> = list.lines().filter_map(|line| line.strip_prefix("- `")?.strip_suffix('`')).collect();
+    let listed: BTreeSet<&str> =
+        list.lines().filter_map(|line| line.strip_prefix("- `")?.strip_suffix('`')).collect();
     assert_eq!(listed, WRITE_CALLS.into_iter().collect());
 }
 
