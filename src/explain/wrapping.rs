@@ -89,6 +89,7 @@ const CRI_O: &[&str] = &[
 const CONTAINERD: &[&str] = &[
     "failed to pull and unpack",
     "failed to resolve ref",
+    "failed to do request: ",
     "pulling from host",
     "httpreadseeker",
     "httpreaderseeker",
