@@ -148,7 +148,12 @@ impl Wrapping {
     pub fn read(lower: &str) -> Wrapping {
         let has = |words: &[&str]| words.iter().any(|word| lower.contains(word));
         let plugin = has(&["credential provider", "credential-provider", "authorization token requesterror"])
-            || has(&["aws_credentials.go", "getauthorizationtoken", "requesting ecr authorization token"]);
+            || has(&[
+                "aws_credentials.go",
+                "getauthorizationtoken",
+                "ec2imds",
+                "requesting ecr authorization token",
+            ]);
         let puller = if has(BUILDER) || is_step(lower) {
             Puller::Builder
         } else if has(ECS) {
