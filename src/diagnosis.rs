@@ -280,7 +280,7 @@ pub fn diagnosis(world: &World<'_>, verdicts: &Verdicts) -> Diagnosis {
     let count = |wanted| pull_paths.iter().filter(|path| path.verdict == wanted).count();
     let (blocked, unknown) = (count(Verdict::Blocked), count(Verdict::Unknown));
     let verdict = match (blocked, unknown) {
-        (0, 0) if !pull_paths.is_empty() && world.snapshot.unread.is_empty() => Health::Healthy,
+        (0, 0) if !pull_paths.is_empty() && !world.snapshot.unread.iter().any(hides_pulls) => Health::Healthy,
         (0, _) => Health::Inconclusive,
         _ => Health::Broken,
     };
@@ -294,9 +294,15 @@ pub fn diagnosis(world: &World<'_>, verdicts: &Verdicts) -> Diagnosis {
             .zip(1..)
             .map(|(blocker, number)| finding(world, blocker, number))
             .collect(),
-        unread: world.snapshot.unread.clone(),
+        unread: world.unread(),
         pull_paths,
     }
+}
+
+/// Whether there may be pullers, or reasons, that nobody saw. That the images of pods were not read is said, and
+/// leaves the verdict on the pulls that were judged.
+fn hides_pulls(unread: &Unread) -> bool {
+    !unread.source.starts_with("kubernetes:")
 }
 
 fn pull_path(pull: &Pull<'_>, verdicts: &Verdicts) -> PullPath {

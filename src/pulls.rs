@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Code, Error};
 use crate::model::eks::Cluster;
 use crate::model::image_ref::ImageRef;
-use crate::model::{Arn, Partition, Snapshot, aws_accounts};
+use crate::model::{Arn, Partition, Snapshot, Unread, aws_accounts};
 
 /// The cluster that a diagnosis is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -127,6 +127,17 @@ impl<'a> World<'a> {
         let sources = sources(snapshot, cluster);
         let images = images(&target, &scope.images)?;
         Ok(World { snapshot, target, sources, images })
+    }
+
+    /// What was not read. Pods are not read yet, which is said too.
+    pub fn unread(&self) -> Vec<Unread> {
+        let pods = Unread {
+            source: "kubernetes:pods".to_owned(),
+            because: "not read: only the add-on images and those named with --image are judged".to_owned(),
+            hides: ["repo-policy-missing-cross-account", "image-tag-not-found"].map(str::to_owned).to_vec(),
+            ..Unread::default()
+        };
+        self.snapshot.unread.iter().cloned().chain([pods]).collect()
     }
 
     /// Every pull, in a fixed order.

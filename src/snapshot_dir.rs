@@ -40,6 +40,7 @@ struct AboutFile {
     #[serde(flatten)]
     about: About,
     unread: Vec<Unread>,
+    not_found: BTreeSet<String>,
     keys: BTreeSet<String>,
 }
 
@@ -55,33 +56,39 @@ pub fn load(dir: &Path) -> Result<Loaded, Error> {
             let about: AboutFile = serde_json::from_str(&text).map_err(|error| not_json(&file, &error))?;
             loaded.snapshot.about = about.about;
             loaded.snapshot.unread.extend(about.unread);
+            loaded.snapshot.not_found.extend(about.not_found);
             loaded.snapshot.keys.extend(about.keys);
             continue;
         }
-        let top: Fields<'_> = serde_json::from_str(&text).map_err(|error| not_json(&file, &error))?;
-        read_file(&mut loaded, &file, &text, &top)?;
+        read_file(&mut loaded, &file, &text)?;
     }
     Ok(loaded)
 }
 
-fn read_file(loaded: &mut Loaded, file: &Path, text: &str, top: &Fields<'_>) -> Result<(), Error> {
+/// Reads one file of a directory, whose path is only looked at.
+///
+/// # Errors
+/// As [`load`].
+pub fn read_file(loaded: &mut Loaded, file: &Path, text: &str) -> Result<(), Error> {
+    let top: Fields<'_> = serde_json::from_str(text).map_err(|error| not_json(file, &error))?;
     let snapshot = &mut loaded.snapshot;
-    for (key, value) in top {
+    for (key, value) in &top {
         let read = match (table(key), file_reader(key)) {
             (Some(table), _) if table.shape == Shape::WholeFile => {
                 let whole = serde_json::from_str(text).map_err(|error| not_json(file, &error))?;
-                (table.read)(snapshot, whole)
+                (table.read)(snapshot, whole).map(|()| true)
             }
             (Some(table), _) => (table.read)(snapshot, value)
+                .map(|()| true)
                 .map_err(|wrong| Misshapen { pointer: format!("/{key}{}", wrong.pointer), ..wrong }),
-            (None, Some(reader)) => (reader.read)(snapshot, top, file),
-            (None, None) => {
-                loaded.ignored.push((file.to_owned(), key.clone().into_owned()));
-                continue;
-            }
+            (None, Some(reader)) => (reader.read)(snapshot, &top, file),
+            (None, None) => Ok(false),
         };
-        read.map_err(|wrong| misshapen(file, &wrong))?;
-        snapshot.keys.insert(key.clone().into_owned());
+        if read.map_err(|wrong| misshapen(file, &wrong))? {
+            snapshot.keys.insert(key.clone().into_owned());
+        } else {
+            loaded.ignored.push((file.to_owned(), key.clone().into_owned()));
+        }
     }
     Ok(())
 }

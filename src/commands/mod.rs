@@ -10,5 +10,6 @@ pub mod plan;
 pub mod rollback;
 pub mod runs;
 pub mod show;
+pub mod simulate;
 pub mod trace;
 pub mod world;

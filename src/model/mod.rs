@@ -3,12 +3,14 @@
 pub mod arn;
 pub mod aws_accounts;
 pub mod ec2;
+pub mod ecr;
 pub mod ecr_host;
 pub mod eks;
 pub mod iam;
 pub mod image_ref;
 pub mod partition;
 pub mod policy_text;
+pub mod route53;
 pub mod seen;
 pub mod snapshot;
 

@@ -7,6 +7,7 @@ use super::Network;
 use super::addresses::{AddressSet, Family};
 use super::filter::{Ports, Service};
 use super::names::{self, Resolution};
+use super::routes::prefix_list_of_service;
 use super::source::{Source, unknown_id};
 use super::trace::{Blocker, Decision, Hop, HopKind, Reason, Side, Trace};
 use super::walk::{End, PublicAddress};
@@ -280,7 +281,7 @@ impl Network<'_> {
             let from = self.end_of(source, *family);
             let addresses = match entries {
                 Some(entries) => entries.of(*family),
-                None => self.public_services(*family),
+                None => self.public_services.of(*family),
             };
             if addresses.is_empty() || families.len() > 1 && from.addresses.is_empty() {
                 return None;
@@ -300,10 +301,7 @@ impl Network<'_> {
 
     fn to_name(&self, source: &Source, mut hops: Vec<Hop>, name: &str, service: Service) -> Trace {
         let vpc = self.vpc_of(source);
-        let answer = match vpc {
-            Some(vpc) => names::resolve(self, vpc, name),
-            None => Resolution::Unknown("the VPC of the source was not read".to_owned()),
-        };
+        let answer = self.resolve(source, name);
         let hop = Hop::new(HopKind::Dns, name);
         match answer {
             Resolution::Private { endpoint } => {
@@ -345,39 +343,33 @@ impl Network<'_> {
         }
     }
 
+    /// What a name resolves to for a source.
+    pub fn resolve(&self, source: &Source, name: &str) -> Resolution {
+        match self.vpc_of(source) {
+            Some(vpc) => names::resolve(self, vpc, name),
+            None => Resolution::Unknown("the VPC of the source was not read".to_owned()),
+        }
+    }
+
     pub(super) fn vpc_of(&self, source: &Source) -> Option<usize> {
         let end = self.end_of(source, Family::V4);
         let row = end.interface.and_then(|index| self.interfaces.get(index)).map(|row| row.vpc);
         row.or_else(|| end.subnet.and_then(|subnet| self.subnets.get(subnet)).map(|subnet| subnet.vpc))
     }
 
-    /// The id of a prefix list of AWS: by its name, or by the route that its gateway endpoint made.
+    /// The id of a prefix list of AWS: by its name, or by the route that its gateway endpoint made. Where neither was
+    /// read, but an endpoint was, the name itself stands for the list.
     pub fn list_named(&self, name: &str) -> Option<String> {
         let ec2 = self.ec2();
-        let listed = ec2.prefix_lists.values().find(|list| list.prefix_list_name == name);
-        if let Some(list) = listed {
-            return Some(list.prefix_list_id.clone());
+        let list = prefix_list_of_service(ec2, name);
+        if list != name {
+            return Some(list);
         }
-        let endpoints: Vec<&str> = ec2
-            .vpc_endpoints
-            .values()
-            .filter(|endpoint| endpoint.service_name == name)
-            .map(|endpoint| endpoint.vpc_endpoint_id.as_str())
-            .collect();
+        let endpoints = ec2.vpc_endpoints.values().filter(|endpoint| endpoint.service_name == name);
+        let endpoints: Vec<&str> = endpoints.map(|endpoint| endpoint.vpc_endpoint_id.as_str()).collect();
         let mut routes = ec2.route_tables.values().flat_map(|table| &table.routes);
-        routes
-            .find(|route| route.gateway_id.as_deref().is_some_and(|id| endpoints.contains(&id)))
-            .and_then(|route| route.destination_prefix_list_id.clone())
+        let made = routes.find(|route| route.gateway_id.as_deref().is_some_and(|id| endpoints.contains(&id)));
+        made.and_then(|route| route.destination_prefix_list_id.clone())
+            .or((!endpoints.is_empty()).then_some(list))
     }
-
-    /// Every address that a public service of AWS may have: none of a VPC.
-    fn public_services(&self, family: Family) -> AddressSet {
-        self.public_services.of(family)
-    }
-}
-
-/// Every public address that is in none of these VPCs.
-pub(super) fn public_services(vpcs: impl Iterator<Item = AddressSet>) -> AddressSet {
-    let customers: AddressSet = vpcs.collect();
-    AddressSet::public(Family::V4).or(&AddressSet::public(Family::V6)).minus(&customers)
 }

@@ -6,10 +6,14 @@
 mod addresses;
 mod destination;
 mod filter;
+#[cfg(test)]
+mod laws;
 pub mod names;
 pub mod pull;
 mod routes;
 mod source;
+#[cfg(test)]
+mod tests;
 mod trace;
 mod transit;
 mod walk;
@@ -57,6 +61,8 @@ pub struct Network<'a> {
     prefix_lists: BTreeMap<String, AddressSet>,
     /// Blocks of rules that hold a part of a subnet only, by subnet.
     narrow_blocks: BTreeMap<usize, Vec<IpNet>>,
+    /// Every public address.
+    public: AddressSet,
     /// Every public address that is in no VPC of the snapshot.
     public_services: AddressSet,
 }
@@ -110,6 +116,7 @@ impl<'a> Network<'a> {
             entries.iter().map(|(id, blocks)| (id.clone(), blocks.iter().copied().collect())).collect();
         let tables: Vec<RouteTable> =
             ec2.route_tables.values().map(|table| RouteTable::of(table, ec2, &entries)).collect();
+        let public = AddressSet::public(Family::V4).or(&AddressSet::public(Family::V6));
         let mut network = Network {
             snapshot,
             vpcs: Vec::new(),
@@ -130,13 +137,15 @@ impl<'a> Network<'a> {
             transit_tables: transit::route_tables(ec2, &entries),
             prefix_lists,
             narrow_blocks: BTreeMap::new(),
-            public_services: destination::public_services(ec2.vpcs.values().map(vpc_blocks)),
+            public_services: public.minus(&ec2.vpcs.values().map(vpc_blocks).collect()),
+            public,
         };
         network.add_vpcs(ec2);
         network.add_subnets(ec2);
         network.associate(ec2);
         network.add_interfaces(ec2);
         network.add_owners(ec2);
+        network.add_elastic_addresses(ec2);
         network.add_narrow_blocks(ec2, &entries);
         network
     }
@@ -333,6 +342,23 @@ impl<'a> Network<'a> {
             instance,
             checks_source_and_destination: row.source_dest_check.unwrap_or(true),
         });
+    }
+
+    /// Elastic IP addresses that only `Addresses` knows of.
+    fn add_elastic_addresses(&mut self, ec2: &Ec2) {
+        for address in ec2.addresses.values() {
+            let interface =
+                address.network_interface_id.as_ref().and_then(|id| self.interface_by_id.get(id)).copied();
+            let (Some(interface), Some(public), Some(private)) =
+                (interface, address.public_ip, address.private_ip_address)
+            else {
+                continue;
+            };
+            self.public_addresses.entry(public).or_insert((interface, private));
+            if let Some(row) = self.interfaces.get_mut(interface).filter(|row| row.primary == Some(private)) {
+                row.public = row.public.or(Some(public));
+            }
+        }
     }
 
     /// Which interfaces belong to NAT gateways and to endpoints.

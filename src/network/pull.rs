@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::filter::Service;
-use super::names::{self, RegistryHost, Resolver};
+use super::names::{self, PullHosts, Resolution, Resolver};
 use super::trace::{Blocker, Decision, Hop, HopKind, Reason, Side, Trace, Verdict};
 use super::{Destination, Network, Source};
 use crate::model::Seen;
@@ -15,53 +15,68 @@ const HTTPS: Service = Service::tcp(443);
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Flows {
     /// To the resolver.
-    pub dns: Trace,
+    pub dns: Flow,
     /// To `api.ecr`, for the token.
-    pub ecr_api: Trace,
+    pub ecr_api: Flow,
     /// To the registry host, for the manifest.
-    pub registry: Trace,
+    pub registry: Flow,
     /// To the bucket, for the layers.
-    pub layers: Trace,
+    pub layers: Flow,
+}
+
+/// One flow of a pull.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Flow {
+    /// The name that is looked up; `dns` for the look-up itself.
+    pub host: String,
+    /// Protocol and port.
+    #[serde(skip)]
+    pub service: Service,
+    /// What the name resolves to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resolution: Option<Resolution>,
+    /// How packets go.
+    pub trace: Trace,
 }
 
 impl Flows {
-    /// Each flow with its name.
-    pub fn named(&self) -> [(&'static str, &Trace); 4] {
-        [
-            ("dns", &self.dns),
-            ("ecr_api", &self.ecr_api),
-            ("registry", &self.registry),
-            ("layers", &self.layers),
-        ]
+    /// In the order in which a pull needs them.
+    pub fn in_order(&self) -> [&Flow; 4] {
+        [&self.dns, &self.ecr_api, &self.registry, &self.layers]
     }
 
     /// The worst of the four.
     pub fn verdict(&self) -> Verdict {
-        self.named().iter().map(|(_, trace)| trace.verdict).max().unwrap_or(Verdict::Unknown)
+        self.in_order().iter().map(|flow| flow.trace.verdict).max().unwrap_or(Verdict::Unknown)
     }
 }
 
 /// Follows every flow of pulling from a registry.
-pub fn flows(network: &Network<'_>, source: &Source, registry: &RegistryHost) -> Flows {
-    let hosts = registry.hosts();
-    let to = |host: &str| network.trace(source, &Destination::Name(host.to_owned()), HTTPS);
-    Flows {
-        dns: dns(network, source),
-        ecr_api: to(&hosts.api),
-        registry: to(&hosts.registry),
-        layers: to(&hosts.layers),
-    }
+pub fn flows(network: &Network<'_>, source: &Source, hosts: &PullHosts) -> Flows {
+    let to = |host: &String| Flow {
+        host: host.clone(),
+        service: HTTPS,
+        resolution: Some(network.resolve(source, host)),
+        trace: network.trace(source, &Destination::Name(host.clone()), HTTPS),
+    };
+    let dns = Flow {
+        host: "dns".to_owned(),
+        service: Service::udp(53),
+        resolution: None,
+        trace: dns(network, source),
+    };
+    Flows { dns, ecr_api: to(&hosts.api), registry: to(&hosts.registry), layers: to(&hosts.layers) }
 }
 
 /// The flows of many sources, each class of sources traced once: the sources of each class, and what becomes of them.
 pub fn flows_by_class<'s>(
     network: &Network<'_>,
     sources: &'s [Source],
-    registry: &RegistryHost,
+    hosts: &PullHosts,
 ) -> Vec<(Vec<&'s Source>, Flows)> {
     let classes = network.classes(sources).into_iter();
     classes
-        .filter_map(|class| Some((flows(network, class.first()?, registry), class)))
+        .filter_map(|class| Some((flows(network, class.first()?, hosts), class)))
         .map(|(flows, class)| (class, flows))
         .collect()
 }

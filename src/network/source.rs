@@ -362,7 +362,9 @@ impl Network<'_> {
         });
         let exact = address.map(|address| AddressSet::from(address).of(family));
         let somewhere = || known.filter(|_| row.is_none()).map(|subnet| subnet.blocks.of(family));
-        let groups = source.groups.clone().or_else(|| row.map(|row| row.groups.clone()));
+        let internet = source.kind == SourceKind::Internet;
+        let groups =
+            source.groups.clone().or_else(|| row.map(|row| row.groups.clone())).or(internet.then(Vec::new));
         End {
             every: exact.is_some(),
             addresses: exact.or_else(somewhere).unwrap_or_default(),
@@ -372,7 +374,7 @@ impl Network<'_> {
             subnet,
             interface,
             public: self.public_address_of(source, row, known.is_some_and(|subnet| subnet.public_on_launch)),
-            internet: source.kind == SourceKind::Internet,
+            internet,
             ports: Ports::LINUX,
         }
     }

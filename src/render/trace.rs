@@ -42,7 +42,13 @@ fn draw(flow: &Flow, paint: Paint) -> String {
     let mut out = String::new();
     let many = if flow.sources > 1 { format!(" and {} like it", flow.sources - 1) } else { String::new() };
     let title = format!("{}{many} -> {} {}", clean(&flow.from), clean(&flow.to), flow.service);
-    let _ = writeln!(out, "{}: {}", paint.bold(&title), coloured(flow.trace.verdict, paint));
+    let verdict = flow.trace.verdict;
+    if title.chars().count() + 2 + verdict.as_str().len() > WIDTH {
+        let lines = wrapped(&title, "");
+        let _ = write!(out, "{}\n  {}\n", paint.bold(lines.trim_end()), coloured(verdict, paint));
+    } else {
+        let _ = writeln!(out, "{}: {}", paint.bold(&title), coloured(verdict, paint));
+    }
     draw_hops(&mut out, "forward", &flow.trace.forward, paint);
     draw_hops(&mut out, "return", &flow.trace.return_path, paint);
     for line in conclusion(&flow.trace) {
