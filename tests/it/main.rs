@@ -6,6 +6,7 @@
 mod bad_input;
 mod documents;
 mod exit_codes;
+mod explain;
 mod harness;
 mod interrupts;
 mod reading;
