@@ -38,7 +38,6 @@ fn a_healthy_cluster_is_left_alone() {
 }
 
 #[test]
-#[ignore = "the network and the images are not judged yet, so the verdict is inconclusive"]
 fn a_healthy_cluster_is_healthy() {
     let case = Case::build("healthy");
     let diagnosis = case.live("diagnose", &["--detailed-exitcode"]).expect(0).json();
