@@ -70,8 +70,27 @@ enum Command {
     Rollback(commands::rollback::Args),
     Runs(commands::runs::Args),
     Permissions(commands::permissions::Args),
+    Simulate(Box<commands::simulate::Args>),
+    Explain(commands::explain::Args),
     Demo(commands::demo::Args),
     Trace(commands::trace::TraceArgs),
+}
+
+/// The command reference, in Markdown: the help of every command. `docs/cli.md` is this text.
+pub fn reference() -> String {
+    use clap::CommandFactory as _;
+    let mut out = "# Commands\n\nGenerated from the program; a test compares the two.\n".to_owned();
+    let mut root = Cli::command().term_width(100);
+    root.build();
+    let mut waiting = vec![root];
+    while let Some(mut command) = waiting.pop() {
+        let help = command.render_long_help().to_string();
+        let help: String = help.lines().map(|line| format!("{}\n", line.trim_end())).collect();
+        out += &format!("\n## {}\n\n```text\n{help}```\n", command.get_bin_name().unwrap_or("ecr-fix"));
+        let children: Vec<_> = command.get_subcommands().cloned().collect();
+        waiting.extend(children.into_iter().rev().map(|child| child.term_width(100)));
+    }
+    out
 }
 
 /// Runs the program with the arguments of the process.
@@ -107,6 +126,8 @@ fn run(cli: &Cli, ui: &Ui) -> Result<u8, Error> {
             Command::Rollback(args) => commands::rollback::run(args, ui).await,
             Command::Runs(args) => commands::runs::run(args, ui),
             Command::Permissions(args) => commands::permissions::run(args, ui),
+            Command::Simulate(args) => commands::simulate::run(args, ui).await,
+            Command::Explain(args) => commands::explain::run(args, ui),
             Command::Demo(args) => commands::demo::run(args, ui).await,
             Command::Trace(args) => commands::trace::trace(args, ui),
         }

@@ -1,5 +1,9 @@
 //! Fills a snapshot from AWS. A read that is refused is a fact of the snapshot, not a failure.
 
+mod hides;
+mod network;
+mod registries;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -11,26 +15,41 @@ use crate::error::Error;
 use crate::model::iam::{ManagedPolicy, Role};
 use crate::model::snapshot::About;
 use crate::model::{Arn, Partition, Snapshot, Unread};
-
-/// What may hide behind a role that could not be read.
-const HIDDEN_BY_ROLES: [&str; 3] =
-    ["node-role-missing-ecr-policy", "fargate-exec-role-missing-policy", "fargate-exec-role-trust"];
+use hides::hides;
 
 /// The keys of a snapshot that reading live fills completely.
 const KEYS: [&str; 5] = ["cluster", "nodegroup", "fargateProfile", "RoleDetailList", "Policies"];
 
-/// Reads the world of one cluster.
+/// Reads the world of one cluster, without registries.
 ///
 /// # Errors
 /// Only what nothing can be said without: the caller's identity and the cluster itself.
 pub async fn snapshot(reader: &Reader, cluster: &str) -> Result<Snapshot, Error> {
+    snapshot_with(reader, cluster, &[]).await
+}
+
+/// Reads the world of one cluster, and the registries that these images are in.
+///
+/// # Errors
+/// Only what nothing can be said without: the caller's identity and the cluster itself.
+pub async fn snapshot_with(reader: &Reader, cluster: &str, images: &[String]) -> Result<Snapshot, Error> {
     let reader = Arc::new(reader.clone());
-    let mut world = about(&reader).await?;
-    match reader.cluster(cluster).await {
-        Ok(found) => world.clusters.insert(found.arn.clone(), found),
+    let (about, found) = tokio::join!(about(&reader), reader.cluster(cluster));
+    let about = about?;
+    let found = match found {
+        Ok(found) => found,
         Err(refused) => return Err(no_cluster(&reader, cluster, &refused).await),
     };
-    let (groups, profiles) = tokio::join!(nodegroups(&reader, cluster), fargate_profiles(&reader, cluster));
+    let home = about.account.clone().unwrap_or_default();
+    let (groups, profiles, network, registries) = tokio::join!(
+        nodegroups(&reader, cluster),
+        fargate_profiles(&reader, cluster),
+        network::read(&reader, &found),
+        registries::read(&reader, images, &home)
+    );
+    let mut world = Snapshot { about, ..network };
+    registries::absorb(&mut world, registries);
+    world.clusters.insert(found.arn.clone(), found);
     for group in keep(&mut world, groups) {
         world.nodegroups.insert(format!("{cluster}/{}", group.nodegroup_name), group);
     }
@@ -48,25 +67,24 @@ pub async fn snapshot(reader: &Reader, cluster: &str) -> Result<Snapshot, Error>
 /// # Errors
 /// The caller's identity cannot be read.
 pub async fn role_again(reader: &Reader, role_arn: &str) -> Result<Snapshot, Error> {
-    let mut world = about(reader).await?;
+    let mut world = Snapshot { about: about(reader).await?, ..Snapshot::default() };
     put_role(&mut world, role_arn, role(reader, role_arn).await);
     world.keys.extend(KEYS.map(str::to_owned));
     Ok(world)
 }
 
-async fn about(reader: &Reader) -> Result<Snapshot, Error> {
+async fn about(reader: &Reader) -> Result<About, Error> {
     let caller =
         reader.caller().await.map_err(|refused| refused.error("the AWS credentials cannot be used"))?;
     let partition = caller.arn.parse::<Arn>().map(|arn| arn.partition);
     let partition = partition.unwrap_or_else(|_| Partition::of_region(reader.region()).name.to_owned());
-    let about = About {
+    Ok(About {
         account: Some(caller.account),
         region: Some(reader.region().to_owned()),
         partition: Some(partition),
         caller: Some(caller.arn),
         taken_at: None,
-    };
-    Ok(Snapshot { about, ..Snapshot::default() })
+    })
 }
 
 /// The cluster could not be read: says which clusters there are, where that helps.
@@ -91,38 +109,37 @@ type Listed<T> = (Vec<T>, Vec<Unread>);
 async fn nodegroups(reader: &Arc<Reader>, cluster: &str) -> Listed<crate::model::eks::Nodegroup> {
     let names = match reader.nodegroup_names(cluster).await {
         Ok(names) => names,
-        Err(refused) => return (Vec::new(), vec![refused.unread(&["node-role-missing-ecr-policy"])]),
+        Err(refused) => return (Vec::new(), vec![refused.unread(hides(refused.call))]),
     };
     let mut reads = JoinSet::new();
     for name in names {
         let (reader, cluster) = (Arc::clone(reader), cluster.to_owned());
         reads.spawn(async move { reader.nodegroup(&cluster, &name).await });
     }
-    sort_out(reads.join_all().await, &["node-role-missing-ecr-policy"])
+    sort_out(reads.join_all().await)
 }
 
 async fn fargate_profiles(reader: &Arc<Reader>, cluster: &str) -> Listed<crate::model::eks::FargateProfile> {
-    let hides = ["fargate-exec-role-missing-policy", "fargate-exec-role-trust"];
     let names = match reader.fargate_profile_names(cluster).await {
         Ok(names) => names,
-        Err(refused) => return (Vec::new(), vec![refused.unread(&hides)]),
+        Err(refused) => return (Vec::new(), vec![refused.unread(hides(refused.call))]),
     };
     let mut reads = JoinSet::new();
     for name in names {
         let (reader, cluster) = (Arc::clone(reader), cluster.to_owned());
         reads.spawn(async move { reader.fargate_profile(&cluster, &name).await });
     }
-    sort_out(reads.join_all().await, &hides)
+    sort_out(reads.join_all().await)
 }
 
-fn sort_out<T>(answers: Vec<Result<T, Refused>>, hides: &[&str]) -> Listed<T> {
+fn sort_out<T>(answers: Vec<Result<T, Refused>>) -> Listed<T> {
     let mut listed = (Vec::new(), Vec::new());
     for answer in answers {
         match answer {
             Ok(row) => listed.0.push(row),
             // It was deleted between the list and the look: that is no gap.
             Err(refused) if refused.reason == Reason::NotFound => {}
-            Err(refused) => listed.1.push(refused.unread(hides)),
+            Err(refused) => listed.1.push(refused.unread(hides(refused.call))),
         }
     }
     listed
@@ -160,7 +177,10 @@ fn pulling_roles(world: &Snapshot) -> BTreeSet<String> {
     let auto_mode = world.clusters.values().filter_map(|cluster| {
         cluster.compute_config.as_ref().filter(|compute| compute.enabled)?.node_role_arn.clone()
     });
-    nodes.chain(fargate).chain(auto_mode).collect()
+    // A node may have another role than its group says, and nodes of their own have only this one.
+    let profiles = world.instance_profiles.values().flat_map(|profile| &profile.roles);
+    let instances = profiles.map(|role| role.arn.clone());
+    nodes.chain(fargate).chain(auto_mode).chain(instances).collect()
 }
 
 /// The policies attached to the roles, their boundaries, and those that a plan may attach.
@@ -185,7 +205,7 @@ async fn role(reader: &Reader, arn: &str) -> (Option<Role>, Vec<Unread>) {
     let mut unread = Vec::new();
     let mut refuse = |refused: Refused| {
         if refused.reason != Reason::NotFound {
-            unread.push(Unread { resource: arn.to_owned(), ..refused.unread(&HIDDEN_BY_ROLES) });
+            unread.push(Unread { resource: arn.to_owned(), ..refused.unread(hides(refused.call)) });
         }
     };
     let attached = attached.map_err(&mut refuse).ok();
@@ -232,7 +252,7 @@ fn put_policy(world: &mut Snapshot, arn: String, read: Result<ManagedPolicy, Ref
         }
         Err(refused) if refused.reason == Reason::NotFound => {}
         Err(refused) => {
-            let mut unread = refused.unread(&HIDDEN_BY_ROLES);
+            let mut unread = refused.unread(hides(refused.call));
             unread.resource = arn;
             world.unread.push(unread);
         }

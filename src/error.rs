@@ -99,19 +99,13 @@ pub struct Error {
     what: String,
     because: Vec<String>,
     hint: String,
-    details: serde_json::Map<String, serde_json::Value>,
+    details: Option<Box<serde_json::Map<String, serde_json::Value>>>,
 }
 
 impl Error {
     /// An error always carries a hint, so nobody is left at a dead end.
     pub fn new(code: Code, what: impl Into<String>, hint: impl Into<String>) -> Self {
-        Error {
-            code,
-            what: what.into(),
-            because: Vec::new(),
-            hint: hint.into(),
-            details: serde_json::Map::new(),
-        }
+        Error { code, what: what.into(), because: Vec::new(), hint: hint.into(), details: None }
     }
 
     /// Adds one more cause, from the outermost to the innermost.
@@ -137,13 +131,14 @@ impl Error {
     /// Adds a document that programs may want, beside `error`.
     #[must_use]
     pub fn with(mut self, key: &str, document: &impl serde::Serialize) -> Self {
-        self.details.insert(key.to_owned(), serde_json::to_value(document).unwrap_or_default());
+        let details = self.details.get_or_insert_default();
+        details.insert(key.to_owned(), serde_json::to_value(document).unwrap_or_default());
         self
     }
 
     /// What programs may want, beside `error`.
-    pub fn details(&self) -> &serde_json::Map<String, serde_json::Value> {
-        &self.details
+    pub fn details(&self) -> serde_json::Map<String, serde_json::Value> {
+        self.details.as_deref().cloned().unwrap_or_default()
     }
 
     /// One line, without its causes.

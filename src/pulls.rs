@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Code, Error};
+use crate::model::ecr::RepositoryName;
 use crate::model::eks::Cluster;
 use crate::model::image_ref::ImageRef;
-use crate::model::{Arn, Partition, Snapshot, aws_accounts};
+use crate::model::{Arn, Partition, Snapshot, Unread, aws_accounts};
 
 /// The cluster that a diagnosis is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,6 +69,16 @@ pub struct Image {
     pub region: String,
     /// The ARN that permissions to pull it are about.
     pub repository_arn: String,
+    /// The digest, or the tag; none for the stand-in of the add-ons, which names no image.
+    pub reference: Option<String>,
+}
+
+impl Image {
+    /// The repository, by account, region and name.
+    pub fn repository(&self) -> RepositoryName<'_> {
+        let name = self.repository_arn.split_once(":repository/").map_or("", |(_, name)| name);
+        RepositoryName { account: &self.account, region: &self.region, name }
+    }
 }
 
 /// One way that an image takes to a puller.
@@ -127,6 +138,17 @@ impl<'a> World<'a> {
         let sources = sources(snapshot, cluster);
         let images = images(&target, &scope.images)?;
         Ok(World { snapshot, target, sources, images })
+    }
+
+    /// What was not read. Pods are not read yet, which is said too.
+    pub fn unread(&self) -> Vec<Unread> {
+        let pods = Unread {
+            source: "kubernetes:pods".to_owned(),
+            because: "not read: only the add-on images and those named with --image are judged".to_owned(),
+            hides: ["repo-policy-missing-cross-account", "image-tag-not-found"].map(str::to_owned).to_vec(),
+            ..Unread::default()
+        };
+        self.snapshot.unread.iter().cloned().chain([pods]).collect()
     }
 
     /// Every pull, in a fixed order.
@@ -213,6 +235,7 @@ fn images(target: &Target, asked: &[String]) -> Result<Vec<Image>, Error> {
                 "arn:{}:ecr:{}:{account}:repository/eks/pause",
                 target.partition, target.region
             ),
+            reference: None,
         });
     }
     Ok(images.into_iter().collect())
@@ -238,5 +261,7 @@ fn private_image(name: &str) -> Result<Image, Error> {
         repository_arn: format!("arn:{partition}:ecr:{region}:{account}:repository/{repository}"),
         account,
         region,
+        // Container runtimes ask for the digest where there is one, and for `latest` where there is nothing.
+        reference: Some(image.digest.or(image.tag).unwrap_or_else(|| "latest".to_owned())),
     })
 }

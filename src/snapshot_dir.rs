@@ -40,6 +40,7 @@ struct AboutFile {
     #[serde(flatten)]
     about: About,
     unread: Vec<Unread>,
+    not_found: BTreeSet<String>,
     keys: BTreeSet<String>,
 }
 
@@ -55,6 +56,7 @@ pub fn load(dir: &Path) -> Result<Loaded, Error> {
             let about: AboutFile = serde_json::from_str(&text).map_err(|error| not_json(&file, &error))?;
             loaded.snapshot.about = about.about;
             loaded.snapshot.unread.extend(about.unread);
+            loaded.snapshot.not_found.extend(about.not_found);
             loaded.snapshot.keys.extend(about.keys);
             continue;
         }

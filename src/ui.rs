@@ -21,6 +21,7 @@ pub struct Ui {
     pub verbose: u8,
     quiet: bool,
     state: Option<PathBuf>,
+    answers_are_seen: bool,
 }
 
 impl Ui {
@@ -40,6 +41,7 @@ impl Ui {
             verbose: common.verbose,
             quiet: common.quiet,
             state: common.state.clone(),
+            answers_are_seen: terminal && common.output == Format::Text,
         }
     }
 
@@ -62,6 +64,17 @@ impl Ui {
     /// Part of the answer, or all of it: standard output.
     pub fn answer(&self, text: &str) {
         render::print(text);
+    }
+
+    /// What a question is about: part of an answer in text, and on the terminal of whoever is asked even where
+    /// answers go elsewhere. Nobody agrees to what they cannot see.
+    pub fn show(&self, text: &str, will_ask: bool) {
+        if self.format == Format::Text {
+            self.answer(text);
+        }
+        if will_ask && self.interactive && !self.answers_are_seen {
+            eprint!("{text}");
+        }
     }
 
     /// Progress, a warning, a remark: standard error, and nothing with `--quiet`.

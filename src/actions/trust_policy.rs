@@ -1,5 +1,7 @@
 //! The trust policy of a role: who may assume it.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -42,8 +44,13 @@ impl Resource for TrustPolicy {
         at.role_arn.clone()
     }
 
-    fn summary(at: &Address, _before: Option<&Self>, _after: Option<&Self>) -> String {
-        format!("change who may assume role {}", at.role_name)
+    fn summary(at: &Address, before: Option<&Self>, after: Option<&Self>) -> String {
+        let gained = gained_clusters(before, after);
+        if gained.is_empty() {
+            format!("give role {} its earlier trust policy back", at.role_name)
+        } else {
+            format!("let Fargate pods of cluster {} assume role {}", gained.join(", "), at.role_name)
+        }
     }
 
     fn get(world: &Snapshot, at: &Address) -> Found<Self> {
@@ -133,6 +140,19 @@ impl Resource for TrustPolicy {
         );
         (Risk::Low, safe)
     }
+}
+
+/// The clusters whose Fargate profiles may assume the role afterwards, and may not before.
+fn gained_clusters(before: Option<&TrustPolicy>, after: Option<&TrustPolicy>) -> Vec<String> {
+    let clusters = |policy: Option<&TrustPolicy>| -> BTreeSet<String> {
+        let statements =
+            policy.and_then(|policy| statement::statements(&policy.document).ok()).unwrap_or_default();
+        let statements = statements.into_iter().filter_map(|text| serde_json::from_str(text).ok());
+        let sources = statements.filter(is_for_fargate).flat_map(|statement| source_arns(&statement));
+        let arns = sources.filter_map(|source| source.parse::<Arn>().ok());
+        arns.filter_map(|arn| arn.resource.split('/').nth(1).map(str::to_owned)).collect()
+    };
+    clusters(after).difference(&clusters(before)).cloned().collect()
 }
 
 /// Whether a statement lets Fargate's service, and nobody else, assume the role for profiles that it names.

@@ -2,11 +2,13 @@
 
 use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_iam::operation::RequestId;
+use aws_sdk_iam::types;
 
 use super::{Reader, Refused, Writer};
 use crate::model::PolicyText;
 use crate::model::iam::{
-    AttachedPolicy, InlinePolicy, ManagedPolicy, PermissionsBoundary, PolicyVersion, Role, Tag,
+    AttachedPolicy, InlinePolicy, InstanceProfile, ManagedPolicy, PermissionsBoundary, PolicyVersion, Role,
+    Tag,
 };
 
 impl Reader {
@@ -19,31 +21,23 @@ impl Reader {
         let answer = self.iam.get_role().role_name(name).send().await;
         let answer = answer.map_err(|error| Refused::from_sdk(CALL, name, &error))?;
         let role = answer.role.ok_or_else(|| Refused::never_sent(CALL, "an empty answer"))?;
-        Ok(Role {
-            role_name: role.role_name,
-            role_id: Some(role.role_id),
-            arn: role.arn,
-            path: Some(role.path),
-            assume_role_policy_document: role
-                .assume_role_policy_document
-                .as_deref()
-                .map(PolicyText::from_percent_encoded),
-            attached_managed_policies: None,
-            role_policy_list: None,
-            permissions_boundary: role.permissions_boundary.and_then(|boundary| {
-                Some(PermissionsBoundary {
-                    permissions_boundary_type: boundary
-                        .permissions_boundary_type
-                        .map(|kind| kind.as_str().to_owned()),
-                    permissions_boundary_arn: boundary.permissions_boundary_arn?,
-                })
-            }),
-            tags: role
-                .tags
-                .unwrap_or_default()
-                .into_iter()
-                .map(|tag| Tag { key: tag.key, value: tag.value })
-                .collect(),
+        Ok(Role::from(role))
+    }
+
+    /// `iam:GetInstanceProfile`, with the trust policy of its role and without the permissions.
+    ///
+    /// # Errors
+    /// What AWS answered.
+    pub async fn instance_profile(&self, name: &str) -> Result<InstanceProfile, Refused> {
+        const CALL: &str = "iam:GetInstanceProfile";
+        let answer = self.iam.get_instance_profile().instance_profile_name(name).send().await;
+        let answer = answer.map_err(|error| Refused::from_sdk(CALL, name, &error))?;
+        let profile = answer.instance_profile;
+        let profile = profile.ok_or_else(|| Refused::never_sent(CALL, "an empty answer"))?;
+        Ok(InstanceProfile {
+            instance_profile_name: profile.instance_profile_name,
+            arn: profile.arn,
+            roles: profile.roles.into_iter().map(Role::from).collect(),
         })
     }
 
@@ -115,6 +109,37 @@ impl Reader {
                 document: document.as_deref().map(PolicyText::from_percent_encoded),
             }]),
         })
+    }
+}
+
+impl From<types::Role> for Role {
+    fn from(role: types::Role) -> Role {
+        Role {
+            role_name: role.role_name,
+            role_id: Some(role.role_id),
+            arn: role.arn,
+            path: Some(role.path),
+            assume_role_policy_document: role
+                .assume_role_policy_document
+                .as_deref()
+                .map(PolicyText::from_percent_encoded),
+            attached_managed_policies: None,
+            role_policy_list: None,
+            permissions_boundary: role.permissions_boundary.and_then(|boundary| {
+                Some(PermissionsBoundary {
+                    permissions_boundary_type: boundary
+                        .permissions_boundary_type
+                        .map(|kind| kind.as_str().to_owned()),
+                    permissions_boundary_arn: boundary.permissions_boundary_arn?,
+                })
+            }),
+            tags: role
+                .tags
+                .unwrap_or_default()
+                .into_iter()
+                .map(|tag| Tag { key: tag.key, value: tag.value })
+                .collect(),
+        }
     }
 }
 

@@ -3,13 +3,18 @@
 //! What diagnosing and planning get is a [`Reader`], which has no method that changes anything. Only the
 //! engine that applies and rolls back gets a [`Writer`].
 
+mod ec2;
+mod ecr;
 mod eks;
 mod iam;
+mod pages;
 mod refused;
 mod sts;
 
+pub use ecr::Registry;
 pub use refused::{Reason, Refused};
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_config::timeout::TimeoutConfig;
@@ -24,12 +29,17 @@ pub struct Connection {
     pub region: Option<String>,
     /// Overrides `AWS_PROFILE`.
     pub profile: Option<String>,
+    /// The ARN of the role to assume for what is in an account, by account.
+    pub account_roles: BTreeMap<String, String>,
 }
 
 /// Reads from AWS. It has no mutating method.
 #[derive(Clone, Debug)]
 pub struct Reader {
     region: String,
+    config: SdkConfig,
+    account_roles: BTreeMap<String, String>,
+    ec2: aws_sdk_ec2::Client,
     iam: aws_sdk_iam::Client,
     eks: aws_sdk_eks::Client,
     sts: aws_sdk_sts::Client,
@@ -51,9 +61,12 @@ impl Connection {
         let region = config.region().map(ToString::to_string).unwrap_or_default();
         Ok(Reader {
             region,
+            ec2: aws_sdk_ec2::Client::new(&config),
             iam: aws_sdk_iam::Client::new(&config),
             eks: aws_sdk_eks::Client::new(&config),
             sts: aws_sdk_sts::Client::new(&config),
+            account_roles: self.account_roles.clone(),
+            config,
         })
     }
 

@@ -3,6 +3,7 @@
 use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sts::operation::RequestId;
 
+use super::pages::Unclear;
 use crate::error::{Code, Error};
 use crate::model::Unread;
 
@@ -49,7 +50,13 @@ const DENIED: [&str; 5] = [
     "AuthorizationError",
     "UnauthorizedAccess",
 ];
-const NOT_FOUND: [&str; 3] = ["NoSuchEntity", "ResourceNotFoundException", "NotFoundException"];
+const NOT_FOUND: [&str; 5] = [
+    "ImageNotFoundException",
+    "NoSuchEntity",
+    "NotFoundException",
+    "RepositoryNotFoundException",
+    "ResourceNotFoundException",
+];
 const BAD_CREDENTIALS: [&str; 11] = [
     "ExpiredToken",
     "ExpiredTokenException",
@@ -123,6 +130,12 @@ impl Refused {
             message: String::new(),
             request_id: None,
         }
+    }
+
+    /// An answer with something in it that cannot be read.
+    pub(super) fn unclear(call: &'static str, resource: &str, Unclear(why): Unclear) -> Refused {
+        let because = "the answer could not be understood";
+        Refused { resource: resource.to_owned(), message: why, ..Refused::never_sent(call, because) }
     }
 
     /// As a fact about the world: nobody could look.

@@ -34,7 +34,10 @@ pub(crate) const CAUSE: Cause = Cause {
 fn recognise(message: &Message) -> Option<Recognition> {
     let next =
         "`docker logout public.ecr.aws`, or delete the pull secret for that host: anonymous pulls work";
-    let expired = message.said(Said::TokenExpired).filter(|_| message.is_public());
+    let expired = message.said(Said::TokenExpired).filter(|_| message.is_public() || message.image.is_none());
+    if let Some(said) = expired.filter(|_| !message.is_public()) {
+        return Some(Recognition::possible(said, "the message does not say which registry", next).weight(45));
+    }
     if let Some(said) = expired {
         return Some(Recognition::certain(said, "ECR Public needs no login, and this one is old", next));
     }

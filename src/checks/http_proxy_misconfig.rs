@@ -46,6 +46,9 @@ fn recognise(message: &Message) -> Option<Recognition> {
             NEXT,
         ));
     }
+    if let Some(said) = message.bare_forbidden().filter(|_| message.is_public()) {
+        return Some(Recognition::possible(said, "a proxy may refuse the host", NEXT).weight(40));
+    }
     let slow = [Failure::TlsHandshakeTimeout, Failure::Timeout];
     let connection =
         message.failed(&slow).filter(|_| message.is_in_scope() && !message.requests.is_empty())?;

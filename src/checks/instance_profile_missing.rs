@@ -28,6 +28,7 @@ use super::{Cause, Leg, Recognition, Remedy, Severity};
 use crate::explain::{
     Message,
     credentials::{self, Whose},
+    request::Target,
     said::Said,
 };
 
@@ -45,10 +46,11 @@ fn recognise(message: &Message) -> Option<Recognition> {
     const NEXT: &str = "`aws ec2 describe-instances --instance-ids ID --query 'Reservations[].Instances[].IamInstanceProfile'`";
     if let Some(said) = message.said(Said::NoInstanceRole) {
         let answered = message.has_status(404).is_some();
-        return Some(if answered || message.connection.is_none() {
-            Recognition::certain(said, META, NEXT)
-        } else {
-            Recognition::possible(said, META, NEXT)
+        let unanswered = message.connection.is_some() || message.target() == Some(Target::Metadata);
+        return Some(match (answered, unanswered) {
+            (true, _) => Recognition::certain(said, META, NEXT).weight(70),
+            (false, false) => Recognition::likely(said, META, NEXT),
+            (false, true) => Recognition::possible(said, META, NEXT),
         });
     }
     if let Some(said) = message.said(Said::NoProviders) {

@@ -24,6 +24,7 @@
 //! Nodes are never changed.
 
 use super::{Cause, Leg, Recognition, Remedy, Severity};
+use crate::explain::wrapping::Puller;
 use crate::explain::{
     Message,
     credentials::{self, Whose},
@@ -66,7 +67,8 @@ fn recognise(message: &Message) -> Option<Recognition> {
             Some(Recognition::likely(said, "a kubelet this old needs --cloud-provider=aws for ECR", NEXT))
         }
         Whose::Node | Whose::PullSecret | Whose::Mirror | Whose::Runtime | Whose::Pattern => {
-            Some(Recognition::possible(said, meaning, NEXT).weight(50))
+            let weight = if message.wrapping.puller == Puller::Kubelet { 56 } else { 40 };
+            Some(Recognition::possible(said, meaning, NEXT).weight(weight))
         }
         _ => None,
     }

@@ -45,11 +45,16 @@ fn recognise(message: &Message) -> Option<Recognition> {
             Recognition::likely(said, "credentials were sent that are no longer valid", NEXT).weight(60),
         );
     }
+    if let Some(said) = message.said(Said::TokenExpired).filter(|_| message.is_in_scope()) {
+        return Some(Recognition::possible(said, "the kubelet may hold on to an old token", NEXT).weight(40));
+    }
     let (whose, said) = credentials::missing(message)?;
+    // A node that pulls its add-ons has just started, so its credentials are fresh.
+    let weight = if message.is_of_aws() || message.wrapping.ec2 { 45 } else { 80 };
     let is_old = message.wrapping.runtime == Runtime::Docker && message.wrapping.puller == Puller::Kubelet;
     (is_old && matches!(whose, Whose::Node | Whose::Throttled)).then(|| {
         Recognition::possible(said, "kubelets of the time of Docker sometimes stopped renewing them", NEXT)
-            .weight(80)
+            .weight(weight)
     })
 }
 

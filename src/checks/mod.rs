@@ -205,6 +205,17 @@ impl Recognition {
     }
 }
 
+impl Likelihood {
+    /// The name in every output.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Likelihood::Possible => "possible",
+            Likelihood::Likely => "likely",
+            Likelihood::Certain => "certain",
+        }
+    }
+}
+
 /// Every cause, in the order of a pull.
 pub const ALL: &[&Cause] = &[
     &instance_profile_missing::CAUSE,
@@ -383,6 +394,18 @@ pub enum Severity {
     Low,
 }
 
+impl Severity {
+    /// The name in every output.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Severity::Critical => "critical",
+            Severity::High => "high",
+            Severity::Medium => "medium",
+            Severity::Low => "low",
+        }
+    }
+}
+
 /// Who can mend it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -393,6 +416,17 @@ pub enum Remedy {
     Manual,
     /// Nobody by a change in AWS.
     NotAws,
+}
+
+impl Remedy {
+    /// The name in every output.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Remedy::Automatic => "automatic",
+            Remedy::Manual => "manual",
+            Remedy::NotAws => "not-aws",
+        }
+    }
 }
 
 #[cfg(test)]
@@ -420,5 +454,155 @@ mod test_support {
     pub(crate) fn silent(cause: &Cause, message: &str) {
         let found = found(message);
         assert!(!found.contains(&cause.id), "{message}\nfound {found:?}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// None appears or vanishes unseen.
+    #[test]
+    fn every_cause() {
+        let table: String = ALL
+            .iter()
+            .map(|cause| {
+                let leg = cause.leg.map_or("-", Leg::as_str);
+                format!("{leg} {} {} {}\n", cause.id, cause.severity.as_str(), cause.remedy.as_str())
+            })
+            .collect();
+        expect_test::expect![[r#"
+            credentials instance-profile-missing critical manual
+            credentials imds-unreachable critical manual
+            credentials hybrid-node-credentials critical automatic
+            credentials fargate-exec-role-trust critical automatic
+            credentials pull-secret-missing high not-aws
+            credentials pull-secret-expired high not-aws
+            credentials pull-secret-wrong high not-aws
+            credentials kubelet-credential-provider-missing critical not-aws
+            credentials credential-provider-pattern-miss critical not-aws
+            credentials kubelet-credentials-stale high not-aws
+            credentials sa-credential-role-denied high manual
+            credentials containerd-registry-config-broken high not-aws
+            credentials sandbox-image-pull-failed critical not-aws
+            credentials clock-skew high not-aws
+            credentials wrong-region-token medium not-aws
+            dns registry-host-typo high not-aws
+            dns dns-no-such-host critical manual
+            dns vpc-dns-support-disabled critical automatic
+            dns custom-dhcp-dns high manual
+            dns dns-server-unreachable critical automatic
+            dns dns-throttled medium not-aws
+            dns private-hosted-zone-shadow high manual
+            dns dns-firewall-block high manual
+            dns vpce-private-dns-disabled critical automatic
+            dns vpce-shared-dns-missing high manual
+            ecr-api-network vpce-ecr-api-missing critical automatic
+            ecr-token-permission ecr-api-throttled high manual
+            registry-network no-route-to-internet critical automatic
+            registry-network nat-gateway-broken critical automatic
+            registry-network igw-no-public-ip critical automatic
+            registry-network tgw-egress-broken critical manual
+            registry-network network-firewall-block high manual
+            registry-network http-proxy-misconfig critical not-aws
+            registry-network sg-egress-blocked critical automatic
+            registry-network nacl-blocked critical automatic
+            registry-network mtu-blackhole high manual
+            registry-network nat-port-exhaustion medium manual
+            registry-network ipv6-only-egress critical manual
+            registry-network egress-only-igw-missing high automatic
+            registry-network tls-interception critical not-aws
+            registry-network transient-network low not-aws
+            registry-network vpce-ecr-dkr-missing critical automatic
+            registry-network vpce-sg-blocks-443 critical automatic
+            registry-network vpce-subnet-az-missing medium manual
+            registry-network vpce-not-available critical manual
+            registry-network vpce-fips-or-dualstack-name high not-aws
+            registry-network cross-region-private-pull high manual
+            registry-network fargate-subnet-no-egress critical automatic
+            registry-network fargate-sg-blocks critical automatic
+            registry-network ecr-public-unreachable high manual
+            pull-permission fargate-exec-role-missing-policy critical automatic
+            pull-permission permissions-boundary-blocks critical manual
+            pull-permission scp-deny critical manual
+            pull-permission identity-policy-explicit-deny critical manual
+            pull-permission session-policy-or-vpce-condition high manual
+            pull-permission node-role-missing-ecr-policy critical automatic
+            pull-permission repo-policy-missing-cross-account critical automatic
+            pull-permission repo-policy-explicit-deny critical manual
+            pull-permission repo-policy-condition-mismatch high manual
+            pull-permission repo-policy-stale-principal high automatic
+            pull-permission registry-policy-deny critical manual
+            pull-permission rcp-deny critical manual
+            pull-permission wrong-account-in-image high not-aws
+            pull-permission vpce-policy-denies-ecr critical manual
+            pull-permission ptc-permission-missing critical automatic
+            pull-permission ptc-cross-account high manual
+            pull-permission ecr-public-stale-credentials high not-aws
+            pull-permission ecr-public-rate-limited high manual
+            image repository-not-found critical not-aws
+            image image-tag-not-found critical not-aws
+            image image-digest-not-found critical not-aws
+            image image-deleted-by-lifecycle high not-aws
+            image image-archived high manual
+            image wrong-registry-region high not-aws
+            image platform-mismatch critical not-aws
+            image manifest-type-unsupported critical not-aws
+            image layer-blob-missing critical not-aws
+            image immutable-tag-confusion low not-aws
+            image invalid-image-name critical not-aws
+            image image-pull-policy-never high not-aws
+            image image-policy-rejected high not-aws
+            image ptc-rule-missing high manual
+            image ptc-dockerhub-library-prefix high not-aws
+            image ptc-upstream-auth-failed high manual
+            image ptc-upstream-failed high not-aws
+            image ecr-public-image-not-found critical not-aws
+            image kms-key-unavailable critical manual
+            layer-network vpce-s3-missing critical automatic
+            layer-network s3-gateway-route-table-missing critical automatic
+            layer-network sg-egress-missing-s3-prefix-list critical automatic
+            layer-network vpce-s3-interface-only high automatic
+            layer-network ptc-first-pull-no-internet high manual
+            layer-network windows-foreign-layers high not-aws
+            layer-network pull-progress-deadline high not-aws
+            layer-network s3-throttled medium not-aws
+            layer-permission vpce-policy-denies-s3-layer-bucket critical manual
+            - node-bootstrap-endpoints-missing high manual
+            - ecr-public-auth-denied low manual
+            - kubelet-pull-qps medium not-aws
+            - node-disk-full critical not-aws
+            - fargate-storage-full critical not-aws
+            - runtime-content-corrupt high not-aws
+            - runtime-down critical not-aws
+            - backoff-no-cause low not-aws
+            - out-of-scope-registry low not-aws
+            - unclassified low not-aws
+        "#]]
+        .assert_eq(&table);
+    }
+
+    #[test]
+    fn every_cause_has_a_manual_of_one_form() {
+        for cause in ALL {
+            let manual = cause.manual();
+            let headings: Vec<&str> = manual.lines().filter(|line| line.starts_with('#')).collect();
+            let what =
+                if cause.remedy == Remedy::Automatic { "## What the fix does" } else { "## What to do" };
+            let title = format!("# {}", cause.id);
+            let wanted = [title.as_str(), "## Why pulls fail", "## How to see it", what];
+            assert_eq!(headings[..4], wanted, "{}", cause.id);
+            assert!(headings.len() == 4 || headings[4..] == ["## What is never automated"], "{}", cause.id);
+            assert!(cause.summary().ends_with('.') && cause.summary().len() <= 120, "{}", cause.summary());
+            assert!(manual.lines().all(|line| line.chars().count() <= 110), "{}", cause.id);
+        }
+    }
+
+    #[test]
+    fn causes_stand_in_the_order_of_a_pull() {
+        let leg = |cause: &Cause| cause.leg.map_or(Leg::ALL.len(), |leg| leg as usize);
+        assert!(ALL.windows(2).all(|pair| leg(pair[0]) <= leg(pair[1])));
+        let ids: std::collections::BTreeSet<&str> = ALL.iter().map(|cause| cause.id).collect();
+        assert_eq!(ids.len(), ALL.len());
     }
 }

@@ -36,13 +36,15 @@ fn recognise(message: &Message) -> Option<Recognition> {
     let connection = message.registry_unreachable()?;
     let next = "`aws ec2 describe-route-tables --filters Name=association.subnet-id,Values=SUBNET`: a blackhole? \
         Then `aws ec2 describe-nat-gateways`";
+    // An address shows that the name resolved to the internet, as it does without endpoints.
+    let weight = if connection.is_public() { 72 } else { 65 };
     Some(
         Recognition::possible(
             &connection.excerpt,
             "a default route to a dead NAT gateway swallows packets",
             next,
         )
-        .weight(65),
+        .weight(weight),
     )
 }
 

@@ -47,6 +47,11 @@ fn recognise(message: &Message) -> Option<Recognition> {
             Recognition::likely(&connection.excerpt, meaning, NEXT)
         });
     }
+    let of_content = message.requests.last().filter(|request| request.host.ends_with(".cloudfront.net"));
+    if let (Some(said), Some(_)) = (message.bare_forbidden().filter(|_| message.is_in_scope()), of_content) {
+        let meaning = "the address was signed by ECR Public; whoever refuses it stands in between";
+        return Some(Recognition::likely(said, meaning, NEXT));
+    }
     let vague = [Failure::TlsHandshakeTimeout, Failure::DialTimeout, Failure::Timeout];
     let connection =
         message.failed(&vague).filter(|connection| message.is_in_scope() && !connection.is_private())?;

@@ -39,7 +39,10 @@ pub(crate) const CAUSE: Cause = Cause {
 
 fn recognise(message: &Message) -> Option<Recognition> {
     let next = next::trace(message) + "; or " + next::DIAGNOSE;
-    if let Some(connection) = message.failed(&[Failure::NoRouteToHost]).filter(|_| message.is_in_scope()) {
+    if let Some(connection) = message.failed(&[Failure::NoRouteToHost])
+        && message.is_in_scope()
+        && message.target() != Some(Target::Metadata)
+    {
         return Some(Recognition::likely(
             &connection.excerpt,
             "a router on the way says that there is no way",
@@ -55,10 +58,13 @@ fn recognise(message: &Message) -> Option<Recognition> {
         .connection
         .as_ref()
         .filter(|connection| connection.is_silence() && !connection.is_private())?;
-    matches!(message.target(), Some(Target::Layers | Target::EcrPublic | Target::EcrApi)).then(|| {
-        Recognition::possible(&connection.excerpt, "nothing of the internet may be reachable", next)
-            .weight(60)
-    })
+    let elsewhere =
+        [Target::Layers, Target::EcrPublic, Target::EcrPublicApi, Target::EcrApi, Target::Elsewhere];
+    let meaning = "nothing of the internet may be reachable";
+    message
+        .target()
+        .is_some_and(|target| elsewhere.contains(&target))
+        .then(|| Recognition::possible(&connection.excerpt, meaning, next).weight(60))
 }
 
 #[test]

@@ -32,8 +32,15 @@ pub(crate) const CAUSE: Cause = Cause {
 };
 
 fn recognise(message: &Message) -> Option<Recognition> {
-    let denial = message.denial.as_ref().filter(|denial| denial.policy == Policy::Boundary)?;
+    let denial = message.denial.as_ref()?;
     let next = "`aws iam get-role --query Role.PermissionsBoundary`; ask its owner to allow the three calls of a pull";
+    if denial.policy == Policy::Unsaid && denial.is_about_pulls() {
+        let meaning = "the sentence does not say which policy; a boundary may be the one";
+        return Some(Recognition::possible(&denial.excerpt, meaning, next).weight(20));
+    }
+    if denial.policy != Policy::Boundary {
+        return None;
+    }
     Some(Recognition::certain(&denial.excerpt, "the boundary of the role decides", next))
 }
 

@@ -41,8 +41,12 @@ fn recognise(message: &Message) -> Option<Recognition> {
     const NEXT: &str = "`kubectl get pod POD -o jsonpath='{.spec.imagePullSecrets}'`: a secret with user AWS older than 12 hours? \
         On EKS, delete the reference";
     if let Some(said) = message.said(Said::TokenExpired) {
-        return (!message.is_public())
-            .then(|| Recognition::certain(said, "tokens of ECR live for twelve hours", NEXT));
+        let meaning = "tokens of ECR live for twelve hours";
+        return Some(if message.is_public() {
+            Recognition::possible(said, meaning, NEXT).weight(60)
+        } else {
+            Recognition::certain(said, meaning, NEXT)
+        });
     }
     if let Some(said) = message.said(Said::TokenInvalid) {
         return Some(Recognition::possible(said, "an old login may be in use", NEXT));

@@ -56,7 +56,9 @@ fn recognise(message: &Message) -> Option<Recognition> {
     match whose {
         Whose::PullSecret => Some(Recognition::likely(said, meaning, NEXT)),
         Whose::Foreign | Whose::Node if message.wrapping.puller != Puller::Ecs => {
-            Some(Recognition::possible(said, "no pull secret matched the registry", NEXT).weight(45))
+            // Whoever is not a kubelet needs a login of its own.
+            let weight = if message.wrapping.puller == Puller::Kubelet { 45 } else { 78 };
+            Some(Recognition::possible(said, "no login matched the registry", NEXT).weight(weight))
         }
         _ => None,
     }

@@ -58,6 +58,9 @@ fn recognise(message: &Message) -> Option<Recognition> {
             Policy::Unsaid if denial.is_cross_account() => {
                 Some(Recognition::likely(&denial.excerpt, meaning, next).weight(60))
             }
+            Policy::Unsaid if !denial.resource.starts_with('*') => {
+                Some(Recognition::possible(&denial.excerpt, meaning, next).weight(40))
+            }
             _ => None,
         };
     }

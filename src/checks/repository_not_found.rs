@@ -35,8 +35,12 @@ pub(crate) const CAUSE: Cause = Cause {
 
 fn recognise(message: &Message) -> Option<Recognition> {
     let next = next::describe_repository(message);
-    if message.is_public() || !message.is_in_scope() {
+    if message.is_public() {
         return None;
+    }
+    if !message.is_in_scope() {
+        let said = message.sayings.any(&[Said::RepositoryUnknown, Said::NoPullAccess])?;
+        return Some(Recognition::possible(said, "that registry does not know the name", next));
     }
     let denial =
         message.denial.as_ref().filter(|denial| denial.policy == Policy::Resource && !denial.explicit);

@@ -32,9 +32,16 @@ pub(crate) const CAUSE: Cause = Cause {
 };
 
 fn recognise(message: &Message) -> Option<Recognition> {
-    let denial = message.denial.as_ref().filter(|denial| denial.policy == Policy::ServiceControl)?;
     let next =
         "ask whoever runs the organization; does the image lie in a region that is closed to the account?";
+    let denial = message.denial.as_ref()?;
+    if denial.policy == Policy::Identity && denial.is_about_pulls() && !denial.explicit {
+        let meaning = "if the role does allow it, the organization may not";
+        return Some(Recognition::possible(&denial.excerpt, meaning, next).weight(20));
+    }
+    if denial.policy != Policy::ServiceControl {
+        return None;
+    }
     Some(Recognition::certain(&denial.excerpt, "the organization forbids it", next))
 }
 

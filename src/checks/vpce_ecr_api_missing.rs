@@ -30,6 +30,7 @@ use crate::explain::{
     credentials::{self, Whose},
     next,
     request::Target,
+    said::Said,
 };
 
 pub(crate) const CAUSE: Cause = Cause {
@@ -61,6 +62,7 @@ fn recognise(message: &Message) -> Option<Recognition> {
         && message.wrapping.plugin
         && connection.is_silence()
         && message.target() != Some(Target::Metadata)
+        && message.said(Said::NoInstanceRole).is_none()
     {
         return Some(Recognition::likely(
             &connection.excerpt,

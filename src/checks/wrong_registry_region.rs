@@ -43,7 +43,7 @@ fn recognise(message: &Message) -> Option<Recognition> {
         return Some(Recognition::possible(said, &meaning, next).weight(75));
     }
     let by_default = region == "us-west-2" && image.account.as_deref().is_some_and(is_add_on_registry);
-    let weight = if by_default { 65 } else { 30 };
+    let weight = if by_default { 75 } else { 30 };
     let is_missing = message.not_found().is_some() || message.said(Said::RepositoryUnknown).is_some();
     (is_missing && (by_default || message.cached().is_none()))
         .then(|| Recognition::possible(said, "the image may lie in another region", next).weight(weight))

@@ -80,14 +80,14 @@ pub async fn run(args: &Args, ui: &Ui) -> Result<u8, Error> {
     let state = StateDir::locate(ui.state())?;
     let args = &in_a_copy(args)?;
     let plan = the_plan(args, ui, &interrupt).await?;
-    check_usable(&plan, args, &state)?;
+    check_usable(&plan, args)?;
     let world = args.world.for_plan(&plan).hands().await?;
+    check_unused(&plan, &world, &state)?;
     let caller = caller_of(&world, &plan).await?;
 
-    if ui.format == Format::Text {
-        ui.answer(&render::text::plan(&plan, ui.paint()));
-        ui.answer(&render::text::about_to_change(&plan, caller.as_deref(), &world, ui.paint()));
-    }
+    let about = render::text::plan(&plan, ui.paint())
+        + &render::text::about_to_change(&plan, caller.as_deref(), &world, ui.paint());
+    ui.show(&about, !args.yes);
     if plan.actions.is_empty() {
         return nothing_to_do(&plan, ui);
     }
@@ -138,7 +138,7 @@ fn in_a_copy(args: &Args) -> Result<Args, Error> {
 }
 
 /// Everything that can be refused without a look at the world.
-fn check_usable(plan: &Plan, args: &Args, state: &StateDir) -> Result<(), Error> {
+fn check_usable(plan: &Plan, args: &Args) -> Result<(), Error> {
     if let Some(expected) = args.expect_digest.as_ref().filter(|expected| **expected != plan.digest) {
         return Err(Error::new(
             Code::StalePlan,
@@ -157,13 +157,17 @@ fn check_usable(plan: &Plan, args: &Args, state: &StateDir) -> Result<(), Error>
             "make it again with `ecr-fix plan --out FILE`",
         ));
     }
-    if let Some(run) = state.used_by(&plan.digest) {
-        return Err(run::used(&run));
-    }
     for action in &plan.actions {
         check_allowed(action, &plan.target)?;
     }
     Ok(())
+}
+
+/// The run that uses the plan may still be at work: then it holds the lock.
+fn check_unused(plan: &Plan, world: &World, state: &StateDir) -> Result<(), Error> {
+    let Some(run) = state.used_by(&plan.digest) else { return Ok(()) };
+    Lock::take(&state.lock_file(&lock_name(world, plan))?)?;
+    Err(run::used(&run))
 }
 
 /// The engine makes no change that the planner could not have made, whoever wrote the plan.
@@ -268,17 +272,19 @@ pub async fn carry_out(job: &Job<'_>) -> Result<Done, Error> {
         interrupt: job.interrupt,
         say: &say,
     };
+    let stopped = |left: &str| {
+        let hint = format!("to go back, run `{}`", undo(&id, job.ui));
+        with_record(Error::new(Code::Interrupted, format!("stopped; {left}"), hint), &dir)
+    };
     let outcome = engine.apply(plan).await.map_err(|error| unrecorded(error, &dir, job.ui))?;
     match outcome {
-        Outcome::Applied => verify(job, &dir).await,
-        Outcome::Interrupted => Err(with_record(
-            Error::new(
-                Code::Interrupted,
-                "stopped; what had been done is recorded",
-                format!("to go back, run `{}`", undo(&id, job.ui)),
-            ),
-            &dir,
-        )),
+        Outcome::Applied => tokio::select! {
+            biased;
+            // Also where somebody asked during the last change.
+            () = job.interrupt.wait() => Err(stopped("every change is made, but nobody looked whether it helped")),
+            done = verify(job, &dir) => done,
+        },
+        Outcome::Interrupted => Err(stopped("what had been done is recorded")),
         Outcome::NotMade(not_made) => Err(give_up(job, &mut engine, &dir, &not_made).await),
     }
 }

@@ -27,9 +27,12 @@ pub struct Args {
 }
 
 /// The broken world of the story `plans/demo`.
-const WORLD: [(&str, &str); 4] = [
+const WORLD: [(&str, &str); 7] = [
     ("cluster.json", include_str!("../../plans/demo/world/cluster.json")),
+    ("dns-hostnames.json", include_str!("../../plans/demo/world/dns-hostnames.json")),
+    ("dns-support.json", include_str!("../../plans/demo/world/dns-support.json")),
     ("fargate-profile.json", include_str!("../../plans/demo/world/fargate-profile.json")),
+    ("network.json", include_str!("../../plans/demo/world/network.json")),
     ("nodegroup.json", include_str!("../../plans/demo/world/nodegroup.json")),
     ("roles.json", include_str!("../../plans/demo/world/roles.json")),
 ];

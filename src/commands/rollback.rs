@@ -72,12 +72,10 @@ pub async fn run(args: &Args, ui: &Ui) -> Result<u8, Error> {
     let world = the_world(args, &record, &plan).await?;
     let caller = caller_of(&world, &plan).await?;
 
-    if ui.format == Format::Text {
-        ui.answer(&render::text::rollback(&record, &plan, ui.paint()));
-        ui.answer(&render::text::about_to_change(&plan, caller.as_deref(), &world, ui.paint()));
-    }
-    let what = format!("Take back run {} on cluster {}?", record.run, plan.target.cluster);
     let explanation = render::text::rollback(&record, &plan, ui.paint());
+    let target = render::text::about_to_change(&plan, caller.as_deref(), &world, ui.paint());
+    ui.show(&format!("{explanation}{target}"), !args.yes);
+    let what = format!("Take back run {} on cluster {}?", record.run, plan.target.cluster);
     consent::ask(ui, &interrupt, args.yes, &what, &plan.target.cluster, &explanation).await?;
 
     let job = Job {

@@ -18,7 +18,7 @@ use crate::ui::Ui;
 /// The port of HTTPS, which every flow of a pull uses.
 const DEFAULT_PORT: u16 = 443;
 
-/// Follows one network path hop by hop, both directions.
+/// Follow one network path hop by hop, both directions.
 ///
 /// Says where packets or their replies stop, and which rule, route or ACL entry decides. What the snapshot does not hold
 /// makes the answer unknown.

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 
 use crate::aws::{Connection, Reader};
 use crate::error::{Code, Error};
-use crate::model::Snapshot;
+use crate::model::{Arn, Snapshot};
 use crate::plan::Plan;
 use crate::pulls::Scope;
 use crate::snapshot_dir;
@@ -31,6 +31,15 @@ pub struct WorldArgs {
     /// An image to judge as well (repeatable)
     #[arg(long = "image", env = "ECR_FIX_IMAGE", value_name = "REF", value_delimiter = ',')]
     pub images: Vec<String>,
+    /// Read the registries of an account with a role of it (repeatable)
+    #[arg(
+        long = "account-role",
+        env = "ECR_FIX_ACCOUNT_ROLE",
+        value_name = "ACCOUNT=ROLE_ARN",
+        value_delimiter = ',',
+        value_parser = account_role
+    )]
+    pub account_roles: Vec<(String, String)>,
     /// Do not ask the Kubernetes API (this version never does)
     #[arg(long, env = "ECR_FIX_NO_KUBERNETES")]
     pub no_kubernetes: bool,
@@ -100,7 +109,8 @@ impl WorldArgs {
                 })?;
                 ui.note(&format!("reading cluster {cluster} in {} …", reader.region()));
                 let limit = std::time::Duration::try_from(self.timeout).unwrap_or_default();
-                let read = tokio::time::timeout(limit, collect::snapshot(reader, cluster)).await;
+                let read =
+                    tokio::time::timeout(limit, collect::snapshot_with(reader, cluster, &self.images)).await;
                 read.unwrap_or_else(|_| {
                     Err(Error::new(
                         Code::Aws,
@@ -125,7 +135,11 @@ impl WorldArgs {
     }
 
     fn connection(&self) -> Connection {
-        Connection { region: self.region.clone(), profile: self.profile.clone() }
+        Connection {
+            region: self.region.clone(),
+            profile: self.profile.clone(),
+            account_roles: self.account_roles.iter().cloned().collect(),
+        }
     }
 }
 
@@ -133,6 +147,20 @@ impl WorldArgs {
 pub fn duration(text: &str) -> Result<SignedDuration, String> {
     let parsed: SignedDuration = text.parse().map_err(|error: jiff::Error| error.to_string())?;
     if parsed.is_positive() { Ok(parsed) } else { Err("expected more than nothing".to_owned()) }
+}
+
+/// `444455556666=arn:aws:iam::444455556666:role/reader`.
+fn account_role(text: &str) -> Result<(String, String), String> {
+    let expected = || "expected ACCOUNT=ROLE_ARN, such as 444455556666=arn:aws:iam::444455556666:role/reader";
+    let (account, role) = text.split_once('=').ok_or_else(expected)?;
+    let arn: Arn = role.parse()?;
+    if arn.service != "iam" || !arn.resource.starts_with("role/") {
+        return Err(expected().to_owned());
+    }
+    if arn.account != account {
+        return Err(format!("the role is in account {}, not in {account}", arn.account));
+    }
+    Ok((account.to_owned(), role.to_owned()))
 }
 
 /// The one path of a directory, whatever the working directory of a later command.

@@ -1,7 +1,9 @@
 //! Why a connection failed, as Go's network stack says it: the inner cause, which a message names last.
 
 use std::net::IpAddr;
+use std::sync::LazyLock;
 
+use super::phrases::Phrases;
 use super::text::excerpt;
 
 /// How a connection failed.
@@ -62,7 +64,7 @@ pub struct Connection {
 
 /// Sentences in lower case. Among those that a message holds the last one counts, and at one place the first of
 /// this list.
-const SENTENCES: [(&str, Failure); 40] = [
+const SENTENCES: [(&str, Failure); 42] = [
     ("proxyconnect", Failure::Proxy),
     ("proxy authentication required", Failure::Proxy),
     ("tls handshake timeout", Failure::TlsHandshakeTimeout),
@@ -94,6 +96,7 @@ const SENTENCES: [(&str, Failure); 40] = [
     ("connect timeout on endpoint", Failure::Timeout),
     ("connection refused", Failure::Refused),
     ("network is unreachable", Failure::Unreachable),
+    ("host is down", Failure::NoRouteToHost),
     ("no route to host", Failure::NoRouteToHost),
     ("connection reset by peer", Failure::Reset),
     ("broken pipe", Failure::Reset),
@@ -103,13 +106,23 @@ const SENTENCES: [(&str, Failure); 40] = [
     (": eof", Failure::Eof),
     ("context deadline exceeded", Failure::Timeout),
     ("context canceled", Failure::Canceled),
+    ("code = deadlineexceeded", Failure::Timeout),
 ];
+
+static PHRASES: LazyLock<Phrases> = LazyLock::new(|| Phrases::new(SENTENCES.map(|(sentence, _)| sentence)));
 
 /// Finds the inner cause. `lower` is `text` in ASCII lower case.
 pub fn find(text: &str, lower: &str) -> Option<Connection> {
+    let mut last = vec![None; SENTENCES.len()];
+    PHRASES.each(lower, |number, at| {
+        if let Some(place) = last.get_mut(number) {
+            *place = Some(at);
+        }
+    });
     let (at, sentence, said) = SENTENCES
         .iter()
-        .filter_map(|(sentence, failure)| Some((lower.rfind(sentence)?, *sentence, *failure)))
+        .zip(last)
+        .filter_map(|((sentence, failure), at)| Some((at?, *sentence, *failure)))
         // Outer layers repeat a weaker word behind the strong one: `i/o timeout (Client.Timeout exceeded …)`.
         .max_by_key(|(at, _, failure)| (strength(*failure), *at))?;
     let from = start_of_clause(lower, at);
@@ -300,7 +313,7 @@ mod tests {
             Unreachable 2600:1f18::1 - | dial tcp [2600:1f18::1]:443: connect: network is unreachable
             Reset 204.79.197.219 - | read tcp 192.168.1.112:49380->204.79.197.219:443: read: connection reset by peer
             DialTimeout - - | dial tcp i/o timeout
-            Refused 127.0.0.1 - | proxyconnect tcp: dial tcp 127.0.0.1:10808: connect: connection refused
+            Proxy - - | proxyconnect
             NotValidNow - - | tls: failed to verify certificate: x509: certificate has expired or is not yet valid
             Timeout - - | code = DeadlineExceeded desc = context deadline exceeded
             Eof - - | Head "https://h/v2/": EOF

@@ -59,10 +59,10 @@ pub fn missing(message: &Message) -> Option<(Whose, &str)> {
         Whose::Throttled
     } else if message.is_fragment() && message.lower.contains("pulling from host") {
         Whose::Mirror
-    } else if message.shows_eks() || wrapping.runtime == Runtime::Docker || wrapping.puller == Puller::Builder
+    } else if message.shows_eks()
+        || wrapping.runtime == Runtime::Docker
+        || matches!(wrapping.puller, Puller::Builder | Puller::Ecs)
     {
-        Whose::Node
-    } else if wrapping.puller == Puller::Ecs {
         Whose::Node
     } else {
         Whose::PullSecret
@@ -91,7 +91,9 @@ pub enum Refused {
 pub fn refused(message: &Message) -> Option<(Refused, &str)> {
     let said = message.bare_forbidden().filter(|_| message.is_in_scope() && !message.asked_mirror())?;
     if message.is_public() {
-        return Some((Refused::Public, said));
+        let of_content =
+            message.requests.last().is_some_and(|request| request.host.ends_with(".cloudfront.net"));
+        return (!of_content).then_some((Refused::Public, said));
     }
     if !matches!(message.target(), Some(Target::Registry) | None) {
         return None;

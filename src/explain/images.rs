@@ -2,8 +2,8 @@
 
 use super::request::{Request, Target};
 use super::text::between;
-use crate::model::ImageRef;
 use crate::model::image_ref::DEFAULT_REGISTRY;
+use crate::model::{EcrHost, ImageRef};
 
 /// What stands before an image in quotes, in lower case; the quote itself follows.
 const BEFORE_QUOTED: &[&str] = &[
@@ -44,6 +44,7 @@ const BEFORE_BARE: &[&str] = &[
     "manifest for ",
     "no such image: ",
     "docker://",
+    "docker pull ",
     "trying to pull ",
     "error: pulling image ",
     "pulling image ",
@@ -60,9 +61,27 @@ pub(super) fn find(text: &str, lower: &str, requests: &[Request]) -> Option<Imag
         .or_else(|| bare(text, lower))
         .or_else(|| anywhere(text));
     match named {
-        Some(image) => Some(image),
+        Some(image) => Some(complete(image, text)),
         None => from_host_clause(text).or_else(|| requests.iter().rev().find_map(from_request)),
     }
+}
+
+/// The same image with its tag or digest, if the message names it once more and in full.
+fn complete(image: ImageRef, text: &str) -> ImageRef {
+    if image.tag.is_some() || image.digest.is_some() || image.repository.is_none() {
+        return image;
+    }
+    let is_same = |other: &ImageRef| {
+        (&other.registry, &other.repository) == (&image.registry, &image.repository)
+            && (other.tag.is_some() || other.digest.is_some())
+    };
+    let name = format!("{}/", image.registry);
+    let fuller = text
+        .match_indices(name.as_str())
+        .filter_map(|(at, _)| token(text.get(at..)?))
+        .filter_map(ImageRef::parse)
+        .find(is_same);
+    fuller.unwrap_or(image)
 }
 
 fn quoted(text: &str, lower: &str) -> Option<ImageRef> {
@@ -101,6 +120,10 @@ fn bare(text: &str, lower: &str) -> Option<ImageRef> {
                 let Some((_, image)) = rest.split_once(" for image ") else { continue };
                 rest = image;
             }
+            if *before == "repository " && is_followed_by_not_found(rest) {
+                found.extend(token(rest).and_then(ImageRef::parse).map(|image| (at, image)));
+                break;
+            }
             if let Some(image) = token(rest).and_then(|token| candidate(token, before)) {
                 found.push((at, image));
                 break;
@@ -112,12 +135,16 @@ fn bare(text: &str, lower: &str) -> Option<ImageRef> {
     found.into_iter().next().map(|(_, image)| image)
 }
 
+fn is_followed_by_not_found(rest: &str) -> bool {
+    rest.split_once(' ').is_some_and(|(_, behind)| behind.starts_with("not found"))
+}
+
 fn fullness(image: &ImageRef) -> (bool, usize) {
     (image.is_ecr(), usize::from(image.tag.is_some()) + usize::from(image.digest.is_some()))
 }
 
 fn candidate(token: &str, before: &str) -> Option<ImageRef> {
-    let certain = ["credential provider", "docker://", "creds for", "trying to pull"];
+    let certain = ["credential provider", "docker://", "creds for", "trying to pull", "docker pull"];
     if certain.iter().any(|mark| before.starts_with(mark)) {
         return ImageRef::parse(token);
     }
@@ -166,7 +193,11 @@ fn plausible(text: &str) -> Option<ImageRef> {
     let inner = image.to_string();
     let blank_outside = inner.contains(' ') && !(inner.contains('<') && inner.contains('>'));
     let is_arn = text.starts_with("arn:");
-    (!blank_outside && !is_arn).then_some(image)
+    // Without a host, a name in capitals is no image: nothing could be pulled by it.
+    let is_capital = image.registry == DEFAULT_REGISTRY
+        && !text.starts_with(DEFAULT_REGISTRY)
+        && image.repository.as_deref().is_some_and(|name| name.contains(|c: char| c.is_ascii_uppercase()));
+    (!blank_outside && !is_arn && !is_capital).then_some(image)
 }
 
 /// `pulling from host HOST failed with status code [manifests TAG]`.
@@ -183,8 +214,13 @@ fn from_host_clause(text: &str) -> Option<ImageRef> {
 
 /// `https://REGISTRY/v2/REPOSITORY/manifests/TAG`, or only `https://REGISTRY/v2/`.
 fn from_request(request: &Request) -> Option<ImageRef> {
-    let path = request.path.strip_prefix("/v2")?;
-    if !matches!(request.target(), Target::Registry | Target::EcrPublic | Target::Elsewhere) {
+    let is_ecr = EcrHost::parse(&request.host).is_some_and(|host| host.serves_images());
+    let Some(path) = request.path.strip_prefix("/v2") else {
+        // containerd once printed the name of the image as an address.
+        return ImageRef::parse(&format!("{}{}", request.host, request.path)).filter(|_| is_ecr);
+    };
+    let is_content = request.host.ends_with(".cloudfront.net");
+    if is_content || !(is_ecr || request.target() == Target::Elsewhere) {
         return None;
     }
     let host = if request.host == "registry-1.docker.io" { DEFAULT_REGISTRY } else { &request.host };

@@ -50,11 +50,14 @@ impl Message {
         let text = flatten(raw);
         let lower = text.to_ascii_lowercase();
         let requests = Request::find_all(&text, &lower);
+        let connection = connection::find(&text, &lower);
+        let looked_up = connection.as_ref().and_then(|connection| connection.looked_up.as_deref());
         Message {
             wrapping: Wrapping::read(&lower),
-            image: images::find(&text, &lower, &requests),
+            image: images::find(&text, &lower, &requests)
+                .or_else(|| looked_up.map(ImageRef::of_registry).filter(ImageRef::is_ecr)),
             status: Status::find(&text, &lower),
-            connection: connection::find(&text, &lower),
+            connection,
             denial: Denial::find(&text, &lower),
             sayings: Sayings::find(&text, &lower),
             known: known.clone(),
@@ -106,10 +109,9 @@ impl Message {
 
     /// Whether a registry of ECR is concerned; a message that names none may be.
     pub fn is_in_scope(&self) -> bool {
-        match (&self.image, self.requests.last().map(Request::target)) {
-            (Some(image), _) => image.is_ecr(),
-            (None, Some(Target::Elsewhere)) => false,
-            _ => true,
+        match &self.image {
+            Some(image) => image.is_ecr(),
+            None => self.target() != Some(Target::Elsewhere) || self.failed(&[Failure::Proxy]).is_some(),
         }
     }
 
@@ -220,16 +222,16 @@ impl Message {
     /// Whether only the answer of a registry is left of the message, with no word on who asked for what.
     pub fn is_fragment(&self) -> bool {
         let names_repository = self.image.as_ref().is_some_and(|image| image.repository.is_some());
-        self.wrapping.puller == Puller::Unsaid && !names_repository
+        matches!(self.wrapping.puller, Puller::Unsaid | Puller::Builder) && !names_repository
     }
 
     /// Whether a manifest was asked of another host than the image names: a mirror of the runtime's configuration.
     pub fn asked_mirror(&self) -> bool {
         let (Some(image), Some(request)) = (&self.image, self.requests.last()) else { return false };
-        let is_registry = request.path.starts_with("/v2/") && request.target() != Target::Layers;
+        let is_registry = request.manifest().is_some() || request.path == "/v2/";
         let same = request.host.eq_ignore_ascii_case(&image.registry);
         let both_ecr = request.target() == Target::Registry && image.is_ecr();
-        is_registry && !request.is_blob() && !same && !both_ecr && image.is_ecr()
+        is_registry && !same && !both_ecr && image.is_ecr()
     }
 
     /// The connection, if it failed in this way.
@@ -330,7 +332,7 @@ impl Message {
             return None;
         }
         let of_image = self.image.as_ref().map(|image| image.registry.as_str());
-        of_image.or_else(|| self.requests.last().map(|request| request.host.as_str()))
+        of_image.or_else(|| self.failing_host())
     }
 
     /// The first words, to quote a message of which nothing else is known.

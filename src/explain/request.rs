@@ -114,6 +114,9 @@ impl Request {
     }
 }
 
+/// Where ECR Public sends for layers, as far as is known (EKS Anywhere documentation, list of domains).
+const PUBLIC_LAYER_HOSTS: [&str; 2] = ["d2glxqk2uabbnd.cloudfront.net", "d5l0dvt14r5h8.cloudfront.net"];
+
 /// What a host is for.
 pub fn target(host: &str, path: &str) -> Target {
     let lower = host.to_ascii_lowercase();
@@ -124,6 +127,7 @@ pub fn target(host: &str, path: &str) -> Target {
         Some(HostKind::PublicApi) => Target::EcrPublicApi,
         Some(HostKind::LayerBucket) => Target::Layers,
         None if path.contains("starport-layer-bucket") => Target::Layers,
+        None if PUBLIC_LAYER_HOSTS.contains(&lower.as_str()) => Target::EcrPublic,
         // Messages are cut anywhere.
         None if lower.starts_with("api.ecr") => Target::EcrApi,
         None if lower.starts_with("prod-") && lower.contains("starport") => Target::Layers,
@@ -154,7 +158,7 @@ const REASONS: [&str; 14] = [
 ];
 
 /// What stands before a bare code, in lower case.
-const MARKS: [&str; 8] = [
+const MARKS: [&str; 7] = [
     "statuscode: ",
     "statuscode=",
     "status code: ",
@@ -162,7 +166,6 @@ const MARKS: [&str; 8] = [
     "http status: ",
     "error parsing http ",
     "http code: ",
-    "api error (",
 ];
 
 impl Status {

@@ -1,5 +1,8 @@
 //! What registries, runtimes, kubelets and credential plugins say in words of their own.
 
+use std::sync::LazyLock;
+
+use super::phrases::Phrases;
 use super::text::excerpt;
 
 /// The meaning of a sentence.
@@ -21,6 +24,7 @@ pub enum Said {
     NoRegionInReference,
     NoInstanceRole,
     NoProviders,
+    MetadataCall,
     WebIdentityRefused,
     HybridSigning,
     FargateRoleRefused,
@@ -98,6 +102,8 @@ const SENTENCES: &[(&str, Said)] = &[
     ("no region found in the image reference", Said::NoRegionInReference),
     ("no ec2 imds role found", Said::NoInstanceRole),
     ("no ec2 instance role found", Said::NoInstanceRole),
+    ("operation error ec2imds", Said::MetadataCall),
+    ("ec2metadata", Said::MetadataCall),
     ("nocredentialproviders", Said::NoProviders),
     ("no valid providers in chain", Said::NoProviders),
     ("unable to locate credentials", Said::NoProviders),
@@ -125,6 +131,7 @@ const SENTENCES: &[(&str, Said)] = &[
     (": not found", Said::NotFound),
     ("no such image", Said::NoSuchImageHere),
     ("blob unknown", Said::BlobUnknown),
+    ("could not fetch content descriptor", Said::BlobUnknown),
     ("blob_unknown", Said::BlobUnknown),
     ("layersnotfoundexception", Said::BlobUnknown),
     ("layerinaccessibleexception", Said::BlobUnknown),
@@ -165,6 +172,7 @@ const SENTENCES: &[(&str, Said)] = &[
     ("source image rejected", Said::Rejected),
     ("no matching signatures", Said::Rejected),
     ("upstreamaccessdenied", Said::UpstreamDenied),
+    ("authentication to the upstream registry failed", Said::UpstreamDenied),
     ("unabletoaccesssecretexception", Said::UpstreamDenied),
     ("unabletodecryptsecretvalueexception", Said::UpstreamDenied),
     ("secretnotfoundexception", Said::UpstreamDenied),
@@ -221,6 +229,9 @@ const SENTENCES: &[(&str, Said)] = &[
     ("error pulling image configuration", Said::ConfigurationOfImage),
 ];
 
+static PHRASES: LazyLock<Phrases> =
+    LazyLock::new(|| Phrases::new(SENTENCES.iter().map(|(sentence, _)| *sentence)));
+
 /// Every meaning that a message has, each with the part that says so.
 #[derive(Clone, Debug, Default)]
 pub struct Sayings(Vec<(Said, String)>);
@@ -228,13 +239,22 @@ pub struct Sayings(Vec<(Said, String)>);
 impl Sayings {
     /// Finds them. `lower` is `text` in ASCII lower case.
     pub fn find(text: &str, lower: &str) -> Sayings {
+        let mut first = vec![None; SENTENCES.len()];
+        PHRASES.each(lower, |number, at| {
+            if let Some(place @ None) = first.get_mut(number) {
+                *place = Some(at);
+            }
+        });
         let mut found: Vec<(Said, String)> = Vec::new();
-        for (sentence, said) in SENTENCES {
-            if found.iter().all(|(known, _)| known != said)
-                && let Some(at) = lower.find(sentence)
-            {
+        for ((sentence, said), at) in SENTENCES.iter().zip(first) {
+            if let Some(at) = at.filter(|_| found.iter().all(|(known, _)| known != said)) {
                 found.push((*said, excerpt(text, at, end_of_clause(lower, at + sentence.len()))));
             }
+        }
+        let known =
+            found.iter().any(|(said, _)| matches!(said, Said::RepositoryUnknown | Said::NoPullAccess));
+        if let Some((from, to)) = repository_not_found(lower).filter(|_| !known) {
+            found.push((Said::RepositoryUnknown, excerpt(text, from, to)));
         }
         Sayings(found)
     }
@@ -253,6 +273,17 @@ impl Sayings {
     pub fn says_more_than(&self, known: &[Said]) -> bool {
         self.0.iter().any(|(said, _)| !known.contains(said))
     }
+}
+
+/// `repository NAME not found`, which names the repository in the middle.
+fn repository_not_found(lower: &str) -> Option<(usize, usize)> {
+    const BEFORE: &str = "repository ";
+    const AFTER: &str = " not found";
+    lower.match_indices(BEFORE).find_map(|(at, _)| {
+        let name = at + BEFORE.len();
+        let end = name + lower.get(name..)?.find(' ')?;
+        lower.get(end..)?.starts_with(AFTER).then_some((at, end + AFTER.len()))
+    })
 }
 
 /// The rest of the clause, but not much of it.

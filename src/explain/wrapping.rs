@@ -89,6 +89,7 @@ const CRI_O: &[&str] = &[
 const CONTAINERD: &[&str] = &[
     "failed to pull and unpack",
     "failed to resolve ref",
+    "failed to do request: ",
     "pulling from host",
     "httpreadseeker",
     "httpreaderseeker",
@@ -96,7 +97,8 @@ const CONTAINERD: &[&str] = &[
     "no match for platform in manifest",
     "failed to get sandbox image",
     "unexpected status from",
-    "unexpected status code",
+    "unexpected status code [",
+    "unexpected status code http",
     "failed to extract layer",
     "apply failure",
     "failed to unpack image",
@@ -129,17 +131,30 @@ const DOCKER: &[&str] = &[
     "failed to register layer",
     "filesystem layer verification failed",
     "/var/lib/docker/",
+    "invalid tag \"",
 ];
 /// go-containerregistry, whose words resemble Docker's.
-const LIBRARY: &[&str] = &["unable to fetch image", "failed to resolve image to digest", "retrieving image"];
+const LIBRARY: &[&str] = &[
+    "unable to fetch image",
+    "failed to resolve image to digest",
+    "retrieving image",
+    "push permission",
+    "kaniko",
+    "unexpected status code 4",
+];
 
 impl Wrapping {
     /// Reads the wrapping. `lower` is the message in lower case.
     pub fn read(lower: &str) -> Wrapping {
         let has = |words: &[&str]| words.iter().any(|word| lower.contains(word));
         let plugin = has(&["credential provider", "credential-provider", "authorization token requesterror"])
-            || has(&["aws_credentials.go", "getauthorizationtoken", "requesting ecr authorization token"]);
-        let puller = if has(BUILDER) {
+            || has(&[
+                "aws_credentials.go",
+                "getauthorizationtoken",
+                "ec2imds",
+                "requesting ecr authorization token",
+            ]);
+        let puller = if has(BUILDER) || is_step(lower) {
             Puller::Builder
         } else if has(ECS) {
             Puller::Ecs
@@ -172,6 +187,12 @@ impl Wrapping {
             plugin,
         }
     }
+}
+
+/// `#3 ERROR: …`, as BuildKit numbers its steps.
+fn is_step(lower: &str) -> bool {
+    let number = lower.strip_prefix('#').and_then(|rest| rest.split_once(' '));
+    number.is_some_and(|(number, _)| number.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// containerd ends with `IMAGE: not found`, without a word of its own.

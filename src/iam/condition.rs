@@ -213,14 +213,10 @@ impl Condition {
             (Some(Set::All), _) if null_set => Truth::Yes,
             (Some(Set::Any), _) if null_set => Truth::No,
             (Some(Set::All), values) => {
-                let each: Vec<Truth> =
-                    values.iter().map(|value| self.holds_for_one(value, context, missed)).collect();
-                Truth::all(each)
+                Truth::all(values.iter().map(|value| self.holds_for_one(value, context, missed)))
             }
             (Some(Set::Any), values) => {
-                let each: Vec<Truth> =
-                    values.iter().map(|value| self.holds_for_one(value, context, missed)).collect();
-                Truth::any(each)
+                Truth::any(values.iter().map(|value| self.holds_for_one(value, context, missed)))
             }
             (None, [value]) => self.holds_for_one(value, context, missed),
             // A key with several values needs a set operator.
@@ -229,16 +225,15 @@ impl Condition {
     }
 
     fn holds_for_one(&self, value: &str, context: &Context<'_>, missed: &mut Vec<String>) -> Truth {
-        let compared: Vec<Compared> =
-            self.values.iter().map(|operand| operand.compare(value, context, missed)).collect();
-        // A value of another kind than the operator's never matches, negated or not.
-        if self.negated && compared.contains(&Compared::Senseless) {
-            return Truth::No;
+        let mut any = Truth::No;
+        for operand in &self.values {
+            match operand.compare(value, context, missed) {
+                // A value of another kind than the operator's never matches, negated or not.
+                Compared::Senseless if self.negated => return Truth::No,
+                Compared::Senseless => {}
+                Compared::Is(truth) => any = Truth::any([any, truth]),
+            }
         }
-        let any = Truth::any(compared.into_iter().map(|compared| match compared {
-            Compared::Is(truth) => truth,
-            Compared::Senseless => Truth::No,
-        }));
         if self.negated { !any } else { any }
     }
 }
@@ -386,8 +381,7 @@ fn lower(c: char) -> char {
 
 /// An integer or a decimal.
 fn number(text: &str) -> Option<f64> {
-    let plain = text.chars().all(|c| c.is_ascii_digit() || matches!(c, '+' | '-' | '.' | 'e' | 'E'));
-    text.parse().ok().filter(|number: &f64| plain && number.is_finite())
+    text.parse().ok().filter(|number: &f64| number.is_finite())
 }
 
 /// One of the ISO 8601 forms of the W3C note "Date and Time Formats", or seconds since 1970.

@@ -42,6 +42,8 @@ impl std::error::Error for PolicyError {}
 #[derive(Clone, Debug, PartialEq)]
 pub struct Document {
     pub(super) statements: Vec<Statement>,
+    /// `Statement` is one object, not a list: for JSON pointers.
+    is_single: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -164,10 +166,11 @@ impl Document {
     pub(super) fn fit_for(self, layer: Layer) -> Result<Document, PolicyError> {
         let without = self.statements.iter().position(|statement| statement.resource.is_none());
         match without {
-            Some(index) if layer != Layer::Resource => fail(
-                &format!("/Statement/{index}"),
-                "a statement of this policy needs the element Resource or NotResource",
-            ),
+            Some(index) if layer != Layer::Resource => {
+                let pointer =
+                    if self.is_single { "/Statement".to_owned() } else { format!("/Statement/{index}") };
+                fail(&pointer, "a statement of this policy needs the element Resource or NotResource")
+            }
             _ => Ok(self),
         }
     }
@@ -212,7 +215,7 @@ fn document(json: &Json) -> Result<Document, PolicyError> {
         single => vec![statement(single, "/Statement", variables)?],
     };
     distinct_sids(&statements)?;
-    Ok(Document { statements })
+    Ok(Document { statements, is_single: !matches!(written, Json::List(_)) })
 }
 
 fn distinct_sids(statements: &[Statement]) -> Result<(), PolicyError> {

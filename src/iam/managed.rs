@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use super::document::Document;
+use super::policies::Named;
 
 /// A policy managed by AWS, as it stood when this program was made.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +33,13 @@ pub fn document(policy_arn: &str) -> Option<ManagedPolicy> {
         date: copy.date,
         document: Arc::new(document),
     })
+}
+
+/// `FullAWSAccess`, which AWS attaches to every root, organizational unit and account as SCP, and
+/// `RCPFullAWSAccess`, which says the same as RCP.
+pub fn full_access() -> Option<Named> {
+    let text = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
+    Document::parse(text).ok().map(|document| Named::new("FullAWSAccess", document))
 }
 
 /// `NAME` of `arn:PARTITION:iam::aws:policy/NAME`.

@@ -28,6 +28,8 @@ mod evaluate;
 mod explain;
 mod glob;
 mod json;
+#[cfg(test)]
+mod laws;
 pub mod managed;
 mod policies;
 mod principal;

@@ -9,7 +9,7 @@ use super::json::{Json, step};
 use super::policies::{Layer, Named, Policies, Request};
 
 /// The longest file that is read, in bytes.
-pub const LONGEST_FILE: usize = 16 * 1024 * 1024;
+pub const LONGEST_FILE: usize = 64 * 1024 * 1024;
 
 /// The longest text in a request, in bytes. The longest ARN has 2048.
 const LONGEST_TEXT: usize = 4 * 1024;
@@ -89,7 +89,8 @@ impl RequestFile {
     }
 }
 
-/// Reads a policy that stands alone in a file: a document, `{"name": …, "document": …}`, or a single statement.
+/// Reads a policy that stands alone in a file: a document, `{"name": …, "document": …}`, a statement, or a list
+/// of statements.
 ///
 /// # Errors
 /// What is malformed, by JSON pointer.
@@ -98,16 +99,41 @@ pub fn policy_or_statement(text: &str, name: &str, layer: Layer) -> Result<Named
         Ok(json) => json,
         Err(error) => return fail("", format!("not JSON: {error}")),
     };
-    let is_statement = matches!(&json, Json::Object(entries)
-        if entries.iter().any(|(key, _)| key == "Effect") && !entries.iter().any(|(key, _)| key == "Statement"));
-    if is_statement {
+    let has =
+        |wanted: &str| matches!(&json, Json::Object(entries) if entries.iter().any(|(key, _)| key == wanted));
+    let is_statement = has("Effect") && !has("Statement");
+    if is_statement || matches!(json, Json::List(_)) {
         let document = Json::Object(vec![
             ("Version".to_owned(), Json::Text("2012-10-17".to_owned())),
             ("Statement".to_owned(), json),
         ]);
-        return named(&document, "", name, layer);
+        return named(&document, "", name, layer).map_err(|error| {
+            let pointer = error.pointer.strip_prefix("/Statement").unwrap_or(&error.pointer).to_owned();
+            RequestError { pointer, ..error }
+        });
     }
     named(&json, "", name, layer)
+}
+
+impl Request {
+    /// A request put together by hand, checked as one of a file is.
+    ///
+    /// # Errors
+    /// The action or the resource is none.
+    pub fn checked(
+        principal: &str,
+        action: &str,
+        resource: &str,
+        context: BTreeMap<String, Vec<String>>,
+    ) -> Result<Request, RequestError> {
+        Ok(Request {
+            principal: principal.to_owned(),
+            action: self::action(&Json::Text(action.to_owned()), "/action")?,
+            resource: self::resource(&Json::Text(resource.to_owned()), "/resource")?,
+            resource_account: None,
+            context,
+        })
+    }
 }
 
 fn fail<T>(pointer: &str, message: impl Into<String>) -> Result<T, RequestError> {
@@ -423,6 +449,11 @@ mod tests {
         };
         assert_eq!(read(r#"{"Effect": "Allow", "Action": "ecr:*", "Resource": "*"}"#), Ok(1));
         assert_eq!(read(r#"{"Statement": []}"#), Ok(0));
-        assert!(read(r#"{"Effect": "Allow", "Action": "ecr:*"}"#).is_err());
+        assert_eq!(read("[]"), Ok(0));
+        let error = |text: &str| read(text).unwrap_err().to_string();
+        expect!["policy what-if, at /: a statement of this policy needs the element Resource or NotResource"]
+            .assert_eq(&error(r#"{"Effect": "Allow", "Action": "ecr:*"}"#));
+        expect![[r#"policy what-if, at /1/Effect: the effect is exactly "Allow" or "Deny""#]]
+            .assert_eq(&error(r#"[{"Effect": "Allow", "Action": "*", "Resource": "*"}, {"Effect": "No"}]"#));
     }
 }

@@ -3,8 +3,13 @@
 //! A cause is a file in `checks`; a judge may tell several causes apart, because one decision (may this role pull?)
 //! has several ways to be no.
 
+mod credentials;
+mod endpoint_policy;
+mod image;
+mod network;
 mod permission;
-mod role_policies;
+mod registry_policies;
+pub(crate) mod role_policies;
 mod trust;
 
 use serde::{Deserialize, Serialize};
@@ -13,7 +18,14 @@ use crate::diagnosis::Verdicts;
 use crate::pulls::World;
 
 /// Every judge, in the order of a pull.
-pub const ALL: &[Judge] = &[trust::judge, permission::judge];
+pub const ALL: &[Judge] = &[
+    trust::judge,
+    credentials::judge,
+    network::judge,
+    permission::judge,
+    endpoint_policy::judge,
+    image::judge,
+];
 
 /// Which remedies to prefer, where several work.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

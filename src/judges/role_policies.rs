@@ -8,7 +8,7 @@ use crate::model::{PolicyText, Snapshot};
 
 /// The policies of a role, and which of them could not be read.
 #[derive(Clone, Debug, Default)]
-pub(super) struct RolePolicies {
+pub(crate) struct RolePolicies {
     /// What was read.
     pub policies: Policies,
     /// The layers of which something was not read.
@@ -18,7 +18,7 @@ pub(super) struct RolePolicies {
 }
 
 /// The policies of a role in a snapshot.
-pub(super) fn of(world: &Snapshot, role: &Role) -> RolePolicies {
+pub(crate) fn of(world: &Snapshot, role: &Role) -> RolePolicies {
     let mut all = RolePolicies::default();
     match &role.attached_managed_policies {
         Some(attached) => {

@@ -221,6 +221,9 @@ fn api(host: &str) -> Option<EcrHost> {
     let region = rest.split('.').next().unwrap_or_default();
     let mut found = EcrHost { fips, ..EcrHost::new(HostKind::Api) }.in_region(region);
     found.dual_stack = rest.contains(".api.");
+    if !region.is_empty() && !is_known_region(region) && !is_placeholder(region) && rest.contains('.') {
+        found.defect = Some("there is no such region that we know of");
+    }
     Some(found)
 }
 

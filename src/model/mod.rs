@@ -3,6 +3,7 @@
 pub mod arn;
 pub mod aws_accounts;
 pub mod ec2;
+pub mod ecr;
 pub mod ecr_host;
 pub mod eks;
 pub mod iam;

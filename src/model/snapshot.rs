@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Seen, ec2, eks, iam, route53};
+use super::{Seen, ec2, ecr, eks, iam, route53};
 use crate::json_text::Fields;
 
 /// Everything that a diagnosis may look at.
@@ -32,6 +32,14 @@ pub struct Snapshot {
     pub ec2: ec2::Ec2,
     /// Private zones and resolver rules.
     pub route53: route53::Route53,
+    /// By ARN.
+    pub repositories: BTreeMap<String, ecr::Repository>,
+    /// By `ACCOUNT/REGION/REPOSITORY@DIGEST`.
+    pub image_details: BTreeMap<String, ecr::ImageDetail>,
+    /// Policies of repositories and registries, by `ACCOUNT/REGION/REPOSITORY`.
+    pub registry_documents: BTreeMap<String, ecr::RegistryDocument>,
+    /// What was asked for by name and does not exist, as `SERVICE:Operation RESOURCE`.
+    pub not_found: BTreeSet<String>,
     /// What was refused, or failed.
     pub unread: Vec<Unread>,
     /// The top-level keys that were read: a list that was read tells what is absent.
@@ -216,7 +224,7 @@ impl Misshapen {
 }
 
 /// Every key that is understood. A file may hold any of them.
-pub const TABLES: &[&[Table]] = &[eks::TABLES, iam::TABLES, ec2::TABLES, route53::TABLES];
+pub const TABLES: &[&[Table]] = &[eks::TABLES, iam::TABLES, ec2::TABLES, ecr::TABLES, route53::TABLES];
 
 /// The table of a key.
 pub fn table(key: &str) -> Option<&'static Table> {
@@ -237,10 +245,22 @@ impl Snapshot {
         self.missing("RoleDetailList", "iam:GetRole", arn)
     }
 
-    /// Why a row is not there: because it does not exist, or because nobody looked.
+    /// Takes a row in, or merges it with the row of the same id.
+    pub fn put<R: Record>(&mut self, row: R) {
+        match R::rows(self).entry(row.id()) {
+            Entry::Vacant(place) => {
+                place.insert(row);
+            }
+            Entry::Occupied(mut place) => place.get_mut().merge(row),
+        }
+    }
+
+    /// Why a row is not there: because it does not exist, or because nobody looked. Without a resource: whether all
+    /// rows of the key are there.
     pub fn missing<T>(&self, key: &str, source: &str, resource: &str) -> Seen<T> {
         let refused = self.unread.iter().find(|unread| {
-            unread.source == source && (unread.resource.is_empty() || unread.resource == resource)
+            let about = resource.is_empty() || unread.resource.is_empty() || unread.resource == resource;
+            unread.source == source && about
         });
         match refused {
             Some(unread) => Seen::Unread(format!("{source}: {}", unread.because)),
@@ -252,7 +272,7 @@ impl Snapshot {
 
 fn read_list<R: Record>(snapshot: &mut Snapshot, value: &RawValue) -> Result<(), Misshapen> {
     let rows: Vec<Option<R>> = typed::<Option<_>>(value)?.unwrap_or_default();
-    rows.into_iter().flatten().for_each(|row| put(snapshot, row));
+    rows.into_iter().flatten().for_each(|row| snapshot.put(row));
     Ok(())
 }
 
@@ -265,23 +285,14 @@ fn read_nested<R: Record>(snapshot: &mut Snapshot, value: &RawValue) -> Result<(
     for (index, object) in outer.iter().enumerate() {
         let rows: Vec<Option<R>> = read_key(object, inner)
             .map_err(|wrong| Misshapen { pointer: format!("/{index}{}", wrong.pointer), ..wrong })?;
-        rows.into_iter().flatten().for_each(|row| put(snapshot, row));
+        rows.into_iter().flatten().for_each(|row| snapshot.put(row));
     }
     Ok(())
 }
 
-fn put<R: Record>(snapshot: &mut Snapshot, row: R) {
-    match R::rows(snapshot).entry(row.id()) {
-        Entry::Vacant(place) => {
-            place.insert(row);
-        }
-        Entry::Occupied(mut place) => place.get_mut().merge(row),
-    }
-}
-
 fn read_one<R: Record>(snapshot: &mut Snapshot, value: &RawValue) -> Result<(), Misshapen> {
     let row: R = typed(value)?;
-    put(snapshot, row);
+    snapshot.put(row);
     Ok(())
 }
 

@@ -141,10 +141,13 @@ fn not_fixed(verdicts: &Verdicts, candidates: &[Candidate]) -> Vec<NotFixed> {
         let finding = finding_id(number);
         let (because, manual_steps) = match &blocker.fix {
             Fix::Automatic { .. } if is_fixed(&finding) => return None,
-            Fix::Automatic { .. } => {
-                ("the change would not unblock anything by itself".to_owned(), Vec::new())
+            Fix::Automatic { .. } => (
+                "mending it alone would unblock nothing: something else stands in the way".to_owned(),
+                Vec::new(),
+            ),
+            Fix::Manual { because, steps } | Fix::NotAws { because, steps } => {
+                (because.clone(), steps.clone())
             }
-            Fix::Manual { because, steps } => (because.clone(), steps.clone()),
         };
         Some(NotFixed { finding, because, manual_steps })
     };

@@ -31,7 +31,7 @@ pub struct Statement {
 }
 
 /// The calls of a diagnosis, by service. None of them changes anything.
-const READS: [(&str, &[&str]); 3] = [
+const READS: [(&str, &[&str]); 5] = [
     (
         "ReadCluster",
         &[
@@ -44,14 +44,52 @@ const READS: [(&str, &[&str]); 3] = [
         ],
     ),
     (
+        "ReadNetwork",
+        &[
+            "ec2:DescribeDhcpOptions",
+            "ec2:DescribeEgressOnlyInternetGateways",
+            "ec2:DescribeInstances",
+            "ec2:DescribeInternetGateways",
+            "ec2:DescribeManagedPrefixLists",
+            "ec2:DescribeNatGateways",
+            "ec2:DescribeNetworkAcls",
+            "ec2:DescribeNetworkInterfaces",
+            "ec2:DescribePrefixLists",
+            "ec2:DescribeRouteTables",
+            "ec2:DescribeSecurityGroupRules",
+            "ec2:DescribeSecurityGroups",
+            "ec2:DescribeSubnets",
+            "ec2:DescribeTransitGatewayAttachments",
+            "ec2:DescribeTransitGatewayRouteTables",
+            "ec2:DescribeTransitGatewayVpcAttachments",
+            "ec2:DescribeVpcAttribute",
+            "ec2:DescribeVpcEndpoints",
+            "ec2:DescribeVpcPeeringConnections",
+            "ec2:DescribeVpcs",
+            "ec2:DescribeVpnGateways",
+            "ec2:GetManagedPrefixListEntries",
+            "ec2:SearchTransitGatewayRoutes",
+        ],
+    ),
+    (
         "ReadRoles",
         &[
+            "iam:GetInstanceProfile",
             "iam:GetPolicy",
             "iam:GetPolicyVersion",
             "iam:GetRole",
             "iam:GetRolePolicy",
             "iam:ListAttachedRolePolicies",
             "iam:ListRolePolicies",
+        ],
+    ),
+    (
+        "ReadRegistries",
+        &[
+            "ecr:DescribeImages",
+            "ecr:DescribeRepositories",
+            "ecr:GetRegistryPolicy",
+            "ecr:GetRepositoryPolicy",
         ],
     ),
     ("ReadIdentity", &["sts:GetCallerIdentity"]),

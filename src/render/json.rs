@@ -6,7 +6,7 @@ use crate::error::Error;
 
 /// `{"error": {"code": …, "message": …, "hint": …}}`.
 pub fn error(error: &Error) -> String {
-    let mut fields = error.details().clone();
+    let mut fields = error.details();
     let message = serde_json::json!({
         "code": error.code.as_str(), "message": error.to_string(), "hint": error.hint()
     });

@@ -1,5 +1,7 @@
 //! Values in, text out. Nothing here computes; everything that came from outside is escaped here.
 
+pub mod decision;
+pub mod explanation;
 pub mod json;
 pub mod terminal;
 pub mod text;

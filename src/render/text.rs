@@ -43,7 +43,7 @@ fn headline(diagnosis: &Diagnosis, paint: Paint) -> String {
     let target = &diagnosis.target;
     let summary = &diagnosis.summary;
     let verdict = match summary.verdict {
-        Health::Healthy => paint.green("HEALTHY: every pull works"),
+        Health::Healthy => paint.green("HEALTHY: every pull that was checked works"),
         Health::Broken => {
             paint.red(&format!("BROKEN: {} of {} pulls are blocked", summary.blocked, summary.pull_paths))
         }
@@ -278,7 +278,7 @@ pub fn applied(done: &Done, undo: &str, paint: Paint) -> String {
     let summary = &done.diagnosis.summary;
     let looked = format!("blocked pulls: {}, not decided: {}", summary.blocked, summary.unknown);
     let verdict = match summary.verdict {
-        Health::Healthy => paint.green("every pull works"),
+        Health::Healthy => paint.green("every pull that was checked works"),
         Health::Broken => paint.red("some pulls are still blocked, by what this plan does not mend"),
         Health::Inconclusive => {
             paint.yellow("what the plan was for is mended; not everything could be checked")
@@ -406,7 +406,7 @@ fn steps(steps: &[String], indent: usize) -> String {
 }
 
 /// Text within the width of the page, indented; the lines after the first a little more.
-fn wrapped(text: &str, indent: usize) -> String {
+pub(super) fn wrapped(text: &str, indent: usize) -> String {
     let (first, rest) = (" ".repeat(indent), " ".repeat(indent + 2));
     let options =
         textwrap::Options::new(WIDTH).initial_indent(&first).subsequent_indent(&rest).break_words(false);

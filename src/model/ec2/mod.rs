@@ -35,18 +35,20 @@ mod vpc;
 
 use std::collections::BTreeMap;
 
-pub use endpoint::{DnsEntry, VpcEndpoint};
+pub use endpoint::{DnsEntry, DnsOptions, VpcEndpoint};
 pub use filter::{
     AclAssociation, AclEntry, GroupId, GroupPair, IcmpTypeCode, IpPermission, IpRange, Ipv6Range, NetworkAcl,
     PortRange, PrefixListId, ReferencedGroup, SecurityGroup, SecurityGroupRule,
 };
 pub use gateway::{
     Address, EgressOnlyInternetGateway, GatewayAttachment, InternetGateway, NatAddress, NatGateway,
-    PeeringOptions, PeeringStatus, PeeringVpc, VpcPeeringConnection, VpnConnection, VpnGateway,
+    PeeringCidr, PeeringIpv6Cidr, PeeringOptions, PeeringStatus, PeeringVpc, VpcPeeringConnection,
+    VpnConnection, VpnGateway,
 };
 pub use instance::{IamInstanceProfile, Instance, InstanceState, MetadataOptions};
 pub use interface::{
-    Attachment, InterfaceAssociation, Ipv6Address, NetworkInterface, PrefixDelegation, PrivateAddress,
+    Attachment, InterfaceAssociation, Ipv6Address, Ipv6PrefixDelegation, NetworkInterface, PrefixDelegation,
+    PrivateAddress,
 };
 pub use prefix_list::{PrefixList, PrefixListEntry};
 pub use routing::{PropagatingVgw, Route, RouteTable, RouteTableAssociation};
@@ -56,8 +58,8 @@ pub use transit::{
     TransitGatewayRoutes, TransitGatewayStaticRoutes, TransitGatewayVpcAttachment,
 };
 pub use vpc::{
-    AttributeValue, CidrAssociation, DhcpConfiguration, DhcpOptions, DnsHostnames, DnsSupport,
-    Ipv6CidrAssociation, Subnet, Vpc,
+    AttributeValue, BlockState, CidrAssociation, DhcpConfiguration, DhcpOptions, DhcpValue, DnsHostnames,
+    DnsSupport, Ipv6CidrAssociation, Subnet, Vpc,
 };
 
 use super::snapshot::{FileReader, Record as _, Table};

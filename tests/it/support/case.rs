@@ -53,10 +53,14 @@ impl Case {
         self.operator.run(&[arguments, &["--output", "json"]].concat())
     }
 
-    /// The verdict of a new diagnosis.
-    pub(crate) fn verdict(&self) -> String {
+    /// How many pulls are blocked, by a new diagnosis whose verdict must agree.
+    #[track_caller]
+    pub(crate) fn blocked(&self) -> u64 {
         let diagnosis = self.live("diagnose", &[]).expect(0).json();
-        diagnosis["summary"]["verdict"].as_str().expect("a verdict").to_owned()
+        let blocked = diagnosis["summary"]["blocked"].as_u64().expect("a count");
+        let verdict = diagnosis["summary"]["verdict"].as_str().expect("a verdict");
+        assert_eq!(verdict == "broken", blocked > 0, "{diagnosis:#}");
+        blocked
     }
 
     /// The plan in `plan.json`.

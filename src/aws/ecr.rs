@@ -1,0 +1,164 @@
+//! ECR: repositories, their policies and images, in any account and region.
+
+use aws_sdk_ecr::Client;
+use aws_sdk_ecr::config::Region;
+use aws_sdk_ecr::types::{self, ImageIdentifier};
+
+use super::pages::{Unclear, Understand, pages};
+use super::{Reader, Refused};
+use crate::model::PolicyText;
+use crate::model::ecr::{ImageDetail, RegistryDocument, Repository, RepositoryName};
+
+/// One registry: an account in a region, with credentials that may look there.
+#[derive(Clone, Debug)]
+pub struct Registry {
+    account: String,
+    region: String,
+    client: Client,
+}
+
+impl Reader {
+    /// The registry of an account in a region: with the role that was named for the account, or with the credentials
+    /// of the caller, whose account is `home`.
+    ///
+    /// # Errors
+    /// The role cannot be assumed, or none was named for an account that is not the caller's.
+    pub async fn registry(&self, account: &str, region: &str, home: &str) -> Result<Registry, Refused> {
+        let config = aws_sdk_ecr::config::Builder::from(&self.config).region(Region::new(region.to_owned()));
+        let config = match self.account_roles.get(account) {
+            Some(role) => config.credentials_provider(self.assume(role).await?),
+            None if account == home => config,
+            None => {
+                let because = format!("no role was named with --account-role {account}=…");
+                let refused = Refused::never_sent("sts:AssumeRole", &because);
+                return Err(Refused { resource: account.to_owned(), ..refused });
+            }
+        };
+        let client = Client::from_conf(config.build());
+        Ok(Registry { account: account.to_owned(), region: region.to_owned(), client })
+    }
+}
+
+impl Registry {
+    /// A repository of it.
+    pub fn at<'a>(&'a self, name: &'a str) -> RepositoryName<'a> {
+        RepositoryName { account: &self.account, region: &self.region, name }
+    }
+
+    /// Under which a refused read of the whole registry stands in `unread`.
+    pub fn resource(&self) -> String {
+        format!("{}/{}", self.account, self.region)
+    }
+
+    /// `ecr:DescribeRepositories` by name.
+    ///
+    /// # Errors
+    /// What AWS answered: that one of them does not exist is [`super::Reason::NotFound`] for all.
+    pub async fn repositories(&self, names: &[String]) -> Result<Vec<Repository>, Refused> {
+        pages(
+            "ecr:DescribeRepositories",
+            &self.at(&names.join(",")).resource(),
+            |token| {
+                let ask = self.client.describe_repositories().registry_id(&self.account);
+                ask.set_repository_names(Some(names.to_vec())).set_next_token(token).send()
+            },
+            |page| (page.repositories, page.next_token),
+        )
+        .await
+    }
+
+    /// `ecr:GetRepositoryPolicy`. A row without a text: there is none.
+    ///
+    /// # Errors
+    /// What AWS answered.
+    pub async fn repository_policy(&self, name: &str) -> Result<RegistryDocument, Refused> {
+        const CALL: &str = "ecr:GetRepositoryPolicy";
+        let ask = self.client.get_repository_policy().registry_id(&self.account).repository_name(name);
+        let answer = ask.send().await.map(|answer| answer.policy_text);
+        let answer = answer.map_err(|error| Refused::from_sdk(CALL, &self.at(name).resource(), &error));
+        self.document(Some(name), answer, "RepositoryPolicyNotFoundException")
+    }
+
+    /// `ecr:GetRegistryPolicy`. A row without a text: there is none.
+    ///
+    /// # Errors
+    /// What AWS answered.
+    pub async fn registry_policy(&self) -> Result<RegistryDocument, Refused> {
+        const CALL: &str = "ecr:GetRegistryPolicy";
+        let answer = self.client.get_registry_policy().send().await.map(|answer| answer.policy_text);
+        let answer = answer.map_err(|error| Refused::from_sdk(CALL, &self.resource(), &error));
+        self.document(None, answer, "RegistryPolicyNotFoundException")
+    }
+
+    /// `ecr:DescribeImages` of one image, by its tag or its digest.
+    ///
+    /// # Errors
+    /// What AWS answered: that there is none is [`super::Reason::NotFound`].
+    pub async fn image(&self, repository: &str, reference: &str) -> Result<Vec<ImageDetail>, Refused> {
+        let image = ImageIdentifier::builder();
+        let image = if reference.starts_with("sha256:") {
+            image.image_digest(reference)
+        } else {
+            image.image_tag(reference)
+        };
+        let image = image.build();
+        let mut images: Vec<ImageDetail> = pages(
+            "ecr:DescribeImages",
+            &self.at(repository).image(reference),
+            |token| {
+                let ask = self.client.describe_images().registry_id(&self.account);
+                let ask = ask.repository_name(repository).image_ids(image.clone());
+                ask.set_next_token(token).send()
+            },
+            |page| (page.image_details, page.next_token),
+        )
+        .await?;
+        images.iter_mut().for_each(|image| image.region = Some(self.region.clone()));
+        Ok(images)
+    }
+
+    fn document(
+        &self,
+        name: Option<&str>,
+        answer: Result<Option<String>, Refused>,
+        none: &str,
+    ) -> Result<RegistryDocument, Refused> {
+        let text = match answer {
+            Ok(text) => text,
+            Err(refused) if refused.because == none => None,
+            Err(refused) => return Err(refused),
+        };
+        Ok(RegistryDocument {
+            registry_id: self.account.clone(),
+            region: Some(self.region.clone()),
+            repository_name: name.map(str::to_owned),
+            policy_text: text.map(PolicyText::new),
+        })
+    }
+}
+
+impl Understand<types::Repository> for Repository {
+    fn understand(row: types::Repository) -> Result<Repository, Unclear> {
+        Ok(Repository {
+            repository_arn: row.repository_arn.unwrap_or_default(),
+            registry_id: row.registry_id,
+            repository_name: row.repository_name.unwrap_or_default(),
+            repository_uri: row.repository_uri,
+            image_tag_mutability: row.image_tag_mutability.map(|kind| kind.as_str().to_owned()),
+        })
+    }
+}
+
+impl Understand<types::ImageDetail> for ImageDetail {
+    fn understand(row: types::ImageDetail) -> Result<ImageDetail, Unclear> {
+        Ok(ImageDetail {
+            registry_id: row.registry_id.unwrap_or_default(),
+            region: None,
+            repository_name: row.repository_name.unwrap_or_default(),
+            image_digest: row.image_digest.unwrap_or_default(),
+            image_tags: row.image_tags.unwrap_or_default(),
+            image_manifest_media_type: row.image_manifest_media_type,
+            image_status: row.image_status.map(|status| status.as_str().to_owned()),
+        })
+    }
+}

@@ -1,0 +1,90 @@
+//! What may be wrong without our seeing it, where a call is refused.
+
+/// The causes that hide behind a call that gave no answer, as in the catalogue of causes.
+pub(super) fn hides(call: &str) -> &'static [&'static str] {
+    match call {
+        "eks:ListNodegroups" | "eks:DescribeNodegroup" => &["node-role-missing-ecr-policy"],
+        "eks:ListFargateProfiles" | "eks:DescribeFargateProfile" => {
+            &["fargate-exec-role-missing-policy", "fargate-exec-role-trust"]
+        }
+        "iam:GetInstanceProfile" => &["instance-profile-missing", "node-role-missing-ecr-policy"],
+        "iam:GetRole" => &["fargate-exec-role-trust", "permissions-boundary-blocks"],
+        _ if call.starts_with("iam:") => &[
+            "node-role-missing-ecr-policy",
+            "fargate-exec-role-missing-policy",
+            "identity-policy-explicit-deny",
+            "permissions-boundary-blocks",
+        ],
+        _ if call.starts_with("ec2:") => of_ec2(call),
+        _ => of_ecr(call),
+    }
+}
+
+fn of_ecr(call: &str) -> &'static [&'static str] {
+    match call {
+        "ecr:DescribeRepositories" => {
+            &["repository-not-found", "wrong-account-in-image", "wrong-registry-region"]
+        }
+        "ecr:GetRepositoryPolicy" => &[
+            "repo-policy-missing-cross-account",
+            "repo-policy-explicit-deny",
+            "repo-policy-condition-mismatch",
+            "repo-policy-stale-principal",
+        ],
+        "ecr:GetRegistryPolicy" => &["registry-policy-deny"],
+        "ecr:DescribeImages" => {
+            &["image-tag-not-found", "image-digest-not-found", "image-deleted-by-lifecycle", "image-archived"]
+        }
+        _ => &[],
+    }
+}
+
+fn of_ec2(call: &str) -> &'static [&'static str] {
+    match call {
+        "ec2:DescribeVpcs" => &["custom-dhcp-dns", "sg-egress-blocked"],
+        "ec2:DescribeVpcAttribute" => &["vpc-dns-support-disabled", "vpce-private-dns-disabled"],
+        "ec2:DescribeDhcpOptions" => &["custom-dhcp-dns", "dns-server-unreachable"],
+        "ec2:DescribeSubnets" | "ec2:DescribeRouteTables" => &[
+            "no-route-to-internet",
+            "fargate-subnet-no-egress",
+            "nat-gateway-broken",
+            "tgw-egress-broken",
+            "igw-no-public-ip",
+            "egress-only-igw-missing",
+            "s3-gateway-route-table-missing",
+        ],
+        "ec2:DescribeSecurityGroups" => &[
+            "sg-egress-blocked",
+            "sg-egress-missing-s3-prefix-list",
+            "vpce-sg-blocks-443",
+            "fargate-sg-blocks",
+        ],
+        "ec2:DescribeNetworkAcls" => &["nacl-blocked"],
+        "ec2:DescribeVpcEndpoints" => &[
+            "vpce-ecr-api-missing",
+            "vpce-ecr-dkr-missing",
+            "vpce-s3-missing",
+            "vpce-not-available",
+            "vpce-private-dns-disabled",
+            "vpce-sg-blocks-443",
+            "vpce-subnet-az-missing",
+            "vpce-policy-denies-ecr",
+            "vpce-policy-denies-s3-layer-bucket",
+            "s3-gateway-route-table-missing",
+            "network-firewall-block",
+        ],
+        "ec2:DescribeNatGateways" => &["nat-gateway-broken"],
+        "ec2:DescribeInternetGateways" => &["no-route-to-internet", "igw-no-public-ip"],
+        "ec2:DescribeEgressOnlyInternetGateways" => &["egress-only-igw-missing"],
+        "ec2:DescribeNetworkInterfaces" => &["igw-no-public-ip", "sg-egress-blocked", "vpce-sg-blocks-443"],
+        "ec2:DescribeInstances" => {
+            &["instance-profile-missing", "imds-unreachable", "igw-no-public-ip", "sg-egress-blocked"]
+        }
+        "ec2:DescribePrefixLists" | "ec2:DescribeManagedPrefixLists" | "ec2:GetManagedPrefixListEntries" => {
+            &["sg-egress-missing-s3-prefix-list", "s3-gateway-route-table-missing", "sg-egress-blocked"]
+        }
+        // Only names of rules are lost: the rules themselves stand in their groups.
+        "ec2:DescribeSecurityGroupRules" => &[],
+        _ => &["tgw-egress-broken"],
+    }
+}

@@ -1,0 +1,293 @@
+//! Reads the network of a cluster: first what stands in its VPC, then what its routes, groups and nodes name.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+
+use tokio::task::JoinSet;
+
+use super::hides::hides;
+use crate::actions::attachment::policy_name;
+use crate::aws::{Reader, Reason, Refused};
+use crate::model::Snapshot;
+use crate::model::ec2::{
+    DhcpOptions, Instance, PrefixList, PrefixListEntry, RouteTable, SecurityGroupRule,
+    TransitGatewayAttachment, TransitGatewayRouteTable, TransitGatewayRoutes, TransitGatewayVpcAttachment,
+    VpcPeeringConnection, VpnGateway,
+};
+use crate::model::eks::{Cluster, VpcConfig};
+use crate::model::iam::InstanceProfile;
+use crate::model::snapshot::Record;
+
+/// The network of a cluster, as a part of a snapshot. What it costs does not grow with the number of nodes.
+pub(super) async fn read(reader: &Reader, cluster: &Cluster) -> Snapshot {
+    let mut part = Snapshot::default();
+    let config = cluster.resources_vpc_config.clone().unwrap_or_default();
+    let Some(vpc) = &config.vpc_id else {
+        let unknown = Refused::never_sent("ec2:DescribeVpcs", "the cluster names no VPC");
+        part.unread.push(unknown.unread(hides("ec2:DescribeRouteTables")));
+        return part;
+    };
+    in_vpc(reader, vpc, &cluster.name, &mut part).await;
+    let named = Named::by(&part, &config);
+    let profiles = instance_profile_names(&part);
+    let (others, transit, profiles) = tokio::join!(
+        Others::read(reader, &named),
+        Transit::read(reader, &named.transit_gateways),
+        each(reader, &profiles, |reader, name| async move { reader.instance_profile(&name).await }),
+    );
+    others.put(&mut part);
+    transit.put(&mut part);
+    put_profiles(&mut part, profiles);
+    part
+}
+
+/// Everything that EC2 lists by VPC.
+async fn in_vpc(reader: &Reader, vpc: &str, cluster: &str, part: &mut Snapshot) {
+    let answers = tokio::join!(
+        reader.vpc(vpc),
+        reader.dns_support(vpc),
+        reader.dns_hostnames(vpc),
+        reader.subnets(vpc),
+        reader.route_tables(vpc),
+        reader.security_groups(vpc),
+        reader.network_acls(vpc),
+        reader.vpc_endpoints(vpc),
+        reader.nat_gateways(vpc),
+        reader.internet_gateways(vpc),
+        reader.egress_only_internet_gateways(vpc),
+        reader.network_interfaces(vpc),
+        reader.nodes(vpc, cluster),
+        reader.prefix_lists_of_aws(),
+    );
+    put(part, answers.0);
+    put(part, answers.1.map(|row| vec![row]));
+    put(part, answers.2.map(|row| vec![row]));
+    put(part, answers.3);
+    put(part, answers.4);
+    put(part, answers.5);
+    put(part, answers.6);
+    put(part, answers.7);
+    put(part, answers.8);
+    put(part, answers.9);
+    put(part, answers.10);
+    put(part, answers.11);
+    put(part, answers.12);
+    put(part, answers.13);
+}
+
+/// What the rows of a VPC name and EC2 does not list by VPC.
+#[derive(Debug, Default, PartialEq)]
+struct Named {
+    dhcp_options: Option<String>,
+    prefix_lists: Vec<String>,
+    peerings: Vec<String>,
+    vpn_gateways: Vec<String>,
+    transit_gateways: Vec<String>,
+    groups: Vec<String>,
+}
+
+impl Named {
+    fn by(part: &Snapshot, cluster: &VpcConfig) -> Named {
+        let ec2 = &part.ec2;
+        let routes = || ec2.route_tables.values().flat_map(|table| &table.routes);
+        let permissions = || {
+            let groups = ec2.security_groups.values();
+            groups.flat_map(|group| group.ip_permissions.iter().chain(&group.ip_permissions_egress))
+        };
+        let in_rules = permissions().flat_map(|rule| &rule.prefix_list_ids).map(|list| &list.prefix_list_id);
+        let lists = routes().filter_map(|route| route.destination_prefix_list_id.as_ref()).chain(in_rules);
+        let with_blocks =
+            |list: &&String| ec2.prefix_lists.get(*list).is_some_and(|list| list.cidrs.is_some());
+        let dhcp_options = ec2.vpcs.values().find_map(|vpc| vpc.dhcp_options_id.clone());
+        Named {
+            // AWS's name for "none": the Amazon resolver answers, and there is nothing to read.
+            dhcp_options: dhcp_options.filter(|id| id != "default"),
+            prefix_lists: unique(lists.filter(|list| !with_blocks(list))),
+            peerings: unique(routes().filter_map(|route| route.vpc_peering_connection_id.as_ref())),
+            vpn_gateways: unique(vpn_gateways(ec2.route_tables.values())),
+            transit_gateways: unique(routes().filter_map(|route| route.transit_gateway_id.as_ref())),
+            groups: relevant_groups(part, cluster),
+        }
+    }
+}
+
+fn unique<'a>(ids: impl Iterator<Item = &'a String>) -> Vec<String> {
+    ids.cloned().collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+fn vpn_gateways<'a>(tables: impl Iterator<Item = &'a RouteTable>) -> impl Iterator<Item = &'a String> {
+    tables.flat_map(|table| {
+        let routes = table.routes.iter().filter_map(|route| route.gateway_id.as_ref());
+        let propagating = table.propagating_vgws.iter().filter_map(|gateway| gateway.gateway_id.as_ref());
+        routes.chain(propagating).filter(|id| id.starts_with("vgw-"))
+    })
+}
+
+/// The groups that a pull passes: those of nodes, of endpoints, and those that EKS gives to both.
+fn relevant_groups(part: &Snapshot, cluster: &VpcConfig) -> Vec<String> {
+    let of_cluster = cluster.cluster_security_group_id.iter().chain(&cluster.security_group_ids);
+    let of_nodes = part.ec2.instances.values().flat_map(|node| &node.security_groups);
+    let of_endpoints = part.ec2.vpc_endpoints.values().flat_map(|endpoint| &endpoint.groups);
+    unique(of_nodes.chain(of_endpoints).map(|group| &group.group_id).chain(of_cluster))
+}
+
+fn instance_profile_names(part: &Snapshot) -> Vec<String> {
+    let profiles = part.ec2.instances.values().filter_map(|node| node.iam_instance_profile.as_ref());
+    let names = profiles.map(|profile| policy_name(&profile.arn).to_owned());
+    names.collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// What was read of each of some things, by its id.
+type Each<T> = Vec<(String, Result<T, Refused>)>;
+
+/// Reads some things at once.
+async fn each<T, Reading>(
+    reader: &Reader,
+    ids: &[String],
+    read: impl Fn(Reader, String) -> Reading,
+) -> Each<T>
+where
+    T: Send + 'static,
+    Reading: Future<Output = Result<T, Refused>> + Send + 'static,
+{
+    let mut reads = JoinSet::new();
+    for id in ids {
+        let reading = read(reader.clone(), id.clone());
+        let id = id.clone();
+        reads.spawn(async move { (id, reading.await) });
+    }
+    let mut answers = reads.join_all().await;
+    answers.sort_by(|(one, _), (other, _)| one.cmp(other));
+    answers
+}
+
+/// An answer, or nothing where there was nothing to ask for.
+async fn when<T>(
+    wanted: bool,
+    answer: impl Future<Output = Result<T, Refused>>,
+) -> Option<Result<T, Refused>> {
+    if wanted { Some(answer.await) } else { None }
+}
+
+struct Others {
+    dhcp_options: Option<Result<Vec<DhcpOptions>, Refused>>,
+    prefix_lists: Option<Result<Vec<PrefixList>, Refused>>,
+    entries: Each<Vec<PrefixListEntry>>,
+    peerings: Option<Result<Vec<VpcPeeringConnection>, Refused>>,
+    vpn_gateways: Option<Result<Vec<VpnGateway>, Refused>>,
+    rules: Option<Result<Vec<SecurityGroupRule>, Refused>>,
+}
+
+impl Others {
+    async fn read(reader: &Reader, named: &Named) -> Others {
+        let Named { dhcp_options, prefix_lists, peerings, vpn_gateways, groups, .. } = named;
+        let dhcp = dhcp_options.as_deref().unwrap_or_default();
+        let (dhcp_options, prefix_lists, entries, peerings, vpn_gateways, rules) = tokio::join!(
+            when(dhcp_options.is_some(), reader.dhcp_options(dhcp)),
+            when(!prefix_lists.is_empty(), reader.managed_prefix_lists(prefix_lists)),
+            each(reader, prefix_lists, |reader, id| async move { reader.prefix_list_entries(&id).await }),
+            when(!peerings.is_empty(), reader.vpc_peering_connections(peerings)),
+            when(!vpn_gateways.is_empty(), reader.vpn_gateways(vpn_gateways)),
+            when(!groups.is_empty(), reader.security_group_rules(groups)),
+        );
+        Others { dhcp_options, prefix_lists, entries, peerings, vpn_gateways, rules }
+    }
+
+    fn put(self, part: &mut Snapshot) {
+        self.dhcp_options.into_iter().for_each(|rows| put(part, rows));
+        self.prefix_lists.into_iter().for_each(|rows| put(part, rows));
+        self.peerings.into_iter().for_each(|rows| put(part, rows));
+        self.vpn_gateways.into_iter().for_each(|rows| put(part, rows));
+        self.rules.into_iter().for_each(|rows| put(part, rows));
+        for (list, entries) in self.entries {
+            put_by_id(part, "Entries", entries, |part, entries| {
+                part.ec2.prefix_list_entries.insert(list, entries);
+            });
+        }
+    }
+}
+
+#[derive(Default)]
+struct Transit {
+    attachments: Option<Result<Vec<TransitGatewayAttachment>, Refused>>,
+    vpc_attachments: Option<Result<Vec<TransitGatewayVpcAttachment>, Refused>>,
+    tables: Option<Result<Vec<TransitGatewayRouteTable>, Refused>>,
+    routes: Each<TransitGatewayRoutes>,
+}
+
+impl Transit {
+    async fn read(reader: &Reader, gateways: &[String]) -> Transit {
+        if gateways.is_empty() {
+            return Transit::default();
+        }
+        let (attachments, vpc_attachments, (tables, routes)) = tokio::join!(
+            reader.transit_gateway_attachments(gateways),
+            reader.transit_gateway_vpc_attachments(gateways),
+            Transit::tables(reader, gateways),
+        );
+        Transit {
+            attachments: Some(attachments),
+            vpc_attachments: Some(vpc_attachments),
+            tables: Some(tables),
+            routes,
+        }
+    }
+
+    async fn tables(
+        reader: &Reader,
+        gateways: &[String],
+    ) -> (Result<Vec<TransitGatewayRouteTable>, Refused>, Each<TransitGatewayRoutes>) {
+        let tables = reader.transit_gateway_route_tables(gateways).await;
+        let ids = tables.iter().flatten().map(|table| table.transit_gateway_route_table_id.clone());
+        let ids: Vec<String> = ids.collect();
+        let routes = each(reader, &ids, |reader, id| async move { reader.transit_gateway_routes(&id).await });
+        let routes = routes.await;
+        (tables, routes)
+    }
+
+    fn put(self, part: &mut Snapshot) {
+        self.attachments.into_iter().for_each(|rows| put(part, rows));
+        self.vpc_attachments.into_iter().for_each(|rows| put(part, rows));
+        self.tables.into_iter().for_each(|rows| put(part, rows));
+        for (table, routes) in self.routes {
+            put_by_id(part, "Routes", routes, |part, routes| {
+                part.ec2.transit_gateway_routes.insert(table, routes);
+            });
+        }
+    }
+}
+
+fn put_profiles(part: &mut Snapshot, profiles: Each<InstanceProfile>) {
+    // Which profiles there are is known only where the nodes are.
+    if part.keys.contains(Instance::TABLE.key) {
+        part.keys.insert(InstanceProfile::TABLE.key.to_owned());
+    }
+    for (_, profile) in profiles {
+        match profile {
+            Ok(profile) => part.put(profile),
+            // It was deleted while a node has it: that is what the judges want to know.
+            Err(refused) if refused.reason == Reason::NotFound => {}
+            Err(refused) => part.unread.push(refused.unread(hides(refused.call))),
+        }
+    }
+}
+
+/// A list that was read, or why it was not.
+fn put<R: Record>(part: &mut Snapshot, rows: Result<Vec<R>, Refused>) {
+    put_by_id(part, R::TABLE.key, rows, |part, rows| rows.into_iter().for_each(|row| part.put(row)));
+}
+
+fn put_by_id<T>(
+    part: &mut Snapshot,
+    key: &str,
+    answer: Result<T, Refused>,
+    put: impl FnOnce(&mut Snapshot, T),
+) {
+    match answer {
+        Ok(rows) => {
+            part.keys.insert(key.to_owned());
+            put(part, rows);
+        }
+        Err(refused) => part.unread.push(refused.unread(hides(refused.call))),
+    }
+}

@@ -1,0 +1,184 @@
+//! Reads the registries that images are pulled from, each with the credentials of its account.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tokio::task::JoinSet;
+
+use super::hides::hides;
+use crate::aws::{Reader, Reason, Refused, Registry};
+use crate::model::ecr::{Repository, RepositoryName};
+use crate::model::snapshot::Record;
+use crate::model::{ImageRef, Snapshot, Unread, aws_accounts};
+
+/// A registry: account and region.
+type At = (String, String);
+
+/// What is wanted of a registry: tags and digests, by repository.
+type Wanted = BTreeMap<String, BTreeSet<String>>;
+
+/// The repositories of these images, their policies, and the images, as a part of a snapshot.
+pub(super) async fn read(reader: &Reader, images: &[String], home: &str) -> Snapshot {
+    let mut reads = JoinSet::new();
+    for ((account, region), wanted) in by_registry(images) {
+        let (reader, home) = (reader.clone(), home.to_owned());
+        reads.spawn(async move {
+            match reader.registry(&account, &region, &home).await {
+                Ok(registry) => whole(registry, wanted).await,
+                Err(refused) => nobody_looked(&refused, (&account, &region), &wanted),
+            }
+        });
+    }
+    all(reads).await
+}
+
+/// The registries of AWS itself are left out: nobody may look into them, and everybody may pull from them.
+fn by_registry(images: &[String]) -> BTreeMap<At, Wanted> {
+    let mut registries: BTreeMap<At, Wanted> = BTreeMap::new();
+    for image in images.iter().filter_map(|image| ImageRef::parse(image)) {
+        let (Some(account), Some(region), Some(repository)) = (image.account, image.region, image.repository)
+        else {
+            continue;
+        };
+        if aws_accounts::is_add_on_registry(&account) {
+            continue;
+        }
+        // The digest decides where an image has both.
+        let reference = image.digest.or(image.tag).unwrap_or_else(|| "latest".to_owned());
+        registries.entry((account, region)).or_default().entry(repository).or_default().insert(reference);
+    }
+    registries
+}
+
+/// Everything that is wanted of one registry.
+async fn whole(registry: Registry, wanted: Wanted) -> Snapshot {
+    let names: Vec<String> = wanted.keys().cloned().collect();
+    let mut reads = JoinSet::new();
+    for (name, references) in wanted {
+        for reference in references {
+            let (registry, name) = (registry.clone(), name.clone());
+            reads.spawn(async move {
+                let resource = registry.at(&name).image(&reference);
+                known("ecr:DescribeImages", resource, registry.image(&name, &reference).await)
+            });
+        }
+        let registry = registry.clone();
+        reads.spawn(async move {
+            let resource = registry.at(&name).resource();
+            let policy = registry.repository_policy(&name).await;
+            known("ecr:GetRepositoryPolicy", resource, policy.map(|policy| vec![policy]))
+        });
+    }
+    let policy_of = registry.clone();
+    reads.spawn(async move {
+        let policy = policy_of.registry_policy().await;
+        known("ecr:GetRegistryPolicy", policy_of.resource(), policy.map(|policy| vec![policy]))
+    });
+    reads.spawn(async move { repositories(&registry, names).await });
+    all(reads).await
+}
+
+/// All in one call; one by one where that fails because one of them does not exist.
+async fn repositories(registry: &Registry, names: Vec<String>) -> Snapshot {
+    const CALL: &str = "ecr:DescribeRepositories";
+    let mut part = Snapshot::default();
+    // The most names that ECR takes.
+    for names in names.chunks(100) {
+        match (registry.repositories(names).await, names) {
+            (Err(refused), [_, _, ..]) if refused.reason == Reason::NotFound => {
+                for name in names {
+                    let one = registry.repositories(std::slice::from_ref(name)).await;
+                    absorb(&mut part, known(CALL, registry.at(name).resource(), one));
+                }
+            }
+            (Ok(rows), _) => absorb(&mut part, known(CALL, String::new(), Ok(rows))),
+            (Err(refused), _) => {
+                for name in names {
+                    absorb(
+                        &mut part,
+                        known::<Repository>(CALL, registry.at(name).resource(), Err(refused.clone())),
+                    );
+                }
+            }
+        }
+    }
+    part
+}
+
+/// What an answer tells: rows, that there is no such thing, or nothing.
+fn known<R: Record>(call: &str, resource: String, answer: Result<Vec<R>, Refused>) -> Snapshot {
+    let mut part = Snapshot::default();
+    match answer {
+        Ok(rows) => {
+            part.keys.insert(R::TABLE.key.to_owned());
+            rows.into_iter().for_each(|row| part.put(row));
+        }
+        Err(refused) if refused.reason == Reason::NotFound => {
+            part.not_found.insert(format!("{call} {resource}"));
+        }
+        Err(refused) => part.unread.push(Unread { resource, ..refused.unread(hides(refused.call)) }),
+    }
+    part
+}
+
+/// The registry is in an account that we have no way into: says so of everything that was wanted there.
+fn nobody_looked(refused: &Refused, (account, region): (&str, &str), wanted: &Wanted) -> Snapshot {
+    let mut part = Snapshot::default();
+    let mut unread = |call: &'static str, resource: String| {
+        part.unread.push(Unread {
+            source: call.to_owned(),
+            resource,
+            because: format!("{}: {}", refused.call, refused.because),
+            hides: hides(call).iter().map(|cause| (*cause).to_owned()).collect(),
+            request_id: refused.request_id.clone(),
+        });
+    };
+    unread("ecr:GetRegistryPolicy", format!("{account}/{region}"));
+    for (name, references) in wanted {
+        let at = RepositoryName { account, region, name };
+        unread("ecr:DescribeRepositories", at.resource());
+        unread("ecr:GetRepositoryPolicy", at.resource());
+        references.iter().for_each(|reference| unread("ecr:DescribeImages", at.image(reference)));
+    }
+    part
+}
+
+async fn all(reads: JoinSet<Snapshot>) -> Snapshot {
+    let mut whole = Snapshot::default();
+    for part in reads.join_all().await {
+        absorb(&mut whole, part);
+    }
+    whole
+}
+
+/// Takes over what was read of registries.
+pub(super) fn absorb(whole: &mut Snapshot, part: Snapshot) {
+    whole.repositories.extend(part.repositories);
+    whole.image_details.extend(part.image_details);
+    whole.registry_documents.extend(part.registry_documents);
+    whole.not_found.extend(part.not_found);
+    whole.keys.extend(part.keys);
+    whole.unread.extend(part.unread);
+}
+
+#[test]
+fn each_registry_is_asked_once_and_those_of_aws_never() {
+    let images = [
+        "111122223333.dkr.ecr.eu-west-1.amazonaws.com/app:v1",
+        "111122223333.dkr.ecr.eu-west-1.amazonaws.com/app",
+        "111122223333.dkr.ecr.us-east-1.amazonaws.com/app:v1@sha256:0000000000000000000000000000000000000000000000000000000000000001",
+        "602401143452.dkr.ecr.eu-west-1.amazonaws.com/eks/coredns:v1",
+        "nginx",
+    ];
+    let registries = by_registry(&images.map(str::to_owned));
+    let told: Vec<String> = registries
+        .iter()
+        .map(|((account, region), wanted)| format!("{account} {region} {wanted:?}"))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            r#"111122223333 eu-west-1 {"app": {"latest", "v1"}}"#,
+            r#"111122223333 us-east-1 {"app": {"sha256:0000000000000000000000000000000000000000000000000000000000000001"}}"#,
+        ]
+    );
+}

@@ -1,0 +1,141 @@
+//! Whether nodes have credentials at all: `instance-profile-missing`, `imds-unreachable`.
+//!
+//! Pod execution roles are judged by their trust policy, in `trust`.
+
+use std::collections::BTreeSet;
+
+use super::Options;
+use crate::checks::{Leg, Severity};
+use crate::diagnosis::{Blocker, Evidence, Fix, Verdicts, pull_id};
+use crate::model::Seen;
+use crate::model::ec2::Instance;
+use crate::pulls::{Source, SourceKind, World};
+
+/// Judges `credentials` of nodes.
+pub(super) fn judge(world: &World<'_>, _options: &Options, verdicts: &mut Verdicts) {
+    for source in world.sources.iter().filter(|source| source.kind != SourceKind::FargateProfile) {
+        let pulls: Vec<String> =
+            world.pulls().iter().filter(|pull| pull.source == source).map(pull_id).collect();
+        match has_role(world, source) {
+            Seen::Known(()) => judge_nodes(world, source, &pulls, verdicts),
+            Seen::Absent => verdicts.blocked(role_is_gone(world, source, &pulls)),
+            Seen::Unread(because) => {
+                pulls.iter().for_each(|pull| verdicts.unknown(pull, Leg::Credentials, because.clone()));
+            }
+        }
+    }
+}
+
+fn has_role(world: &World<'_>, source: &Source) -> Seen<()> {
+    match &source.role {
+        Some(role) => world.snapshot.role(role).map(|_| ()),
+        None => Seen::Unread("its role was not read".to_owned()),
+    }
+}
+
+fn judge_nodes(world: &World<'_>, source: &Source, pulls: &[String], verdicts: &mut Verdicts) {
+    if !world.snapshot.keys.contains("Reservations") {
+        let because = "ec2:DescribeInstances: not read";
+        pulls.iter().for_each(|pull| verdicts.unknown(pull, Leg::Credentials, because));
+        return;
+    }
+    let nodes = nodes(world, source);
+    let mut well = true;
+    for (cause, summary, broken) in [
+        (
+            "instance-profile-missing",
+            "has no instance profile, so no role",
+            without_profile as fn(&Instance) -> bool,
+        ),
+        ("imds-unreachable", "has its metadata service switched off", without_metadata),
+    ] {
+        for node in nodes.iter().filter(|node| broken(node)) {
+            well = false;
+            verdicts.blocked(node_blocker(world, cause, node, summary, pulls));
+        }
+    }
+    if well {
+        pulls.iter().for_each(|pull| verdicts.ok(pull, Leg::Credentials));
+    }
+}
+
+fn nodes<'w>(world: &'w World<'_>, source: &Source) -> Vec<&'w Instance> {
+    let has = |instance: &Instance, key: &str, value: &str| {
+        instance.tags.iter().any(|tag| tag.key == key && tag.value == value)
+    };
+    let runs = |instance: &&Instance| {
+        !instance
+            .state
+            .as_ref()
+            .is_some_and(|state| matches!(state.name.as_str(), "terminated" | "shutting-down"))
+    };
+    let instances = world.snapshot.ec2.instances.values().filter(runs);
+    instances
+        .filter(|instance| {
+            source.kind == SourceKind::Nodegroup
+                && has(instance, "eks:nodegroup-name", &source.id)
+                && has(instance, "eks:cluster-name", &world.target.cluster)
+        })
+        .collect()
+}
+
+fn without_profile(node: &Instance) -> bool {
+    node.iam_instance_profile.is_none()
+}
+
+fn without_metadata(node: &Instance) -> bool {
+    let endpoint = node.metadata_options.as_ref().and_then(|options| options.http_endpoint.as_deref());
+    endpoint.is_some_and(|endpoint| endpoint.eq_ignore_ascii_case("disabled"))
+}
+
+fn node_blocker(
+    world: &World<'_>,
+    cause: &'static str,
+    node: &Instance,
+    what: &str,
+    pulls: &[String],
+) -> Blocker {
+    let id = &node.instance_id;
+    Blocker {
+        cause,
+        legs: vec![Leg::Credentials],
+        pulls: pulls.to_vec(),
+        severity: Severity::High,
+        resource: id.clone(),
+        account: world.target.account.clone(),
+        summary: format!("node {id} {what}"),
+        evidence: vec![Evidence { source: "ec2:DescribeInstances".to_owned(), saw: format!("{id} {what}") }],
+        fix: Fix::Manual {
+            because: "the node belongs to its node group".to_owned(),
+            steps: vec![
+                format!(
+                    "let the node group replace the node: aws ec2 terminate-instances --instance-ids {id}"
+                ),
+                format!("read more: ecr-fix explain {cause}"),
+            ],
+        },
+    }
+}
+
+/// No role, no credentials: and a role is not ours to make.
+fn role_is_gone(world: &World<'_>, source: &Source, pulls: &[String]) -> Blocker {
+    let role = source.role.clone().unwrap_or_default();
+    let name = role.rsplit('/').next().unwrap_or_default().to_owned();
+    let pulls: BTreeSet<String> = pulls.iter().cloned().collect();
+    Blocker {
+        cause: "instance-profile-missing",
+        legs: vec![Leg::Credentials],
+        pulls: pulls.into_iter().collect(),
+        severity: Severity::Critical,
+        account: world.target.account.clone(),
+        summary: format!("role {name} of {} {} does not exist", source.kind.as_str(), source.id),
+        evidence: vec![Evidence { source: "iam:GetRole".to_owned(), saw: "NoSuchEntity".to_owned() }],
+        fix: Fix::Manual {
+            because: "ecr-fix makes no roles".to_owned(),
+            steps: vec![format!(
+                "make role {name} again, as the EKS user guide shows under \"Node IAM role\""
+            )],
+        },
+        resource: role,
+    }
+}
