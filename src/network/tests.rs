@@ -315,6 +315,16 @@ fn pings_and_all_protocols() {
         line(&ask(&plain(), "i-1", "10.0.2.10", Some(Service::all()))),
         "blocked: security-group-ingress at sg-other"
     );
+    // A denial of one protocol is enough to stop some of "all", an allowance is not enough to let all pass.
+    let all = |changes: Value| {
+        let open = json!({"/SecurityGroups/1/IpPermissions": [{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]});
+        line(&ask(&changed(changed(plain(), open), changes), "i-1", "10.0.2.10", Some(Service::all())))
+    };
+    assert_eq!(all(json!({})), "reachable");
+    let deny = entry(50, true, "deny", "0.0.0.0/0", Some((22, 22)));
+    assert_eq!(all(json!({"/NetworkAcls/1/Entries/-": deny})), "blocked: network-acl-egress at acl-node");
+    let allow = json!([entry(100, true, "allow", "0.0.0.0/0", None)]);
+    assert_eq!(all(json!({"/NetworkAcls/1/Entries": allow})), "blocked: network-acl-egress at acl-node");
     // A NAT gateway carries TCP, UDP and ICMP.
     assert_eq!(line(&ask(&plain(), "i-1", "8.8.8.8", Some(Service::ping()))), "reachable");
     assert_eq!(line(&ask(&plain(), "i-1", "8.8.8.8", Some(Service::udp(53)))), "reachable");
@@ -1096,6 +1106,19 @@ fn sources() {
     assert_eq!(sources(running, "ip-10-0-1-10.eu-west-1.compute.internal"), "i-1 (eni-1)");
     // A pod of Fargate has the group of the cluster.
     assert_eq!(line(&ask(&changed(plain(), cluster), "fp", "8.8.8.8", None)), "reachable");
+    // A node in a public subnet gets a public address where the subnet gives one, a pod of Fargate never.
+    let in_public = |from: &str, on_launch: bool| {
+        let mut changes = json!({
+            "/cluster": {"name": "prod", "arn": "arn:aws:eks:eu-west-1:111122223333:cluster/prod", "resourcesVpcConfig": {"vpcId": "vpc-1", "clusterSecurityGroupId": "sg-node"}},
+            "/nodegroup": {"nodegroupName": "ng", "clusterName": "prod", "subnets": ["subnet-public"]},
+            "/fargateProfile": {"fargateProfileName": "fp", "clusterName": "prod", "subnets": ["subnet-public"]},
+        });
+        changes["/Subnets/1/MapPublicIpOnLaunch"] = json!(on_launch);
+        line(&ask(&changed(plain(), changes), from, "8.8.8.8", None))
+    };
+    assert_eq!(in_public("ng", true), "reachable");
+    assert_eq!(in_public("ng", false), "blocked: no-public-address at igw-1");
+    assert_eq!(in_public("fp", true), "blocked: no-public-address at igw-1");
     // From the internet to the public address of an instance.
     let public = json!({"/RouteTables/0/Routes/1": {"DestinationCidrBlock": "0.0.0.0/0", "GatewayId": "igw-1"}, "/NetworkInterfaces/2/Association": {"PublicIp": "52.0.0.9"}});
     assert_eq!(

@@ -249,6 +249,23 @@ pub struct Address {
     pub tags: Vec<Tag>,
 }
 
+impl NatGateway {
+    /// Whether it works. A snapshot that does not tell the state is believed.
+    pub fn is_available(&self) -> bool {
+        self.state.is_empty() || self.state.eq_ignore_ascii_case("available")
+    }
+
+    /// Whether it translates to private addresses only.
+    pub fn is_private(&self) -> bool {
+        self.connectivity_type.as_deref().is_some_and(|kind| kind.eq_ignore_ascii_case("private"))
+    }
+
+    /// Whether it stands in no subnet, but in all zones.
+    pub fn is_regional(&self) -> bool {
+        self.availability_mode.as_deref().is_some_and(|mode| mode.eq_ignore_ascii_case("regional"))
+    }
+}
+
 impl PeeringVpc {
     /// Its IPv4 blocks.
     pub fn ipv4_blocks(&self) -> impl Iterator<Item = Ipv4Net> + '_ {
