@@ -9,6 +9,7 @@ mod harness;
 mod interrupts;
 mod reading;
 mod refusals;
+mod snapshots;
 mod stories;
 mod support;
 mod trouble;
