@@ -84,21 +84,23 @@ ask() {
     fi
 }
 
-identity() {
-    aws sts get-caller-identity --query "$1" --output text
+# field FILE NAME: the values of a field of a saved answer; the AWS CLI prints one field a line.
+field() {
+    if [ -f "$out/$1.json" ]; then
+        sed -n "s/^ *\"$2\": \"\([^\"]*\)\",\{0,1\}\$/\1/p" "$out/$1.json"
+    fi
 }
 
-account=$(identity Account) && caller=$(identity Arn) || exit 1
+identity=$(aws sts get-caller-identity --query '[Account, Arn]' --output text) || exit 1
+account=$(echo "$identity" | cut -f1)
+caller=$(echo "$identity" | cut -f2)
 partition=$(echo "$caller" | cut -d: -f2)
 
 aws eks describe-cluster --name "$cluster" --output json >"$out/cluster.json" || exit 1
 echo cluster >>"$work/keys"
-words() {
-    aws eks describe-cluster --name "$cluster" --query "$1" --output text | tr '\t' '\n' | sed '/^None$/d; /^$/d'
-}
-region=$(words cluster.arn | cut -d: -f4)
-vpc=$(words cluster.resourcesVpcConfig.vpcId)
-words cluster.computeConfig.nodeRoleArn >>"$work/roles"
+region=$(field cluster arn | sed -n '/:cluster\//p' | cut -d: -f4)
+vpc=$(field cluster vpcId)
+field cluster nodeRoleArn >>"$work/roles"
 echo "reading cluster $cluster in $region ..." >&2
 
 if ask eks:ListNodegroups "$cluster" eks list-nodegroups --cluster-name "$cluster" --query 'nodegroups[]' \
@@ -108,8 +110,7 @@ fi
 while read -r group; do
     save "nodegroup-$group" nodegroup eks:DescribeNodegroup "$cluster/$group" \
         eks describe-nodegroup --cluster-name "$cluster" --nodegroup-name "$group" &&
-        aws eks describe-nodegroup --cluster-name "$cluster" --nodegroup-name "$group" \
-            --query nodegroup.nodeRole --output text >>"$work/roles"
+        field "nodegroup-$group" nodeRole >>"$work/roles"
 done <"$work/nodegroups"
 
 if ask eks:ListFargateProfiles "$cluster" eks list-fargate-profiles --cluster-name "$cluster" \
@@ -119,8 +120,7 @@ fi
 while read -r profile; do
     save "fargateProfile-$profile" fargateProfile eks:DescribeFargateProfile "$cluster/$profile" \
         eks describe-fargate-profile --cluster-name "$cluster" --fargate-profile-name "$profile" &&
-        aws eks describe-fargate-profile --cluster-name "$cluster" --fargate-profile-name "$profile" \
-            --query fargateProfile.podExecutionRoleArn --output text >>"$work/roles"
+        field "fargateProfile-$profile" podExecutionRoleArn >>"$work/roles"
 done <"$work/profiles"
 
 # network FILE KEY OPERATION FILTER ARGUMENTS...: rows of the VPC.
@@ -149,27 +149,16 @@ save EgressOnlyInternetGateways EgressOnlyInternetGateways ec2:DescribeEgressOnl
 network NetworkInterfaces NetworkInterfaces DescribeNetworkInterfaces vpc-id describe-network-interfaces
 save PrefixLists PrefixLists ec2:DescribePrefixLists '' ec2 describe-prefix-lists
 
-# nodes ARGUMENTS...: the instances that carry a mark of the cluster.
-nodes() {
-    aws ec2 describe-instances --filters "Name=vpc-id,Values=$vpc" \
-        "Name=tag-key,Values=kubernetes.io/cluster/$cluster,eks:cluster-name,aws:eks:cluster-name" \
-        Name=instance-state-name,Values=pending,running,stopping,stopped "$@"
-}
-if nodes --output json >"$work/answer" 2>"$work/error"; then
-    mv -- "$work/answer" "$out/Reservations.json"
-    printf 'Reservations\nInstanceProfiles\n' >>"$work/keys"
-    nodes --query 'Reservations[].Instances[].IamInstanceProfile.Arn' --output text | tr '\t' '\n' |
-        sed '/^None$/d; /^$/d; s,.*/,,' | sort -u >"$work/instance-profiles"
-else
-    refused ec2:DescribeInstances "$vpc"
-    : >"$work/instance-profiles"
-fi
+save Reservations Reservations ec2:DescribeInstances "$vpc" ec2 describe-instances --filters \
+    "Name=vpc-id,Values=$vpc" \
+    "Name=tag-key,Values=kubernetes.io/cluster/$cluster,eks:cluster-name,aws:eks:cluster-name" \
+    Name=instance-state-name,Values=pending,running,stopping,stopped && echo InstanceProfiles >>"$work/keys"
+field Reservations Arn | sed -n 's,.*:instance-profile/\(.*/\)\{0\,1\},,p' | sort -u >"$work/instance-profiles"
 while read -r profile; do
     save "InstanceProfiles-$profile" InstanceProfiles iam:GetInstanceProfile "$profile" \
         iam get-instance-profile --instance-profile-name "$profile" \
         --query '{InstanceProfiles: [InstanceProfile]}' &&
-        ask iam:GetInstanceProfile "$profile" iam get-instance-profile --instance-profile-name "$profile" \
-            --query 'InstanceProfile.Roles[].Arn' >>"$work/roles"
+        field "InstanceProfiles-$profile" Arn | sed -n '/:role\//p' >>"$work/roles"
 done <"$work/instance-profiles"
 
 # named FILE KEY OPERATION FILTER COMMAND IDS: rows that routes and rules name, where they name any.
@@ -177,28 +166,21 @@ named() {
     ids=$(echo "$6" | sed '/^$/d' | sort -u | paste -s -d , -)
     [ -z "$ids" ] || save "$1" "$2" "ec2:$3" "$ids" ec2 "$5" --filters "Name=$4,Values=$ids"
 }
-in_routes() {
-    aws ec2 describe-route-tables --filters "Name=vpc-id,Values=$vpc" --query "RouteTables[].Routes[].$1" \
-        --output text 2>"$work/error" | tr '\t' '\n' | sed '/^None$/d; /^$/d'
-}
-dhcp=$(aws ec2 describe-vpcs --filters "Name=vpc-id,Values=$vpc" --query 'Vpcs[].DhcpOptionsId' --output text \
-    2>"$work/error" | sed '/^default$/d; /^None$/d')
+dhcp=$(field Vpcs DhcpOptionsId | sed '/^default$/d')
 named DhcpOptions DhcpOptions DescribeDhcpOptions dhcp-options-id describe-dhcp-options "$dhcp"
 named VpcPeeringConnections VpcPeeringConnections DescribeVpcPeeringConnections vpc-peering-connection-id \
-    describe-vpc-peering-connections "$(in_routes VpcPeeringConnectionId)"
+    describe-vpc-peering-connections "$(field RouteTables VpcPeeringConnectionId)"
 named VpnGateways VpnGateways DescribeVpnGateways vpn-gateway-id describe-vpn-gateways \
-    "$(in_routes GatewayId | sed -n '/^vgw-/p')"
+    "$(field RouteTables GatewayId | sed -n '/^vgw-/p')"
 
-gateways=$(in_routes TransitGatewayId)
+gateways=$(field RouteTables TransitGatewayId)
 named TransitGatewayAttachments TransitGatewayAttachments DescribeTransitGatewayAttachments transit-gateway-id \
     describe-transit-gateway-attachments "$gateways"
 named TransitGatewayVpcAttachments TransitGatewayVpcAttachments DescribeTransitGatewayVpcAttachments \
     transit-gateway-id describe-transit-gateway-vpc-attachments "$gateways"
 if named TransitGatewayRouteTables TransitGatewayRouteTables DescribeTransitGatewayRouteTables transit-gateway-id \
     describe-transit-gateway-route-tables "$gateways" && [ -n "$gateways" ]; then
-    aws ec2 describe-transit-gateway-route-tables --filters "Name=transit-gateway-id,Values=$ids" \
-        --query 'TransitGatewayRouteTables[].TransitGatewayRouteTableId' --output text 2>"$work/error" |
-        tr '\t' '\n' >"$work/tables"
+    field TransitGatewayRouteTables TransitGatewayRouteTableId | sort -u >"$work/tables"
     while read -r table; do
         save "Routes-$table" Routes ec2:SearchTransitGatewayRoutes "$table" \
             ec2 search-transit-gateway-routes --transit-gateway-route-table-id "$table" \
@@ -208,12 +190,10 @@ fi
 
 # Prefix lists that AWS prints no blocks of.
 {
-    in_routes DestinationPrefixListId
-    aws ec2 describe-security-groups --filters "Name=vpc-id,Values=$vpc" --output text 2>"$work/error" \
-        --query 'SecurityGroups[].[IpPermissions, IpPermissionsEgress][][].PrefixListIds[].PrefixListId' | tr '\t' '\n'
-} | sed '/^None$/d; /^$/d' | sort -u >"$work/lists"
-aws ec2 describe-prefix-lists --query 'PrefixLists[].PrefixListId' --output text 2>"$work/error" |
-    tr '\t' '\n' | sort -u >"$work/lists-of-aws"
+    field RouteTables DestinationPrefixListId
+    field SecurityGroups PrefixListId
+} | sort -u >"$work/lists"
+field PrefixLists PrefixListId | sort -u >"$work/lists-of-aws"
 comm -23 "$work/lists" "$work/lists-of-aws" >"$work/managed-lists"
 named ManagedPrefixLists PrefixLists DescribeManagedPrefixLists prefix-list-id describe-managed-prefix-lists \
     "$(cat "$work/managed-lists")"
@@ -227,28 +207,25 @@ done <"$work/managed-lists"
 sort -u "$work/roles" | sed '/^None$/d; /^$/d' >"$work/all-roles"
 while read -r arn; do
     role=${arn##*/}
+    : >"$work/inline"
     save "RoleDetailList-$role" RoleDetailList iam:GetRole "$arn" iam get-role --role-name "$role" \
         --query "{RoleDetailList: [Role][?Arn=='$arn']}"
     save "RoleDetailList-$role-attached" RoleDetailList iam:ListAttachedRolePolicies "$arn" \
         iam list-attached-role-policies --role-name "$role" --query \
         "{RoleDetailList: [{RoleName: '$role', Arn: '$arn', AttachedManagedPolicies: AttachedPolicies}]}" &&
-        ask iam:ListAttachedRolePolicies "$arn" iam list-attached-role-policies --role-name "$role" \
-            --query 'AttachedPolicies[].PolicyArn' >>"$work/policies"
-    ask iam:GetRole "$arn" iam get-role --role-name "$role" \
-        --query Role.PermissionsBoundary.PermissionsBoundaryArn >>"$work/policies" 2>/dev/null
+        field "RoleDetailList-$role-attached" PolicyArn >>"$work/policies"
+    field "RoleDetailList-$role" PermissionsBoundaryArn >>"$work/policies"
     # The list of none is told apart from a list that was not read.
     save "RoleDetailList-$role-inline" RoleDetailList iam:ListRolePolicies "$arn" \
         iam list-role-policies --role-name "$role" --query \
         "{RoleDetailList: [{RoleName: '$role', Arn: '$arn', RolePolicyList: PolicyNames[].{PolicyName: @}}]}" &&
-        ask iam:ListRolePolicies "$arn" iam list-role-policies --role-name "$role" --query 'PolicyNames[]' \
-            >"$work/inline"
+        field "RoleDetailList-$role-inline" PolicyName >"$work/inline"
     while read -r policy; do
         save "RoleDetailList-$role-inline-$policy" RoleDetailList iam:GetRolePolicy "$arn" \
             iam get-role-policy --role-name "$role" --policy-name "$policy" --query \
             "{RoleDetailList: [{RoleName: '$role', Arn: '$arn',
               RolePolicyList: [{PolicyName: PolicyName, PolicyDocument: PolicyDocument}]}]}"
     done <"$work/inline"
-    : >"$work/inline"
 done <"$work/all-roles"
 echo RoleDetailList >>"$work/keys"
 
