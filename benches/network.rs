@@ -7,7 +7,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use ecr_fix::network::names::RegistryHost;
+use ecr_fix::model::EcrHost;
+use ecr_fix::network::names::PullHosts;
 use ecr_fix::network::{Network, Source, Verdict, pull};
 use ecr_fix::snapshot_dir::{self, Loaded};
 
@@ -53,11 +54,12 @@ fn measure(world: &World) {
     let mut network = None;
     let compile = timed(|| network = Some(Network::of(&loaded.snapshot)));
     let network = network.expect("compiled above");
-    let registry = RegistryHost::of("111122223333.dkr.ecr.eu-west-1.amazonaws.com/app").expect("well-formed");
+    let registry = EcrHost::parse("111122223333.dkr.ecr.eu-west-1.amazonaws.com").expect("well-formed");
+    let hosts = PullHosts::of(&registry).expect("a registry that can exist");
     let sources: Vec<Source> =
         (0..world.nodes).map(|node| Source::interface(format!("eni-{node}"))).collect();
     let mut flows = Vec::new();
-    let time = timed(|| flows = pull::flows_by_class(&network, &sources, &registry));
+    let time = timed(|| flows = pull::flows_by_class(&network, &sources, &hosts));
     let answered: usize = flows.iter().map(|(class, _)| class.len()).sum();
     assert_eq!(answered, world.nodes);
     assert!(flows.iter().all(|(_, flows)| flows.verdict() == Verdict::Reachable));

@@ -77,6 +77,23 @@ enum Command {
     Trace(commands::trace::TraceArgs),
 }
 
+/// The command reference, in Markdown: the help of every command. `docs/cli.md` is this text.
+pub fn reference() -> String {
+    use clap::CommandFactory as _;
+    let mut out = "# Commands\n\nGenerated from the program; a test compares the two.\n".to_owned();
+    let mut root = Cli::command().term_width(100);
+    root.build();
+    let mut waiting = vec![root];
+    while let Some(mut command) = waiting.pop() {
+        let help = command.render_long_help().to_string();
+        let help: String = help.lines().map(|line| format!("{}\n", line.trim_end())).collect();
+        out += &format!("\n## {}\n\n```text\n{help}```\n", command.get_bin_name().unwrap_or("ecr-fix"));
+        let children: Vec<_> = command.get_subcommands().cloned().collect();
+        waiting.extend(children.into_iter().rev().map(|child| child.term_width(100)));
+    }
+    out
+}
+
 /// Runs the program with the arguments of the process.
 pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();

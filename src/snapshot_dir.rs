@@ -77,18 +77,19 @@ pub fn read_file(loaded: &mut Loaded, file: &Path, text: &str) -> Result<(), Err
         let read = match (table(key), file_reader(key)) {
             (Some(table), _) if table.shape == Shape::WholeFile => {
                 let whole = serde_json::from_str(text).map_err(|error| not_json(file, &error))?;
-                (table.read)(snapshot, whole)
+                (table.read)(snapshot, whole).map(|()| true)
             }
             (Some(table), _) => (table.read)(snapshot, value)
+                .map(|()| true)
                 .map_err(|wrong| Misshapen { pointer: format!("/{key}{}", wrong.pointer), ..wrong }),
             (None, Some(reader)) => (reader.read)(snapshot, &top, file),
-            (None, None) => {
-                loaded.ignored.push((file.to_owned(), key.clone().into_owned()));
-                continue;
-            }
+            (None, None) => Ok(false),
         };
-        read.map_err(|wrong| misshapen(file, &wrong))?;
-        snapshot.keys.insert(key.clone().into_owned());
+        if read.map_err(|wrong| misshapen(file, &wrong))? {
+            snapshot.keys.insert(key.clone().into_owned());
+        } else {
+            loaded.ignored.push((file.to_owned(), key.clone().into_owned()));
+        }
     }
     Ok(())
 }

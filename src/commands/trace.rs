@@ -7,7 +7,8 @@ use serde::Serialize;
 use crate::cli::Format;
 use crate::error::{Code, Error};
 use crate::model::Snapshot;
-use crate::network::names::RegistryHost;
+use crate::model::image_ref::ImageRef;
+use crate::network::names::PullHosts;
 use crate::network::{Destination, Network, Service, Source, Trace, Verdict, pull};
 use crate::render;
 use crate::render::terminal::Paint;
@@ -17,7 +18,7 @@ use crate::ui::Ui;
 /// The port of HTTPS, which every flow of a pull uses.
 const DEFAULT_PORT: u16 = 443;
 
-/// Follows one network path hop by hop, both directions.
+/// Follow one network path hop by hop, both directions.
 ///
 /// Says where packets or their replies stop, and which rule, route or ACL entry decides. What the snapshot does not hold
 /// makes the answer unknown.
@@ -100,7 +101,7 @@ pub struct Question {
 
 #[derive(Debug)]
 enum Target {
-    Pull(RegistryHost),
+    Pull(PullHosts),
     Component(String),
 }
 
@@ -112,10 +113,14 @@ pub struct Answer {
     #[serde(flatten)]
     pub worst: Trace,
     /// Every flow, where there are several.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "is_told_by_the_worst")]
     pub flows: Vec<Flow>,
     #[serde(skip)]
     others: usize,
+}
+
+fn is_told_by_the_worst(flows: &Vec<Flow>) -> bool {
+    matches!(flows.as_slice(), [one] if one.sources == 1)
 }
 
 /// One flow of an answer.
@@ -161,7 +166,7 @@ impl Question {
     fn of(args: &TraceArgs) -> Result<Question, Error> {
         let to = match args.to.strip_prefix("pull:") {
             None => Target::Component(args.to.clone()),
-            Some(image) => Target::Pull(RegistryHost::of(image).ok_or_else(|| not_ecr(image))?),
+            Some(image) => Target::Pull(pull_hosts(image).ok_or_else(|| not_ecr(image))?),
         };
         Ok(Question {
             from: args.from.clone(),
@@ -195,13 +200,7 @@ impl Question {
                 "name an instance or a network interface",
             ));
         };
-        let many = self.all || matches!(self.to, Target::Pull(_));
-        Ok(Answer {
-            format_version: "1.0",
-            worst,
-            flows: if many || flows.len() > 1 { flows } else { flows.into_iter().take(1).collect() },
-            others,
-        })
+        Ok(Answer { format_version: "1.0", worst, flows, others })
     }
 
     fn flows(&self, network: &Network<'_>, source: &Source, sources: usize) -> Result<Vec<Flow>, Error> {
@@ -213,8 +212,8 @@ impl Question {
             trace,
         };
         match &self.to {
-            Target::Pull(registry) => {
-                let flows = pull::flows(network, source, registry);
+            Target::Pull(hosts) => {
+                let flows = pull::flows(network, source, hosts);
                 Ok(flows.in_order().map(|one| flow(&one.host, one.service, one.trace.clone())).to_vec())
             }
             Target::Component(text) => {
@@ -294,10 +293,177 @@ fn service(protocol: &str, port: Option<u16>) -> Result<Service, Error> {
     }
 }
 
+fn pull_hosts(image: &str) -> Option<PullHosts> {
+    PullHosts::of(&ImageRef::parse(image)?.host()?)
+}
+
 fn not_ecr(image: &str) -> Error {
     Error::new(
         Code::BadInput,
         format!("{image} is not an image of an ECR registry"),
         "name it in full: pull:ACCOUNT.dkr.ecr.REGION.amazonaws.com/REPOSITORY:TAG",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+    use serde_json::json;
+
+    use super::*;
+    use crate::snapshot_dir::Loaded;
+
+    /// Two nodes in a subnet that leads nowhere.
+    fn world(route: Option<&str>) -> Snapshot {
+        let node = |number: u8| json!({"NetworkInterfaceId": format!("eni-{number}"), "SubnetId": "subnet-1", "VpcId": "vpc-1", "PrivateIpAddress": format!("10.0.0.{number}"), "Groups": [{"GroupId": "sg-1"}], "Association": {"PublicIp": format!("52.0.0.{number}")}, "Attachment": {"InstanceId": format!("i-{number}")}});
+        let open = |egress: bool| json!({"RuleNumber": 100, "Egress": egress, "Protocol": "-1", "RuleAction": "allow", "CidrBlock": "0.0.0.0/0"});
+        let routes: Vec<_> = route
+            .map(|target| json!({"DestinationCidrBlock": "0.0.0.0/0", "GatewayId": target}))
+            .into_iter()
+            .collect();
+        let text = json!({
+            "Vpcs": [{"VpcId": "vpc-1", "CidrBlock": "10.0.0.0/16"}],
+            "Subnets": [{"SubnetId": "subnet-1", "VpcId": "vpc-1", "CidrBlock": "10.0.0.0/24"}],
+            "RouteTables": [{"RouteTableId": "rtb-1", "VpcId": "vpc-1", "Associations": [{"Main": true}], "Routes": routes}],
+            "NetworkAcls": [{"NetworkAclId": "acl-1", "VpcId": "vpc-1", "IsDefault": true, "Entries": [open(true), open(false)]}],
+            "SecurityGroups": [{"GroupId": "sg-1", "VpcId": "vpc-1", "IpPermissionsEgress": [{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]}],
+            "NetworkInterfaces": [node(10), node(11)],
+        });
+        let mut loaded = Loaded::default();
+        snapshot_dir::read_file(&mut loaded, Path::new("world.json"), &text.to_string()).unwrap();
+        loaded.snapshot
+    }
+
+    fn question(from: &str, to: &str, all: bool) -> Question {
+        let args = TraceArgs {
+            from: from.into(),
+            to: to.into(),
+            protocol: "tcp".into(),
+            all,
+            snapshot: PathBuf::new(),
+            diff: None,
+        };
+        Question::of(&args).unwrap()
+    }
+
+    fn ask(from: &str, to: &str, all: bool) -> Answer {
+        question(from, to, all).ask(&world(None)).unwrap()
+    }
+
+    #[test]
+    fn the_document_has_the_shape_of_the_contract() {
+        let document = serde_json::to_value(ask("i-10", "8.8.8.8:443", false)).unwrap();
+        assert_eq!(document["format_version"], "1.0");
+        assert_eq!(document["verdict"], "blocked");
+        assert_eq!(document["blocked_at"], "rtb-1");
+        assert_eq!(document["reason"], "no-route");
+        assert_eq!(document["return"], json!([]));
+        assert_eq!(document["unknown"], json!([]));
+        assert_eq!(document["forward"][0], json!({"kind": "instance", "id": "i-10"}));
+        assert_eq!(
+            document["forward"][2],
+            json!({"kind": "security-group", "id": "sg-1", "direction": "egress", "rule": "all 0.0.0.0/0", "decision": "allow"})
+        );
+        let open = question("i-10", "8.8.8.8", false).ask(&world(Some("igw-1"))).unwrap();
+        let open = serde_json::to_value(open).unwrap();
+        assert_eq!(
+            (&open["verdict"], &open["blocked_at"], &open["reason"]),
+            (&json!("reachable"), &json!(null), &json!(null))
+        );
+        assert_eq!(
+            open["forward"][5],
+            json!({"kind": "route", "id": "rtb-1", "destination": "0.0.0.0/0", "target": "igw-1"}).clone()
+        );
+    }
+
+    fn drawn(text: &str, expected: Expect) {
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        expected.assert_eq(text);
+    }
+
+    #[test]
+    fn the_path_is_drawn_with_the_hop_that_stops_it() {
+        let answer = ask("i-10", "8.8.8.8", false);
+        drawn(
+            &render::trace::answer(&answer, Paint { on: false }),
+            expect![[r#"
+            i-10 (eni-10) -> 8.8.8.8 tcp/443: blocked
+              forward
+              | instance           i-10
+              | network-interface  eni-10
+              + security-group     sg-1
+                  egress allow by all 0.0.0.0/0
+              | subnet             subnet-1
+              + network-acl        acl-1
+                  egress allow by 100
+              X route              rtb-1
+                  DENY
+                  rtb-1 has no route to 8.8.8.8
+              blocked at rtb-1 (no-route)
+        "#]],
+        );
+        assert!(render::trace::answer(&answer, Paint { on: true }).contains("\u{1b}[31mX\u{1b}[0m"));
+    }
+
+    #[test]
+    fn alike_interfaces_are_traced_once() {
+        let answer = ask("subnet-1", "8.8.8.8", true);
+        let counts: Vec<_> = answer.flows.iter().map(|flow| (flow.from.as_str(), flow.sources)).collect();
+        assert_eq!(counts, [("i-10 (eni-10)", 2)]);
+        assert_eq!(ask("subnet-1", "8.8.8.8", false).others, 1);
+    }
+
+    #[test]
+    fn changes_between_snapshots_are_told_flow_by_flow() {
+        let question = question("subnet-1", "8.8.8.8", true);
+        let answer = |route| question.ask(&world(route)).unwrap();
+        let changes = Changes::between(answer(None), answer(Some("igw-1")));
+        drawn(
+            &render::trace::changes(&changes, Paint { on: false }),
+            expect![[r#"
+            i-10 (eni-10) -> 8.8.8.8
+              before blocked
+                     blocked at rtb-1 (no-route)
+              after  reachable
+
+            1 flows changed, 0 are the same
+        "#]],
+        );
+        let same = Changes::between(answer(None), answer(None));
+        assert_eq!((same.changes.len(), same.unchanged), (0, 1));
+    }
+
+    #[test]
+    fn a_pull_has_four_flows() {
+        let answer = ask("i-10", "pull:111122223333.dkr.ecr.eu-west-1.amazonaws.com/team/app:v1", false);
+        let flows: Vec<_> = answer.flows.iter().map(|flow| flow.to.as_str()).collect();
+        assert_eq!(
+            flows,
+            [
+                "dns",
+                "api.ecr.eu-west-1.amazonaws.com",
+                "111122223333.dkr.ecr.eu-west-1.amazonaws.com",
+                "prod-eu-west-1-starport-layer-bucket.s3.eu-west-1.amazonaws.com"
+            ]
+        );
+        let args = TraceArgs {
+            from: "i-10".into(),
+            to: "pull:nginx".into(),
+            protocol: "tcp".into(),
+            all: false,
+            snapshot: PathBuf::new(),
+            diff: None,
+        };
+        assert!(Question::of(&args).unwrap_err().hint().contains("pull:ACCOUNT.dkr.ecr"));
+    }
+
+    #[test]
+    fn protocols_are_named_or_numbered() {
+        assert_eq!(service("TCP", Some(22)).unwrap(), Service::tcp(22));
+        assert_eq!(service("udp", None).unwrap(), Service::udp(443));
+        assert_eq!(service("icmp", None).unwrap(), Service::ping());
+        assert_eq!(service("-1", None).unwrap(), Service::all());
+        assert_eq!(service("50", None).unwrap(), Service::of_protocol(50));
+        assert_eq!(service("gre", None).unwrap_err().code, Code::Usage);
+    }
 }

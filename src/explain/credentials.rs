@@ -59,10 +59,10 @@ pub fn missing(message: &Message) -> Option<(Whose, &str)> {
         Whose::Throttled
     } else if message.is_fragment() && message.lower.contains("pulling from host") {
         Whose::Mirror
-    } else if message.shows_eks() || wrapping.runtime == Runtime::Docker || wrapping.puller == Puller::Builder
+    } else if message.shows_eks()
+        || wrapping.runtime == Runtime::Docker
+        || matches!(wrapping.puller, Puller::Builder | Puller::Ecs)
     {
-        Whose::Node
-    } else if wrapping.puller == Puller::Ecs {
         Whose::Node
     } else {
         Whose::PullSecret

@@ -381,8 +381,7 @@ fn lower(c: char) -> char {
 
 /// An integer or a decimal.
 fn number(text: &str) -> Option<f64> {
-    let plain = text.chars().all(|c| c.is_ascii_digit() || matches!(c, '+' | '-' | '.' | 'e' | 'E'));
-    text.parse().ok().filter(|number: &f64| plain && number.is_finite())
+    text.parse().ok().filter(|number: &f64| number.is_finite())
 }
 
 /// One of the ISO 8601 forms of the W3C note "Date and Time Formats", or seconds since 1970.

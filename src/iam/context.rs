@@ -171,9 +171,10 @@ mod tests {
     use super::*;
 
     fn derived_of(principal: &str, resource: &str) -> String {
+        let service = resource.split(':').nth(2).unwrap_or("ecr");
         let request = Request {
             principal: principal.to_owned(),
-            action: "ecr:BatchGetImage".to_owned(),
+            action: format!("{service}:Call"),
             resource: resource.to_owned(),
             resource_account: None,
             context: BTreeMap::new(),
@@ -206,6 +207,19 @@ mod tests {
             aws:principaltype=AssumedRole
         "#]]
         .assert_eq(&derived_of("arn:aws:iam::111122223333:role/team/node", "*"));
+        expect![[r#"
+            aws:principalaccount=111122223333
+            aws:principalisawsservice=false
+            aws:principalarn=arn:aws:iam::111122223333:role/team/node
+            kms:calleraccount=111122223333
+            aws:principaltype=AssumedRole
+            aws:resourceaccount=111122223333
+            aws:requestedregion=eu-west-1
+        "#]]
+        .assert_eq(&derived_of(
+            "arn:aws:iam::111122223333:role/team/node",
+            "arn:aws:kms:eu-west-1:111122223333:key/a",
+        ));
         expect![[r#"
             aws:principalaccount=111122223333
             aws:principalisawsservice=false

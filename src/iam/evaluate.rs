@@ -806,6 +806,8 @@ mod tests {
             ),
             ("sts:AssumeRole", NODE, role, policy(r#"{"AWS": "AROAEXAMPLEID"}"#), "implicit_deny resource"),
             ("sts:GetSessionToken", USER, "*", all.clone(), "allowed"),
+            ("sts:GetFederationToken", USER, "arn:aws:iam::111122223333:user/x", all.clone(), "allowed"),
+            ("sts:Other", USER, "arn:aws:sts::111122223333:role/x", all.clone(), "allowed"),
             ("sts:GetCallerIdentity", NODE, "*", identity("DENY") + &scps(&["OTHER"]), "allowed"),
             ("sts:GetCallerIdentity", "*", "*", String::new(), "implicit_deny resource"),
             ("kms:Decrypt", NODE, key, all.clone(), "implicit_deny resource"),
@@ -1131,5 +1133,68 @@ mod tests {
                 "{fields} {unread:?}"
             );
         }
+    }
+
+    /// A role that an `Allow` merely does not exclude is limited as one that it names.
+    #[test]
+    fn not_principal_with_allow_and_a_boundary() {
+        let all_but = resource(&format!(
+            r#"{{"Effect": "Allow", "Action": "*", "NotPrincipal": {{"AWS": "{FEDERATED}"}}}}"#
+        ));
+        check(&[
+            (NODE, HERE, all_but.clone() + &boundary("OTHER"), "implicit_deny boundary"),
+            (NODE, HERE, all_but.clone() + &boundary("PULL"), "allowed"),
+            (SESSION, HERE, all_but + &boundary("OTHER"), "allowed"),
+        ]);
+    }
+
+    /// Only what is certain is said to have decided what is certain.
+    #[test]
+    fn what_decides_a_certainty() {
+        let doubtful = r#"{"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {"Null": {"aws:SourceVpc": "true"}}}"#;
+        let file = RequestFile::parse(&json(NODE, HERE, &identity(&format!("{doubtful}, PULL")))).unwrap();
+        let question = &file.questions()[0];
+        let knowledge = Knowledge { unknown: BTreeSet::from(["*".to_owned()]), ..Knowledge::default() };
+        let Weighed::Allowed(decision) = weigh(&question.request, &question.policies, &knowledge) else {
+            panic!("not certain");
+        };
+        assert_eq!(decision.deciding.iter().map(|deciding| deciding.statement).collect::<Vec<_>>(), [1]);
+    }
+
+    /// A layer that allows has no near misses: another statement of it would change nothing.
+    #[test]
+    fn near_misses_are_of_layers_that_do_not_allow() {
+        let nearly = r#"{"Effect": "Allow", "Action": "*", "Resource": "arn:aws:ecr:*:*:repository/other"}"#;
+        let denied = format!(
+            r#"{{"Effect": "Deny", "Action": "*", "Resource": "arn:aws:ecr:*:*:repository/other"}}, {nearly}"#
+        );
+        let near = |fields: String| {
+            let misses = decided(&json(NODE, HERE, &fields)).near_misses;
+            misses
+                .iter()
+                .map(|near| format!("{} {}", near.policy_type.as_str(), near.statement))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(near(identity(&format!("PULL, {nearly}")) + &scps(&["ALL", nearly])), ["scp 0"]);
+        assert_eq!(near(identity(&denied)), ["identity 1"]);
+        assert_eq!(near(identity(&format!("PULL, {denied}"))), ["identity 1", "identity 2"]);
+        assert_eq!(near(identity("PULL, DENY") + &rcps(nearly)), Vec::<String>::new());
+    }
+
+    #[test]
+    fn principals_that_nearly_match_are_explained() {
+        let because = |principals: &str| {
+            let statement =
+                format!(r#"{{"Effect": "Allow", "Action": "*", "Principal": {{"AWS": [{principals}]}}}}"#);
+            decided(&json(NODE, HERE, &resource(&statement))).near_misses[0].because.clone()
+        };
+        let wildcard = because(&format!(r#""{USER}", "arn:aws:iam::111122223333:role/*""#));
+        assert!(
+            wildcard.ends_with(
+                "a wildcard has no meaning within a principal, use aws:PrincipalArn in a condition"
+            )
+        );
+        assert!(!because(&format!("\"{USER}\"")).contains(';'));
+        assert!(because(&format!(r#""{USER}", "AROAEXAMPLEID""#)).contains("a principal that was deleted"));
     }
 }

@@ -272,6 +272,15 @@ mod tests {
     }
 
     #[test]
+    fn an_account_has_twelve_digits() {
+        let account = |text: &str| matches!(Entry::aws(text), Entry::Account { .. });
+        assert_eq!(
+            ["111122223333", "11112222333", "11112222333x", "1111222233334"].map(account),
+            [true, false, false, false]
+        );
+    }
+
+    #[test]
     fn a_unique_id_means_whoever_still_has_it() {
         let stale = Entry::aws("AROAEXAMPLEID");
         assert_eq!(stale, Entry::UniqueId("AROAEXAMPLEID".to_owned()));

@@ -243,6 +243,13 @@ mod tests {
             ("arn:aws:logs:eu-west-1:111122223333:log-group:*:x", LOG_STREAM, true),
             ("arn:aws:logs:eu-west-1:*:log-stream:x", LOG_STREAM, true),
             ("arn:aws:logs:eu-west-1:*:log-stream:y", LOG_STREAM, false),
+            ("arn:aws:logs:eu-west-1*:log-group:app:log-stream:x", LOG_STREAM, true),
+            ("arn:aws:logs:eu-west-1*:log-group:app:log-stream:?", LOG_STREAM, true),
+            ("arn:aws:logs:eu-west-1*:log-group:app:log?stream", LOG_STREAM, false),
+            ("arn:aws:logs:eu-west-2*:log-group:app:log-stream:x", LOG_STREAM, false),
+            ("arn:aws:logs:eu*t-1*:log-group:app:log-stream:x", LOG_STREAM, true),
+            ("arn:aws:logs:eu*:log-g*p:app:log-stream:x", LOG_STREAM, true),
+            ("arn:aws:logs:*:*:*:*:*:*:*", LOG_STREAM, false),
         ] {
             assert_eq!(fits(pattern, target, Layer::Identity), expected, "{pattern} {target}");
         }

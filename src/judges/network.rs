@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Options;
 use crate::checks::{Leg, Severity};
 use crate::diagnosis::{Blocker, Evidence, Fix, Verdicts, pull_id};
+use crate::model::EcrHost;
 use crate::model::ec2::VpcEndpoint;
-use crate::network::names::{self, RegistryHost};
+use crate::network::names::{self, PullHosts};
 use crate::network::{self, HopKind, Network, Reason, Side, Source, Trace, Verdict, pull};
 use crate::pulls::{Pull, SourceKind, World};
 
@@ -63,7 +64,8 @@ fn flows_of(
     registry: &str,
 ) -> Vec<(Leg, Trace, Source)> {
     let name = format!("{}/{}", world.target.cluster, pull.source.id);
-    let (Some(registry), Ok(sources)) = (RegistryHost::of(registry), network.resolve_source(&name)) else {
+    let hosts = EcrHost::parse(registry).and_then(|host| PullHosts::of(&host));
+    let (Some(hosts), Ok(sources)) = (hosts, network.resolve_source(&name)) else {
         return Vec::new();
     };
     let wanted = match pull.source.kind {
@@ -75,7 +77,7 @@ fn flows_of(
     let of_kind = |source: &Source| source.kind == wanted || wanted == network::SourceKind::Nodegroup;
     let sources: Vec<Source> = sources.into_iter().filter(of_kind).collect();
     let mut flows = Vec::new();
-    for (class, found) in pull::flows_by_class(network, &sources, &registry) {
+    for (class, found) in pull::flows_by_class(network, &sources, &hosts) {
         let Some(source) = class.first() else { continue };
         let legs = [
             (Leg::Dns, found.dns),

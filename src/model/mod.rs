@@ -10,6 +10,7 @@ pub mod iam;
 pub mod image_ref;
 pub mod partition;
 pub mod policy_text;
+pub mod route53;
 pub mod seen;
 pub mod snapshot;
 

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Seen, ec2, ecr, eks, iam};
+use super::{Seen, ec2, ecr, eks, iam, route53};
 use crate::json_text::Fields;
 
 /// Everything that a diagnosis may look at.
@@ -30,6 +30,8 @@ pub struct Snapshot {
     pub instance_profiles: BTreeMap<String, iam::InstanceProfile>,
     /// The network.
     pub ec2: ec2::Ec2,
+    /// Private zones and resolver rules.
+    pub route53: route53::Route53,
     /// By ARN.
     pub repositories: BTreeMap<String, ecr::Repository>,
     /// By `ACCOUNT/REGION/REPOSITORY@DIGEST`.
@@ -183,12 +185,13 @@ impl Table {
 pub struct FileReader {
     /// The key, as the AWS CLI prints it.
     pub key: &'static str,
-    /// Reads the file into the snapshot. Pointers of errors start at the top level.
-    pub read: fn(&mut Snapshot, &Fields<'_>, &Path) -> Result<(), Misshapen>,
+    /// Reads the file into the snapshot, and says whether it did: a file that does not say whose rows it holds is
+    /// ignored. Pointers of errors start at the top level.
+    pub read: fn(&mut Snapshot, &Fields<'_>, &Path) -> Result<bool, Misshapen>,
 }
 
 /// Every key that is read together with its surroundings.
-pub const FILE_READERS: &[&[FileReader]] = &[ec2::FILE_READERS];
+pub const FILE_READERS: &[&[FileReader]] = &[ec2::FILE_READERS, route53::FILE_READERS];
 
 /// The value of a key, or the default where it is missing or `null`.
 ///
@@ -200,32 +203,25 @@ pub fn read_key<T: DeserializeOwned + Default>(top: &Fields<'_>, key: &str) -> R
     Ok(value.unwrap_or_default())
 }
 
-/// The id that the rows under `key` belong to: the value of `beside`, or the part of the path that starts so.
+/// The id that rows of a file belong to: the value of the key `beside` them, or the part of the path that starts so.
 ///
 /// # Errors
-/// Neither the file nor its path names it.
+/// The value beside is no text.
 pub fn id_in_file(
     top: &Fields<'_>,
     beside: &str,
     file: &Path,
     prefix: &str,
-    key: &str,
-) -> Result<String, Misshapen> {
+) -> Result<Option<String>, Misshapen> {
     if let Some(id) = read_key::<Option<String>>(top, beside)? {
-        return Ok(id);
+        return Ok(Some(id));
     }
-    let in_path = file.iter().rev().find_map(|part| {
+    Ok(file.iter().rev().find_map(|part| {
         let part = part.to_string_lossy();
         let rest = part.get(part.find(prefix)?..)?;
         let id = rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').next()?;
-        Some(id.to_owned())
-    });
-    in_path.ok_or_else(|| Misshapen {
-        pointer: format!("/{key}"),
-        expected: format!(
-            "expected to be told whose rows these are: by a key {beside:?} beside it, or by a file name such as {prefix}0123.json"
-        ),
-    })
+        (id.len() > prefix.len()).then(|| id.to_owned())
+    }))
 }
 
 impl Misshapen {
@@ -236,7 +232,7 @@ impl Misshapen {
 }
 
 /// Every key that is understood. A file may hold any of them.
-pub const TABLES: &[&[Table]] = &[eks::TABLES, iam::TABLES, ec2::TABLES, ecr::TABLES];
+pub const TABLES: &[&[Table]] = &[eks::TABLES, iam::TABLES, ec2::TABLES, ecr::TABLES, route53::TABLES];
 
 /// The table of a key.
 pub fn table(key: &str) -> Option<&'static Table> {

@@ -7,6 +7,7 @@ use super::Network;
 use super::addresses::{AddressSet, Family};
 use super::filter::{Ports, Service};
 use super::names::{self, Resolution};
+use super::routes::prefix_list_of_service;
 use super::source::{Source, unknown_id};
 use super::trace::{Blocker, Decision, Hop, HopKind, Reason, Side, Trace};
 use super::walk::{End, PublicAddress};
@@ -356,22 +357,19 @@ impl Network<'_> {
         row.or_else(|| end.subnet.and_then(|subnet| self.subnets.get(subnet)).map(|subnet| subnet.vpc))
     }
 
-    /// The id of a prefix list of AWS: by its name, or by the route that its gateway endpoint made.
+    /// The id of a prefix list of AWS: by its name, or by the route that its gateway endpoint made. Where neither was
+    /// read, but an endpoint was, the name itself stands for the list.
     pub fn list_named(&self, name: &str) -> Option<String> {
         let ec2 = self.ec2();
-        let listed = ec2.prefix_lists.values().find(|list| list.prefix_list_name == name);
-        if let Some(list) = listed {
-            return Some(list.prefix_list_id.clone());
+        let list = prefix_list_of_service(ec2, name);
+        if list != name {
+            return Some(list);
         }
-        let endpoints: Vec<&str> = ec2
-            .vpc_endpoints
-            .values()
-            .filter(|endpoint| endpoint.service_name == name)
-            .map(|endpoint| endpoint.vpc_endpoint_id.as_str())
-            .collect();
+        let endpoints = ec2.vpc_endpoints.values().filter(|endpoint| endpoint.service_name == name);
+        let endpoints: Vec<&str> = endpoints.map(|endpoint| endpoint.vpc_endpoint_id.as_str()).collect();
         let mut routes = ec2.route_tables.values().flat_map(|table| &table.routes);
-        routes
-            .find(|route| route.gateway_id.as_deref().is_some_and(|id| endpoints.contains(&id)))
-            .and_then(|route| route.destination_prefix_list_id.clone())
+        let made = routes.find(|route| route.gateway_id.as_deref().is_some_and(|id| endpoints.contains(&id)));
+        made.and_then(|route| route.destination_prefix_list_id.clone())
+            .or((!endpoints.is_empty()).then_some(list))
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::tests::{changed, lawful, plain, snapshot};
+use super::tests::{changed, lawful, plain, registry, snapshot};
 use super::*;
 use crate::snapshot_dir::{self, Loaded};
 
@@ -162,7 +162,7 @@ proptest! {
                 if let (Ok(sources), Ok((to, _))) = (network.resolve_source(from), network.resolve_destination(to)) {
                     for source in sources {
                         lawful(&network.trace(&source, &to, Service::tcp(443)));
-                        pull::flows(&network, &source, &names::RegistryHost::of("111122223333.dkr.ecr.eu-west-1.amazonaws.com/a").unwrap());
+                        pull::flows(&network, &source, &registry());
                     }
                 }
             }

@@ -9,6 +9,9 @@ use serde::Serialize;
 
 use super::Network;
 use crate::model::ec2::VpcEndpoint;
+use crate::model::ecr_host::{EcrHost, HostKind, is_region_like};
+use crate::model::route53::HostedZone;
+use crate::model::snapshot::Record as _;
 use crate::model::{Partition, Seen};
 
 /// The answer to a name.
@@ -57,69 +60,28 @@ pub struct PullHosts {
     pub layers: String,
 }
 
-/// The parts of a registry host that decide where a pull goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RegistryHost {
-    /// Twelve digits.
-    pub account: String,
-    /// `eu-west-1`.
-    pub region: String,
-    /// `dkr.ecr-fips`.
-    pub fips: bool,
-    /// `dkr-ecr…on.aws`.
-    pub dual_stack: bool,
-}
-
-impl RegistryHost {
-    /// Takes `ACCOUNT.dkr.ecr.REGION.SUFFIX` and its variants apart, or the host of an image reference.
-    pub fn of(image: &str) -> Option<RegistryHost> {
-        let host = image.split('/').next()?.split(':').next()?.to_ascii_lowercase();
-        let (account, rest) = host.split_once('.')?;
-        if account.len() != 12 || !account.chars().all(|c| c.is_ascii_digit()) {
+impl PullHosts {
+    /// What a pull from a registry looks up, one after the other; `None` where the host is not a registry that can exist.
+    pub fn of(registry: &EcrHost) -> Option<PullHosts> {
+        if registry.kind != HostKind::Registry || registry.defect.is_some() {
             return None;
         }
-        let forms = [
-            ("dkr.ecr.", false, false),
-            ("dkr.ecr-fips.", true, false),
-            ("dkr-ecr.", false, true),
-            ("dkr-ecr-fips.", true, true),
-        ];
-        let (rest, fips, dual_stack) =
-            forms.iter().find_map(|(form, fips, dual)| Some((rest.strip_prefix(form)?, *fips, *dual)))?;
-        let (region, suffix) = rest.split_once('.')?;
-        let partition = Partition::of_region(region);
-        let fits =
-            if dual_stack { suffix == registry_suffix(partition) } else { suffix == partition.dns_suffix };
-        fits.then(|| RegistryHost {
-            account: account.to_owned(),
-            region: region.to_owned(),
-            fips,
-            dual_stack,
-        })
-    }
-
-    /// The names that a pull looks up, one after the other.
-    pub fn hosts(&self) -> PullHosts {
-        let RegistryHost { account, region, fips, dual_stack } = self;
+        let (account, region) = (registry.account.as_deref()?, registry.region.as_deref()?);
         let partition = Partition::of_region(region);
         let suffix = partition.dns_suffix;
-        let ecr = if *fips { "ecr-fips" } else { "ecr" };
-        let (api, registry) = if *dual_stack {
-            let registry_suffix = registry_suffix(partition);
-            (
-                format!("{ecr}.{region}.{}", partition.dual_stack_dns_suffix),
-                format!("{account}.dkr-{ecr}.{region}.{registry_suffix}"),
-            )
-        } else if *fips {
-            (format!("ecr-fips.{region}.{suffix}"), format!("{account}.dkr.ecr-fips.{region}.{suffix}"))
+        let ecr = if registry.fips { "ecr-fips" } else { "ecr" };
+        let (api, registry) = if registry.dual_stack {
+            let api = format!("{ecr}.{region}.{}", partition.dual_stack_dns_suffix);
+            (api, format!("{account}.dkr-{ecr}.{region}.{}", registry_suffix(partition)))
         } else {
-            (format!("api.ecr.{region}.{suffix}"), format!("{account}.dkr.ecr.{region}.{suffix}"))
+            let api = if registry.fips { "ecr-fips" } else { "api.ecr" };
+            (format!("{api}.{region}.{suffix}"), format!("{account}.dkr.{ecr}.{region}.{suffix}"))
         };
-        PullHosts {
+        Some(PullHosts {
             api,
             registry,
             layers: format!("prod-{region}-starport-layer-bucket.s3.{region}.{suffix}"),
-        }
+        })
     }
 }
 
@@ -191,6 +153,9 @@ pub fn resolve(network: &Network<'_>, vpc: usize, host: &str) -> Resolution {
     if let Some(answer) = by_endpoint(network, vpc, id, &host) {
         return answer;
     }
+    if let Some(answer) = by_route53(network, id, &host) {
+        return answer;
+    }
     if let Some(address) = internal_name(&host) {
         return Resolution::Address(address);
     }
@@ -236,6 +201,76 @@ fn by_endpoint(network: &Network<'_>, vpc: usize, vpc_id: &str, host: &str) -> O
             Some(Resolution::Unknown(format!("enableDnsHostnames of {vpc_id} was not read")))
         }
     }
+}
+
+/// The private zone or the resolver rule that takes a name from the public ones: the longest domain wins, and of equal
+/// ones the rule (Route 53 guide, "How VPC Resolver evaluates rules").
+fn by_route53(network: &Network<'_>, vpc: &str, host: &str) -> Option<Resolution> {
+    let known = &network.snapshot.route53;
+    let here = known.resolver_rule_associations.values().filter(|association| association.vpc_id == vpc);
+    let rules = here.filter_map(|association| known.resolver_rules.get(&association.resolver_rule_id));
+    let rule = rules
+        .filter(|rule| holds(&rule.domain_name, host))
+        .max_by_key(|rule| domain(&rule.domain_name).len());
+    let zones = known.zones.values().filter(|zone| zone.vpcs.iter().any(|seen| seen.vpc_id == vpc));
+    let zone = zones
+        .filter(|zone| holds(&zone.hosted_zone.name, host))
+        .max_by_key(|zone| domain(&zone.hosted_zone.name).len());
+    match (rule, zone) {
+        (Some(rule), zone)
+            if zone.is_none_or(|zone| {
+                domain(&zone.hosted_zone.name).len() <= domain(&rule.domain_name).len()
+            }) =>
+        {
+            let forwarded = rule.rule_type.eq_ignore_ascii_case("forward");
+            let why = format!("resolver rule {} sends {host} to another DNS server", rule.id);
+            forwarded.then_some(Resolution::Unknown(why))
+        }
+        (_, Some(zone)) => Some(by_zone(network, zone, host)),
+        (_, None) => None,
+    }
+}
+
+/// A private zone answers for every name below it, also where it has no record.
+fn by_zone(network: &Network<'_>, zone: &HostedZone, host: &str) -> Resolution {
+    let (id, name) = (zone.id(), domain(&zone.hosted_zone.name));
+    let Some(records) = network.snapshot.route53.records.get(&id) else {
+        return Resolution::Unknown(format!(
+            "private zone {name} ({id}) answers for {host}, and its records were not read"
+        ));
+    };
+    let addresses = records.iter().filter(|record| record.r#type == "A");
+    let named = addresses.filter(|record| matches(&domain(&record.name), host));
+    // A record of the very name comes before a wildcard.
+    let Some(record) = named.min_by_key(|record| domain(&record.name).starts_with("*.")) else {
+        return Resolution::NoAnswer(format!(
+            "private zone {name} ({id}) shadows {host} and has no record for it"
+        ));
+    };
+    let address = record.resource_records.iter().find_map(|record| record.value.parse().ok());
+    let endpoints = &mut network.ec2().vpc_endpoints.values();
+    let alias = record.alias_target.as_ref().map(|alias| domain(&alias.dns_name));
+    let endpoint =
+        alias.and_then(|alias| endpoints.find(|endpoint| own_names(endpoint).any(|name| name == alias)));
+    match (address, endpoint) {
+        (Some(address), _) => Resolution::Address(address),
+        (None, Some(endpoint)) => Resolution::Private { endpoint: endpoint.vpc_endpoint_id.clone() },
+        (None, None) => Resolution::Unknown(format!(
+            "where the record {} of private zone {name} leads was not read",
+            record.name
+        )),
+    }
+}
+
+/// A domain in the form in which hosts are compared: no dot at the end, `*` for `\052`.
+fn domain(name: &str) -> String {
+    name.trim_end_matches('.').to_ascii_lowercase().replace("\\052", "*")
+}
+
+/// Whether a host is a domain or below it; the root holds all.
+fn holds(name: &str, host: &str) -> bool {
+    let name = domain(name);
+    name.is_empty() || host == name || host.strip_suffix(&name).is_some_and(|rest| rest.ends_with('.'))
 }
 
 fn own_names(endpoint: &VpcEndpoint) -> impl Iterator<Item = String> + '_ {
@@ -305,7 +340,7 @@ fn internal_name(host: &str) -> Option<IpAddr> {
 /// The public names of the services that a pull needs.
 fn by_service(network: &Network<'_>, vpc: usize, host: &str) -> Resolution {
     let labels: Vec<&str> = host.split('.').collect();
-    let region = labels.iter().copied().find(|label| is_region(label)).or_else(|| network.region(vpc));
+    let region = labels.iter().copied().find(|label| is_region_like(label)).or_else(|| network.region(vpc));
     let Some(region) = region else {
         return Resolution::Unknown(format!("what {host} resolves to is not in the snapshot"));
     };
@@ -320,31 +355,15 @@ fn by_service(network: &Network<'_>, vpc: usize, host: &str) -> Resolution {
     Resolution::Public { prefix_list: s3.then(|| format!("com.amazonaws.{region}.s3")), dual_stack }
 }
 
-/// `eu-west-1`, `us-gov-east-1`, `us-isob-west-1`.
-fn is_region(label: &str) -> bool {
-    let parts: Vec<&str> = label.split('-').collect();
-    let words = parts.len().saturating_sub(1);
-    let (letters, number) = parts.split_at(words);
-    (2..=3).contains(&words)
-        && letters.iter().all(|part| !part.is_empty() && part.chars().all(|c| c.is_ascii_lowercase()))
-        && letters.first().is_some_and(|first| (2..=4).contains(&first.len()))
-        && number
-            .iter()
-            .all(|part| !part.is_empty() && part.len() <= 2 && part.chars().all(|c| c.is_ascii_digit()))
-}
-
 #[test]
-fn registry_hosts_are_taken_apart() {
-    let hosts = |image| {
-        RegistryHost::of(image)
-            .map(|host| host.hosts())
-            .map(|hosts| (hosts.api, hosts.registry, hosts.layers))
-    };
+fn a_pull_looks_up_three_names() {
+    let hosts =
+        |host| PullHosts::of(&EcrHost::parse(host)?).map(|hosts| (hosts.api, hosts.registry, hosts.layers));
     let triple = |api: &str, registry: &str, layers: &str| {
         Some((api.to_owned(), registry.to_owned(), layers.to_owned()))
     };
     assert_eq!(
-        hosts("111122223333.dkr.ecr.eu-west-1.amazonaws.com/team/app:v1"),
+        hosts("111122223333.dkr.ecr.eu-west-1.amazonaws.com"),
         triple(
             "api.ecr.eu-west-1.amazonaws.com",
             "111122223333.dkr.ecr.eu-west-1.amazonaws.com",
@@ -352,7 +371,7 @@ fn registry_hosts_are_taken_apart() {
         )
     );
     assert_eq!(
-        hosts("111122223333.dkr-ecr.us-west-2.on.aws/app"),
+        hosts("111122223333.dkr-ecr.us-west-2.on.aws"),
         triple(
             "ecr.us-west-2.api.aws",
             "111122223333.dkr-ecr.us-west-2.on.aws",
@@ -360,7 +379,7 @@ fn registry_hosts_are_taken_apart() {
         )
     );
     assert_eq!(
-        hosts("111122223333.dkr.ecr-fips.us-gov-west-1.amazonaws.com/app"),
+        hosts("111122223333.dkr.ecr-fips.us-gov-west-1.amazonaws.com"),
         triple(
             "ecr-fips.us-gov-west-1.amazonaws.com",
             "111122223333.dkr.ecr-fips.us-gov-west-1.amazonaws.com",
@@ -368,22 +387,10 @@ fn registry_hosts_are_taken_apart() {
         )
     );
     assert_eq!(
-        hosts("111122223333.dkr-ecr.cn-north-1.on.amazonwebservices.com.cn/app").map(|hosts| hosts.0),
+        hosts("111122223333.dkr-ecr.cn-north-1.on.amazonwebservices.com.cn").map(|hosts| hosts.0),
         Some("ecr.cn-north-1.api.amazonwebservices.com.cn".to_owned())
     );
-    assert_eq!(hosts("111122223333.dkr.ecr.cn-north-1.amazonaws.com/app"), None);
-    assert_eq!(hosts("docker.io/library/nginx"), None);
-    assert_eq!(hosts("quay.io/x@sha256:0"), None);
-}
-
-#[test]
-fn regions_are_known_by_their_form() {
-    for region in
-        ["eu-west-1", "us-gov-east-1", "ap-southeast-2", "us-isob-west-1", "eusc-de-east-1", "cn-north-1"]
-    {
-        assert!(is_region(region), "{region}");
-    }
-    for other in ["prod-eu-west-1-starport-layer-bucket", "s3", "api", "vpce-0a", "x-1", "my-host-name"] {
-        assert!(!is_region(other), "{other}");
-    }
+    assert_eq!(hosts("111122223333.dkr.ecr.cn-north-1.amazonaws.com"), None);
+    assert_eq!(hosts("docker.io"), None);
+    assert_eq!(hosts("public.ecr.aws"), None);
 }

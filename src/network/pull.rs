@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::filter::Service;
-use super::names::{self, RegistryHost, Resolution, Resolver};
+use super::names::{self, PullHosts, Resolution, Resolver};
 use super::trace::{Blocker, Decision, Hop, HopKind, Reason, Side, Trace, Verdict};
 use super::{Destination, Network, Source};
 use crate::model::Seen;
@@ -52,13 +52,12 @@ impl Flows {
 }
 
 /// Follows every flow of pulling from a registry.
-pub fn flows(network: &Network<'_>, source: &Source, registry: &RegistryHost) -> Flows {
-    let hosts = registry.hosts();
-    let to = |host: String| Flow {
-        resolution: Some(network.resolve(source, &host)),
-        trace: network.trace(source, &Destination::Name(host.clone()), HTTPS),
+pub fn flows(network: &Network<'_>, source: &Source, hosts: &PullHosts) -> Flows {
+    let to = |host: &String| Flow {
+        host: host.clone(),
         service: HTTPS,
-        host,
+        resolution: Some(network.resolve(source, host)),
+        trace: network.trace(source, &Destination::Name(host.clone()), HTTPS),
     };
     let dns = Flow {
         host: "dns".to_owned(),
@@ -66,18 +65,18 @@ pub fn flows(network: &Network<'_>, source: &Source, registry: &RegistryHost) ->
         resolution: None,
         trace: dns(network, source),
     };
-    Flows { dns, ecr_api: to(hosts.api), registry: to(hosts.registry), layers: to(hosts.layers) }
+    Flows { dns, ecr_api: to(&hosts.api), registry: to(&hosts.registry), layers: to(&hosts.layers) }
 }
 
 /// The flows of many sources, each class of sources traced once: the sources of each class, and what becomes of them.
 pub fn flows_by_class<'s>(
     network: &Network<'_>,
     sources: &'s [Source],
-    registry: &RegistryHost,
+    hosts: &PullHosts,
 ) -> Vec<(Vec<&'s Source>, Flows)> {
     let classes = network.classes(sources).into_iter();
     classes
-        .filter_map(|class| Some((flows(network, class.first()?, registry), class)))
+        .filter_map(|class| Some((flows(network, class.first()?, hosts), class)))
         .map(|(flows, class)| (class, flows))
         .collect()
 }

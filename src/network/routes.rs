@@ -166,6 +166,9 @@ fn flatten<T: Copy>(blocks: BTreeMap<(u128, u128), T>) -> Vec<(u128, u128, T)> {
     ranges
 }
 
+/// Blocks with the index of the route that each leads to.
+type Blocks = Vec<(IpNet, (Priority, usize))>;
+
 /// A route table of a VPC, compiled.
 #[derive(Clone, Debug)]
 pub(super) struct RouteTable {
@@ -191,40 +194,86 @@ impl RouteTable {
         ec2: &Ec2,
         prefix_lists: &BTreeMap<String, Vec<IpNet>>,
     ) -> RouteTable {
-        let mut routes = Vec::new();
-        let mut blocks: Vec<(IpNet, (Priority, usize))> = Vec::new();
-        let mut unread = Vec::new();
+        let mut compiled = RouteTable {
+            id: table.route_table_id.clone(),
+            routes: Vec::new(),
+            lookup: Lookup::of([]),
+            unread: Vec::new(),
+        };
+        let mut blocks: Blocks = Vec::new();
         for route in &table.routes {
-            let index = routes.len();
             let v4 = route.destination_cidr_block.map(IpNet::V4);
             let block = v4.or(route.destination_ipv6_cidr_block.map(IpNet::V6));
             let propagated = route.origin.as_deref() == Some("EnableVgwRoutePropagation");
-            let priority = match (block, propagated) {
-                (None, _) => Priority::PrefixList,
-                (Some(_), false) => Priority::Static,
-                (Some(_), true) => Priority::Propagated,
-            };
-            let destination = match (block, &route.destination_prefix_list_id) {
-                (Some(block), _) => {
-                    blocks.push((block, (priority, index)));
-                    block.to_string()
-                }
-                (None, Some(list)) => {
-                    match prefix_lists.get(list) {
-                        Some(entries) => {
-                            blocks.extend(entries.iter().map(|entry| (*entry, (priority, index))))
-                        }
-                        None => unread.push((list.clone(), index)),
-                    }
-                    list.clone()
-                }
-                (None, None) => continue,
-            };
+            let priority = if propagated { Priority::Propagated } else { Priority::Static };
             let blackhole =
                 route.state.as_deref().is_some_and(|state| state.eq_ignore_ascii_case("blackhole"));
-            routes.push(Route { destination, target: target(route, ec2), blackhole });
+            let target = target(route, ec2);
+            match (block, &route.destination_prefix_list_id) {
+                (Some(block), _) => {
+                    let index = compiled.push(block.to_string(), target, blackhole);
+                    blocks.push((block, (priority, index)));
+                }
+                (None, Some(list)) => compiled.push_list(list, target, blackhole, prefix_lists, &mut blocks),
+                (None, None) => {}
+            }
         }
-        RouteTable { id: table.route_table_id.clone(), routes, lookup: Lookup::of(blocks), unread }
+        compiled.add_local_routes(table, ec2, &mut blocks);
+        compiled.add_gateway_endpoints(ec2, prefix_lists, &mut blocks);
+        compiled.lookup = Lookup::of(blocks);
+        compiled
+    }
+
+    fn push(&mut self, destination: String, target: Target, blackhole: bool) -> usize {
+        self.routes.push(Route { destination, target, blackhole });
+        self.routes.len() - 1
+    }
+
+    fn push_list(
+        &mut self,
+        list: &str,
+        target: Target,
+        blackhole: bool,
+        prefix_lists: &BTreeMap<String, Vec<IpNet>>,
+        blocks: &mut Blocks,
+    ) {
+        let index = self.push(list.to_owned(), target, blackhole);
+        match prefix_lists.get(list) {
+            Some(entries) => {
+                blocks.extend(entries.iter().map(|entry| (*entry, (Priority::PrefixList, index))))
+            }
+            None => self.unread.push((list.to_owned(), index)),
+        }
+    }
+
+    /// Every table has a route to every block of its VPC, which can be led elsewhere but not taken away.
+    fn add_local_routes(&mut self, table: &ec2::RouteTable, ec2: &Ec2, blocks: &mut Blocks) {
+        let Some(vpc) = table.vpc_id.as_ref().and_then(|id| ec2.vpcs.get(id)) else { return };
+        for local in vpc.ipv4_blocks().map(IpNet::V4).chain(vpc.ipv6_blocks().map(IpNet::V6)) {
+            if !blocks.iter().any(|(block, _)| *block == local) {
+                let index = self.push(local.to_string(), Target::Local, false);
+                blocks.push((local, (Priority::Static, index)));
+            }
+        }
+    }
+
+    /// A gateway endpoint that is associated with a table has a route in it, listed or not.
+    fn add_gateway_endpoints(
+        &mut self,
+        ec2: &Ec2,
+        prefix_lists: &BTreeMap<String, Vec<IpNet>>,
+        blocks: &mut Blocks,
+    ) {
+        for endpoint in ec2.vpc_endpoints.values() {
+            let id = &endpoint.vpc_endpoint_id;
+            let is_associated = endpoint.vpc_endpoint_type.eq_ignore_ascii_case("gateway")
+                && endpoint.route_table_ids.contains(&self.id);
+            let listed = |route: &Route| matches!(&route.target, Target::Endpoint(listed) if listed == id);
+            if is_associated && !self.routes.iter().any(listed) {
+                let list = prefix_list_of_service(ec2, &endpoint.service_name);
+                self.push_list(&list, Target::Endpoint(id.clone()), false, prefix_lists, blocks);
+            }
+        }
     }
 
     /// The routes that a set of addresses takes. `prefix_list` is the list that the set stands for, if any;
@@ -258,6 +307,12 @@ impl RouteTable {
     pub(super) fn leads_to(&self, wanted: impl Fn(&Target) -> bool) -> bool {
         self.routes.iter().any(|route| wanted(&route.target) && !route.blackhole)
     }
+}
+
+/// The id of a service's prefix list, or the name of the service where no list of that name was read.
+pub(super) fn prefix_list_of_service(ec2: &Ec2, service: &str) -> String {
+    let listed = ec2.prefix_lists.values().find(|list| list.prefix_list_name == service);
+    listed.map_or(service, |list| list.prefix_list_id.as_str()).to_owned()
 }
 
 fn target(route: &ec2::Route, ec2: &Ec2) -> Target {

@@ -5,8 +5,9 @@ use std::path::Path;
 use expect_test::{Expect, expect};
 use serde_json::{Value, json};
 
-use super::names::RegistryHost;
+use super::names::PullHosts;
 use super::*;
+use crate::model::EcrHost;
 use crate::snapshot_dir::{self, Loaded};
 
 /// A node in a private subnet with a way to the internet by NAT, an open network ACL, and a second private subnet.
@@ -705,6 +706,26 @@ fn transit_gateways() {
 }
 
 #[test]
+fn circles_end() {
+    let circle = json!({"/RouteTables/2/Routes/-": {"DestinationCidrBlock": "0.0.0.0/0", "TransitGatewayId": "tgw-1"}});
+    let circle = changed(with_transit_gateway(), circle);
+    let trace = ask(&circle, "i-1", "9.9.9.9", None);
+    assert_eq!(trace.blockers[0].because, "the routes lead in a circle");
+    // With an interface in each of many zones, none of which the sender is in, the ways would multiply.
+    let mut many = circle;
+    for zone in 0..40 {
+        let subnet = json!({"SubnetId": format!("subnet-z{zone}"), "VpcId": "vpc-2", "CidrBlock": format!("10.1.{}.0/24", 100 + zone), "AvailabilityZone": "eu-west-1z"});
+        many["Subnets"].as_array_mut().unwrap().push(subnet);
+    }
+    let homes: Vec<String> = (0..40).map(|zone| format!("subnet-z{zone}")).collect();
+    let many = changed(
+        many,
+        json!({"/TransitGatewayVpcAttachments/1/SubnetIds": homes, "/Subnets/0/AvailabilityZone": "eu-west-1a"}),
+    );
+    assert_ne!(ask(&many, "i-1", "9.9.9.9", None).verdict, Verdict::Reachable);
+}
+
+#[test]
 fn central_egress_through_a_transit_gateway() {
     let egress = json!({
         "/Subnets/-": {"SubnetId": "subnet-far-public", "VpcId": "vpc-2", "CidrBlock": "10.1.1.0/24", "AvailabilityZone": "eu-west-1a"},
@@ -834,6 +855,22 @@ fn a_prefix_list_is_decided_as_a_whole() {
 }
 
 #[test]
+fn routes_that_always_exist_need_not_be_listed() {
+    // The local route.
+    check(json!({"/RouteTables/0/Routes": []}), "10.0.2.10", "reachable");
+    check(json!({"/RouteTables/0/Routes": []}), "8.8.8.8", "blocked: no-route at rtb-main");
+    // The route of a gateway endpoint, with and without its prefix list.
+    let mut associated = s3_gateway(false);
+    associated["/RouteTables/0/Routes"] = json!([]);
+    check(associated.clone(), "pl-s3", "reachable");
+    check(associated.clone(), "vpce-s3", "reachable");
+    associated["/PrefixLists"] = json!([]);
+    check(associated.clone(), "vpce-s3", "reachable");
+    associated["/VpcEndpoints/-"]["RouteTableIds"] = json!(["rtb-public"]);
+    check(associated, "vpce-s3", "blocked: no-route at rtb-main");
+}
+
+#[test]
 fn some_public_address_is_no_known_address() {
     let ask = |changes: Value| line(&ask(&changed(plain(), changes), "i-1", "internet", None));
     assert_eq!(ask(json!({})), "reachable");
@@ -859,13 +896,17 @@ fn endpoint(id: &str, service: &str) -> Value {
     json!({"VpcEndpointId": id, "VpcEndpointType": "Interface", "VpcId": "vpc-1", "ServiceName": format!("com.amazonaws.eu-west-1.{service}"), "State": "available", "PrivateDnsEnabled": true, "SubnetIds": ["subnet-other"], "Groups": [{"GroupId": "sg-other"}], "NetworkInterfaceIds": [format!("eni-{id}")]})
 }
 
+pub(super) fn registry() -> PullHosts {
+    PullHosts::of(&EcrHost::parse("111122223333.dkr.ecr.eu-west-1.amazonaws.com").unwrap()).unwrap()
+}
+
 fn pull(changes: Value) -> String {
     let world = changed(plain(), changes);
     let snapshot = snapshot(&world);
     let network = Network::of(&snapshot);
     let source = network.resolve_source("i-1").unwrap().remove(0);
-    let registry = RegistryHost::of("111122223333.dkr.ecr.eu-west-1.amazonaws.com/app:v1").unwrap();
-    let flows = pull::flows(&network, &source, &registry);
+    let hosts = registry();
+    let flows = pull::flows(&network, &source, &hosts);
     flows.in_order().iter().map(|flow| lawful(&flow.trace)).for_each(drop);
     flows
         .in_order()
@@ -956,6 +997,44 @@ fn the_flows_of_a_pull() {
 }
 
 #[test]
+fn private_zones_and_resolver_rules_shadow_public_names() {
+    let zone = |name: &str, vpc: &str| json!({"/HostedZone": {"Id": "/hostedzone/Z1", "Name": name}, "/VPCs": [{"VPCId": vpc}]});
+    let api = |changes: Value| pull(changes).lines().nth(1).unwrap().to_owned();
+    assert_eq!(
+        api(zone("amazonaws.com.", "vpc-1")),
+        "api unknown: private zone amazonaws.com (Z1) answers for api.ecr.eu-west-1.amazonaws.com, and its records were not read"
+    );
+    assert_eq!(api(zone("amazonaws.com.", "vpc-2")), "api reachable");
+    assert_eq!(api(zone("xamazonaws.com.", "vpc-1")), "api reachable");
+    let with_records = |records: Value| {
+        let mut changes = zone("ecr.eu-west-1.amazonaws.com.", "vpc-1");
+        changes["/HostedZoneId"] = json!("Z1");
+        changes["/ResourceRecordSets"] = records;
+        api(changes)
+    };
+    assert_eq!(with_records(json!([])), "api blocked: dns at vpc-1");
+    assert_eq!(
+        with_records(
+            json!([{"Name": "api.ecr.eu-west-1.amazonaws.com.", "Type": "A", "ResourceRecords": [{"Value": "10.0.2.10"}]}])
+        ),
+        "api reachable"
+    );
+    assert_eq!(
+        with_records(
+            json!([{"Name": "\\052.ecr.eu-west-1.amazonaws.com.", "Type": "A", "ResourceRecords": [{"Value": "10.0.9.9"}]}])
+        ),
+        "api blocked: no-route at vpc-1"
+    );
+    let rule = |domain: &str, kind: &str| json!({"/ResolverRules": [{"Id": "rslvr-rr-1", "DomainName": domain, "RuleType": kind}], "/ResolverRuleAssociations": [{"Id": "a", "ResolverRuleId": "rslvr-rr-1", "VPCId": "vpc-1"}]});
+    assert_eq!(
+        api(rule("amazonaws.com.", "FORWARD")),
+        "api unknown: resolver rule rslvr-rr-1 sends api.ecr.eu-west-1.amazonaws.com to another DNS server"
+    );
+    assert_eq!(api(rule("amazonaws.com.", "SYSTEM")), "api reachable");
+    assert_eq!(api(rule("example.com.", "FORWARD")), "api reachable");
+}
+
+#[test]
 fn custom_dns_servers() {
     let servers = |address: &str| json!({"/Vpcs/0/DhcpOptionsId": "dopt-1", "/DhcpOptions": [{"DhcpOptionsId": "dopt-1", "DhcpConfigurations": [{"Key": "domain-name-servers", "Values": [{"Value": address}]}]}]});
     let dns = |changes: Value| pull(changes).lines().next().unwrap().to_owned();
@@ -1035,6 +1114,18 @@ fn sources() {
     assert_eq!(by_public(json!({"IpProtocol": "-1", "IpRanges": [{"CidrIp": "52.0.0.8/32"}]})), "reachable");
     let by_group = json!({"IpProtocol": "-1", "UserIdGroupPairs": [{"GroupId": "sg-node"}]});
     assert_eq!(by_public(by_group), "blocked: security-group-ingress at sg-other");
+}
+
+#[test]
+fn replies_that_take_another_way_out_are_lost() {
+    let open = json!({"/SecurityGroups/1/IpPermissions": [{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}], "/NetworkInterfaces/2/Association": {"PublicIp": "52.0.0.9"}});
+    let world = changed(plain(), open);
+    assert_eq!(line(&ask(&world, "8.8.8.8", "52.0.0.9", None)), "blocked: return-path at nat-1");
+    let public = changed(
+        world,
+        json!({"/RouteTables/0/Routes/1": {"DestinationCidrBlock": "0.0.0.0/0", "GatewayId": "igw-1"}}),
+    );
+    assert_eq!(line(&ask(&public, "8.8.8.8", "52.0.0.9", None)), "reachable");
 }
 
 #[test]

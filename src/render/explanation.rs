@@ -116,7 +116,7 @@ pub fn page(causes: &[&Cause]) -> String {
             match line {
                 "" => out.push('\n'),
                 _ if line.starts_with('#') => {
-                    let _ = write!(out, "{}##{line}\n", if number == 0 { "\n" } else { "" });
+                    let _ = writeln!(out, "{}##{line}", if number == 0 { "\n" } else { "" });
                 }
                 _ => out.push_str(&format!("{line}\n")),
             }

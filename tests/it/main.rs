@@ -4,11 +4,14 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 mod bad_input;
+mod documents;
 mod exit_codes;
+mod explain;
 mod harness;
 mod interrupts;
 mod reading;
 mod refusals;
+mod sandbox;
 mod snapshots;
 mod stories;
 mod support;

@@ -162,6 +162,7 @@ pub const FILE_READERS: &[FileReader] = &[
     FileReader { key: "TransitGatewayRouteTablePropagations", read: transit::read_propagations },
 ];
 
+<<<<<<< HEAD
 /// The files of what [`FILE_READERS`] read: the name of each, without its ending, and its text.
 pub fn files_by_id(ec2: &Ec2) -> Vec<(String, String)> {
     let entries = ec2.prefix_list_entries.iter().map(|(list, entries)| {
@@ -177,4 +178,93 @@ pub fn files_by_id(ec2: &Ec2) -> Vec<(String, String)> {
         (format!("Routes-{}", file_name(table)), pretty(&value))
     });
     entries.chain(routes).collect()
+=======
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use serde_json::json;
+
+    use crate::model::Snapshot;
+    use crate::snapshot_dir::{Loaded, read_file};
+
+    fn read(file: &str, text: &serde_json::Value) -> Result<Snapshot, String> {
+        let mut loaded = Loaded::default();
+        read_file(&mut loaded, Path::new(file), &text.to_string()).map_err(|error| error.to_string())?;
+        Ok(loaded.snapshot)
+    }
+
+    #[test]
+    fn absence_is_read_as_nothing_and_another_type_is_an_error() {
+        let absent = json!({"SecurityGroups": [null, {"GroupId": "sg-1", "IpPermissions": null, "Tags": [null],
+            "IpPermissionsEgress": [{"IpProtocol": "-1", "IpRanges": null, "Ipv6Ranges": [{"CidrIpv6": ""}]}]}], "Vpcs": null});
+        let snapshot = read("a.json", &absent).unwrap();
+        assert_eq!(snapshot.ec2.security_groups.len(), 1);
+        assert!(snapshot.keys.contains("Vpcs"));
+        let wrong = |text: serde_json::Value| read("a.json", &text).unwrap_err();
+        let error =
+            wrong(json!({"SecurityGroups": [{"GroupId": "sg-1", "IpPermissions": [{"IpRanges": "all"}]}]}));
+        assert!(
+            error.starts_with(
+                "a.json has an unexpected shape at /SecurityGroups/0/IpPermissions/0/IpRanges: "
+            ),
+            "{error}"
+        );
+        let error = wrong(json!({"Subnets": [{"SubnetId": "subnet-1", "CidrBlock": "10.0.0.0/33"}]}));
+        assert!(error.contains("/Subnets/0/CidrBlock") && error.contains("10.0.0.0/33"), "{error}");
+        let error = wrong(json!({"Reservations": [{"Instances": [{"InstanceId": 7}]}]}));
+        assert!(error.contains("/Reservations/0/Instances/0/InstanceId"), "{error}");
+        let error = wrong(json!({"Vpcs": [{"CidrBlock": "10.0.0.0/16"}]}));
+        assert!(error.contains("/Vpcs/0") && error.contains("VpcId"), "{error}");
+    }
+
+    #[test]
+    fn rows_of_somebody_else_are_told_by_the_file_or_its_path() {
+        let entries = json!({"Entries": [{"Cidr": "10.0.0.0/8", "Description": "all"}]});
+        assert_eq!(read("lists/pl-0a1b.json", &entries).unwrap().ec2.prefix_list_entries["pl-0a1b"].len(), 1);
+        assert_eq!(
+            read("pl-0a1b/entries.json", &entries).unwrap().ec2.prefix_list_entries["pl-0a1b"].len(),
+            1
+        );
+        assert!(read("entries.json", &entries).unwrap().ec2.prefix_list_entries.is_empty());
+        let routes = json!({"TransitGatewayRouteTableId": "tgw-rtb-1", "Routes": [{"DestinationCidrBlock": "0.0.0.0/0", "State": "active"}], "AdditionalRoutesAvailable": true});
+        let snapshot = read("a.json", &routes).unwrap();
+        let table = &snapshot.ec2.transit_gateway_routes["tgw-rtb-1"];
+        assert!(table.routes.len() == 1 && table.incomplete);
+        let propagations = json!({"TransitGatewayRouteTablePropagations": [{"ResourceId": "vpc-1", "ResourceType": "vpc", "State": "enabled"}]});
+        let snapshot = read("propagations-of-tgw-rtb-9.json", &propagations).unwrap();
+        assert_eq!(
+            snapshot.ec2.transit_gateway_propagations["tgw-rtb-9"]
+                .transit_gateway_route_table_propagations
+                .len(),
+            1
+        );
+    }
+
+    #[test]
+    fn what_two_calls_print_of_one_list_is_kept() {
+        let mut loaded = Loaded::default();
+        let described = json!({"PrefixLists": [{"PrefixListId": "pl-1", "PrefixListName": "com.amazonaws.eu-west-1.s3", "Cidrs": ["52.218.0.0/17"]}]});
+        let managed = json!({"PrefixLists": [{"PrefixListId": "pl-1", "PrefixListName": "com.amazonaws.eu-west-1.s3", "OwnerId": "AWS", "MaxEntries": 10}]});
+        for text in [described, managed] {
+            read_file(&mut loaded, Path::new("a.json"), &text.to_string()).unwrap();
+        }
+        let list = &loaded.snapshot.ec2.prefix_lists["pl-1"];
+        assert_eq!(
+            (list.cidrs.as_ref().map(Vec::len), list.owner_id.as_deref(), list.max_entries),
+            (Some(1), Some("AWS"), Some(10))
+        );
+    }
+
+    #[test]
+    fn attributes_of_a_vpc_are_whole_files() {
+        let attributes =
+            json!({"VpcId": "vpc-1", "EnableDnsSupport": {"Value": true}, "EnableDnsHostnames": {}});
+        let ec2 = read("a.json", &attributes).unwrap().ec2;
+        assert!(
+            ec2.dns_support["vpc-1"].enable_dns_support.value
+                && !ec2.dns_hostnames["vpc-1"].enable_dns_hostnames.value
+        );
+    }
+>>>>>>> main
 }

@@ -62,9 +62,13 @@ impl Record for PrefixList {
 }
 
 /// `Entries` of the list that the file names (`PrefixListId`), or its path (`…/pl-0123.json`).
-pub(super) fn read_entries(snapshot: &mut Snapshot, top: &Fields<'_>, file: &Path) -> Result<(), Misshapen> {
+pub(super) fn read_entries(
+    snapshot: &mut Snapshot,
+    top: &Fields<'_>,
+    file: &Path,
+) -> Result<bool, Misshapen> {
+    let Some(list) = id_in_file(top, "PrefixListId", file, "pl-")? else { return Ok(false) };
     let entries: Vec<PrefixListEntry> = read_key(top, "Entries")?;
-    let list = id_in_file(top, "PrefixListId", file, "pl-", "Entries")?;
     snapshot.ec2.prefix_list_entries.insert(list, entries);
-    Ok(())
+    Ok(true)
 }

@@ -233,14 +233,16 @@ rows_by_id! {
 }
 
 /// `Routes` of the table that the file names (`TransitGatewayRouteTableId`), or its path (`…/tgw-rtb-0123.json`).
-pub(super) fn read_routes(snapshot: &mut Snapshot, top: &Fields<'_>, file: &Path) -> Result<(), Misshapen> {
+pub(super) fn read_routes(snapshot: &mut Snapshot, top: &Fields<'_>, file: &Path) -> Result<bool, Misshapen> {
+    let Some(table) = id_in_file(top, "TransitGatewayRouteTableId", file, "tgw-rtb-")? else {
+        return Ok(false);
+    };
     let routes: Vec<TransitGatewayRoute> = read_key(top, "Routes")?;
     let more: Option<bool> = read_key(top, "AdditionalRoutesAvailable")?;
-    let table = id_in_file(top, "TransitGatewayRouteTableId", file, "tgw-rtb-", "Routes")?;
     let rows = snapshot.ec2.transit_gateway_routes.entry(table).or_default();
     rows.routes.extend(routes);
     rows.incomplete |= more.unwrap_or(false);
-    Ok(())
+    Ok(true)
 }
 
 /// The propagations of the table that the file names (`TransitGatewayRouteTableId`), or its path.
@@ -248,12 +250,13 @@ pub(super) fn read_propagations(
     snapshot: &mut Snapshot,
     top: &Fields<'_>,
     file: &Path,
-) -> Result<(), Misshapen> {
-    const KEY: &str = "TransitGatewayRouteTablePropagations";
-    let rows: Vec<TransitGatewayPropagation> = read_key(top, KEY)?;
-    let table = id_in_file(top, "TransitGatewayRouteTableId", file, "tgw-rtb-", KEY)?;
+) -> Result<bool, Misshapen> {
+    let Some(table) = id_in_file(top, "TransitGatewayRouteTableId", file, "tgw-rtb-")? else {
+        return Ok(false);
+    };
+    let rows: Vec<TransitGatewayPropagation> = read_key(top, "TransitGatewayRouteTablePropagations")?;
     let propagations = snapshot.ec2.transit_gateway_propagations.entry(table.clone()).or_default();
     propagations.transit_gateway_route_table_id = table;
     propagations.transit_gateway_route_table_propagations.extend(rows);
-    Ok(())
+    Ok(true)
 }

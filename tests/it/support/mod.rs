@@ -11,7 +11,7 @@ pub(crate) mod scenario;
 
 pub(crate) use case::{Case, read_json, sealed};
 pub(crate) use faults::{Fault, Times};
-pub(crate) use program::{Outcome, Program};
+pub(crate) use program::{Outcome, Program, Running};
 pub(crate) use proxy::Proxy;
 pub(crate) use request::{Request, writes};
 pub(crate) use scenario::{Scenario, assert_same_state, emulated_state, python, somebody_else};

@@ -195,6 +195,17 @@ impl Running {
         assert!(sent.success(), "no signal {name} to {id}");
     }
 
+    /// Whether there is nothing left to kill: both streams are closed.
+    pub(crate) fn has_ended(&self) -> bool {
+        [&self.stdout, &self.stderr].iter().all(|stream| stream.is_closed())
+    }
+
+    /// Ends it as a power cut does.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().expect("a process to kill");
+        self.child.wait().expect("a process to wait for");
+    }
+
     /// Closes standard input and waits for the end.
     pub(crate) fn finish(mut self) -> Outcome {
         drop(self.stdin.take());
@@ -291,6 +302,10 @@ impl Heard {
 
     fn text(&self) -> String {
         self.said.0.lock().unwrap_or_else(PoisonError::into_inner).text()
+    }
+
+    fn is_closed(&self) -> bool {
+        self.said.0.lock().unwrap_or_else(PoisonError::into_inner).closed
     }
 
     /// Whether it became so in time.
