@@ -1,19 +1,20 @@
 //! Reads and writes snapshot directories: JSON files as the AWS CLI and kubectl print them.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write as _;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::error::{Code, Error};
 use crate::json_text::{Fields, indent_before, laid_out, range_within};
+use crate::model::ec2;
 use crate::model::snapshot::{
-    About, Misshapen, RowChange, Shape, Snapshot, TABLES, Table, Unread, file_reader, table,
+    About, Misshapen, RowChange, Shape, Snapshot, TABLES, Table, Unread, file_reader, pretty, table,
 };
 
 /// The file that `ecr-fix snapshot` adds: where, when, and what was refused.
@@ -34,7 +35,7 @@ pub struct Loaded {
     pub ignored: Vec<(PathBuf, String)>,
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Serialize, Deserialize, Default)]
 #[serde(default)]
 struct AboutFile {
     #[serde(flatten)]
@@ -118,6 +119,61 @@ pub fn write_changes(dir: &Path, before: &Snapshot, after: &Snapshot) -> Result<
     Ok(())
 }
 
+/// Writes a snapshot as a new directory: one file for each key or row, and one that says what was refused.
+/// Gives the number of files. The directory appears whole or not at all.
+///
+/// # Errors
+/// The directory holds something already, or cannot be written.
+pub fn write(dir: &Path, snapshot: &Snapshot) -> Result<usize, Error> {
+    let failed = |error: std::io::Error| {
+        Error::new(
+            Code::Storage,
+            format!("the snapshot could not be written to {}", dir.display()),
+            "name an empty directory, or one that does not exist yet, on a disk with free space",
+        )
+        .because(error)
+    };
+    if fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some()) {
+        return Err(failed(std::io::Error::other("it is not empty")));
+    }
+    let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(parent).map_err(failed)?;
+    let temporary = tempfile::Builder::new().prefix(".snapshot-").tempdir_in(parent).map_err(failed)?;
+    let files = texts(snapshot);
+    for (name, text) in &files {
+        fs::write(temporary.path().join(name), text).map_err(failed)?;
+    }
+    fs::rename(temporary.path(), dir).map_err(failed)?;
+    // It has its own name now, so there is nothing left to remove.
+    let _ = temporary.keep();
+    Ok(files.len())
+}
+
+/// The files of a snapshot, by name.
+fn texts(snapshot: &Snapshot) -> BTreeMap<String, String> {
+    let mut copy = snapshot.clone();
+    let tables = TABLES.iter().copied().flatten();
+    let mut all: Vec<(String, String)> = tables.flat_map(|table| (table.files)(&mut copy)).collect();
+    all.extend(ec2::files_by_id(&snapshot.ec2));
+    let about = AboutFile {
+        about: snapshot.about.clone(),
+        unread: snapshot.unread.clone(),
+        not_found: snapshot.not_found.clone(),
+        keys: snapshot.keys.clone(),
+    };
+    let mut files = BTreeMap::from([(ABOUT_FILE.to_owned(), pretty(&about))]);
+    // Two ids may be one as file names, and some file systems take no notice of case.
+    let mut taken = BTreeSet::from([ABOUT_FILE.to_owned()]);
+    for (name, text) in all {
+        let numbered = (2..).map(|number| format!("{name}-{number}.json"));
+        let mut names = std::iter::once(format!("{name}.json")).chain(numbered);
+        if let Some(file) = names.find(|file| taken.insert(file.to_ascii_lowercase())) {
+            files.insert(file, text);
+        }
+    }
+    files
+}
+
 /// Copies a snapshot directory, for a sandbox that may be changed.
 ///
 /// # Errors
@@ -152,14 +208,31 @@ fn write_change(dir: &Path, table: &Table, change: &RowChange) -> Result<(), Err
         )
     };
     let (Some(old), Some(new)) = (&change.before, &change.after) else { return Err(lost()) };
-    for file in files(dir)? {
-        let text = read(&file)?;
-        let Ok(top) = serde_json::from_str::<Fields<'_>>(&text) else { continue };
-        let Some(row) = find_row(&text, &top, table, change) else { continue };
-        let edited = edit_row(&text, row, old, new).ok_or_else(lost)?;
-        return replace_file(&file, edited.as_bytes());
+    let changed = changed_fields(old, new).ok_or_else(lost)?;
+    // A row may stand in several files, each with some of its fields: the one that has a changed field comes first.
+    for any_row_will_do in [false, true] {
+        for file in files(dir)? {
+            let text = read(&file)?;
+            let Ok(top) = serde_json::from_str::<Fields<'_>>(&text) else { continue };
+            let Some(row) = find_row(&text, &top, table, change) else { continue };
+            let fields: Fields<'_> = serde_json::from_str(row.get()).map_err(|_| lost())?;
+            if any_row_will_do || fields.keys().any(|name| changed.contains(name.as_ref())) {
+                let edited = edit_row(&text, row, old, new).ok_or_else(lost)?;
+                return replace_file(&file, edited.as_bytes());
+            }
+        }
     }
     Err(lost())
+}
+
+/// The names of the fields in which two rows differ.
+fn changed_fields(old: &str, new: &str) -> Option<BTreeSet<String>> {
+    let fields = |json| serde_json::from_str::<Fields<'_>>(json).ok();
+    let (old, new) = (fields(old)?, fields(new)?);
+    let same = |name: &Cow<'_, str>| {
+        old.get(name).map(|value| value.get()) == new.get(name).map(|value| value.get())
+    };
+    Some(old.keys().chain(new.keys()).filter(|name| !same(name)).map(|name| name.to_string()).collect())
 }
 
 fn find_row<'a>(text: &'a str, top: &Fields<'a>, table: &Table, change: &RowChange) -> Option<&'a RawValue> {
@@ -181,15 +254,11 @@ fn find_row<'a>(text: &'a str, top: &Fields<'a>, table: &Table, change: &RowChan
 /// The text with those fields of `row` replaced in which `old` and `new` differ.
 fn edit_row(text: &str, row: &RawValue, old: &str, new: &str) -> Option<String> {
     let fields = |json| serde_json::from_str::<Fields<'_>>(json).ok();
-    let (present, old, new) = (fields(row.get())?, fields(old)?, fields(new)?);
-    let same = |name: &Cow<'_, str>| {
-        old.get(name).map(|value| value.get()) == new.get(name).map(|value| value.get())
-    };
-    let names: BTreeSet<_> = old.keys().chain(new.keys()).filter(|name| !same(name)).collect();
+    let (present, names, new) = (fields(row.get())?, changed_fields(old, new)?, fields(new)?);
     let mut edits: Vec<(Range<usize>, String)> = Vec::new();
     for name in names {
-        let value = new.get(name).map_or("null", |value| value.get());
-        match present.get(name) {
+        let value = new.get(name.as_str()).map_or("null", |value| value.get());
+        match present.get(name.as_str()) {
             Some(field) => {
                 let range = range_within(text, field.get())?;
                 let indent = indent_before(text, range.start);
@@ -197,7 +266,7 @@ fn edit_row(text: &str, row: &RawValue, old: &str, new: &str) -> Option<String> 
             }
             None => {
                 let start = range_within(text, row.get())?.start + 1;
-                let key = serde_json::to_string(name).ok()?;
+                let key = serde_json::to_string(&name).ok()?;
                 let comma = if present.is_empty() { "" } else { "," };
                 edits.push((start..start, format!("{key}: {value}{comma}")));
             }
@@ -303,4 +372,21 @@ fn not_json(file: &Path, error: &serde_json::Error) -> Error {
         "print it again with `--output json`, or take it out of the directory",
     )
     .because(error)
+}
+
+#[test]
+fn what_was_written_loads_as_what_it_was() {
+    for story in fs::read_dir("plans").unwrap() {
+        let world = story.unwrap().path().join("world");
+        if !world.is_dir() {
+            continue;
+        }
+        let before = load(&world).unwrap().snapshot;
+        let parent = tempfile::tempdir().unwrap();
+        let copy = parent.path().join("copy");
+        write(&copy, &before).unwrap();
+        assert_eq!(load(&copy).unwrap().snapshot, before, "{}", world.display());
+        assert_eq!(write(&copy, &before).unwrap_err().code, Code::Storage, "it is not empty");
+        assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 1, "nothing temporary is left");
+    }
 }

@@ -11,5 +11,6 @@ pub mod rollback;
 pub mod runs;
 pub mod show;
 pub mod simulate;
+pub mod snapshot;
 pub mod trace;
 pub mod world;

@@ -1,5 +1,7 @@
 //! IAM in the shape of `aws iam get-account-authorization-details`.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::PolicyText;
@@ -146,9 +148,40 @@ impl Record for Role {
         self.arn.clone()
     }
 
-    fn rows(snapshot: &mut Snapshot) -> &mut std::collections::BTreeMap<String, Self> {
+    fn rows(snapshot: &mut Snapshot) -> &mut BTreeMap<String, Self> {
         &mut snapshot.roles
     }
+
+    /// Several calls print parts of a role: what only one of them knows stays.
+    fn merge(&mut self, newer: Self) {
+        let older = std::mem::replace(self, newer);
+        self.role_id = self.role_id.take().or(older.role_id);
+        self.path = self.path.take().or(older.path);
+        self.assume_role_policy_document =
+            self.assume_role_policy_document.take().or(older.assume_role_policy_document);
+        self.attached_managed_policies =
+            self.attached_managed_policies.take().or(older.attached_managed_policies);
+        self.permissions_boundary = self.permissions_boundary.take().or(older.permissions_boundary);
+        if self.tags.is_empty() {
+            self.tags = older.tags;
+        }
+        self.role_policy_list = match (self.role_policy_list.take(), older.role_policy_list) {
+            (Some(newer), Some(older)) => Some(all_of(newer, older)),
+            (newer, older) => newer.or(older),
+        };
+    }
+}
+
+/// Each policy once, with its document where one of the two lists has it.
+fn all_of(newer: Vec<InlinePolicy>, older: Vec<InlinePolicy>) -> Vec<InlinePolicy> {
+    let mut by_name: BTreeMap<String, InlinePolicy> = BTreeMap::new();
+    for policy in newer.into_iter().chain(older) {
+        let known = by_name.entry(policy.policy_name.clone()).or_insert_with(|| policy.clone());
+        if known.policy_document.is_none() {
+            known.policy_document = policy.policy_document;
+        }
+    }
+    by_name.into_values().collect()
 }
 
 impl Record for ManagedPolicy {
@@ -158,7 +191,7 @@ impl Record for ManagedPolicy {
         self.arn.clone()
     }
 
-    fn rows(snapshot: &mut Snapshot) -> &mut std::collections::BTreeMap<String, Self> {
+    fn rows(snapshot: &mut Snapshot) -> &mut BTreeMap<String, Self> {
         &mut snapshot.policies
     }
 }
@@ -170,7 +203,29 @@ impl Record for InstanceProfile {
         self.arn.clone()
     }
 
-    fn rows(snapshot: &mut Snapshot) -> &mut std::collections::BTreeMap<String, Self> {
+    fn rows(snapshot: &mut Snapshot) -> &mut BTreeMap<String, Self> {
         &mut snapshot.instance_profiles
     }
+}
+
+#[test]
+fn a_role_is_put_together_from_what_the_single_calls_print() {
+    let part = |json: &str| serde_json::from_str::<Role>(json).unwrap();
+    let mut snapshot = Snapshot::default();
+    for json in [
+        r#"{"RoleName": "r", "Arn": "a", "RoleId": "AROA", "AssumeRolePolicyDocument": {}}"#,
+        r#"{"RoleName": "r", "Arn": "a", "AttachedManagedPolicies": [{"PolicyName": "p", "PolicyArn": "b"}]}"#,
+        r#"{"RoleName": "r", "Arn": "a", "RolePolicyList": [{"PolicyName": "x"}, {"PolicyName": "y"}]}"#,
+        r#"{"RoleName": "r", "Arn": "a", "RolePolicyList": [{"PolicyName": "y", "PolicyDocument": {}}]}"#,
+    ] {
+        snapshot.put(part(json));
+    }
+    let whole = part(
+        r#"{"RoleName": "r", "Arn": "a", "RoleId": "AROA", "AssumeRolePolicyDocument": {},
+            "AttachedManagedPolicies": [{"PolicyName": "p", "PolicyArn": "b"}],
+            "RolePolicyList": [{"PolicyName": "x"}, {"PolicyName": "y", "PolicyDocument": {}}]}"#,
+    );
+    assert_eq!(snapshot.roles["a"], whole);
+    snapshot.put(part(r#"{"RoleName": "r", "Arn": "a"}"#));
+    assert_eq!(snapshot.roles["a"], whole, "a part that knows nothing takes nothing away");
 }

@@ -83,11 +83,11 @@ impl<'de> Deserialize<'de> for PolicyText {
 }
 
 impl Serialize for PolicyText {
-    /// As JSON where the text is JSON (every byte of it), else as a string.
+    /// As JSON where the text is JSON (every byte of it, and nothing around it), else as a string.
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         match RawValue::from_string(self.0.clone()) {
-            Ok(raw) => raw.serialize(to).map_err(S::Error::custom),
-            Err(_) => self.0.serialize(to),
+            Ok(raw) if raw.get().len() == self.0.len() => raw.serialize(to).map_err(S::Error::custom),
+            _ => self.0.serialize(to),
         }
     }
 }
@@ -100,6 +100,8 @@ fn a_document_keeps_its_bytes_in_either_form() {
     assert_eq!(read(r#""{\"Version\":\"1\"}""#).as_str(), r#"{"Version":"1"}"#);
     let odd = r#"{"b":1,   "a" : 1.50}"#;
     assert_eq!(serde_json::to_string(&read(odd)).unwrap(), odd);
+    let spaced = PolicyText::new(" {}\n");
+    assert_eq!(read(&serde_json::to_string(&spaced).unwrap()), spaced);
 }
 
 #[test]

@@ -113,6 +113,8 @@ pub struct Table {
     pub read: fn(&mut Snapshot, &RawValue) -> Result<(), Misshapen>,
     /// The rows that differ between two snapshots.
     pub changes: fn(&mut Snapshot, &mut Snapshot) -> Vec<RowChange>,
+    /// Its rows, as the AWS CLI would print them: the name of each file, without its ending, and its text.
+    pub files: fn(&mut Snapshot) -> Vec<(String, String)>,
 }
 
 /// How rows stand in a file.
@@ -153,22 +155,28 @@ pub struct RowChange {
 impl Table {
     /// A key whose value is a list of rows.
     pub const fn list<R: Record>(key: &'static str) -> Table {
-        Table { key, shape: Shape::List, read: read_list::<R>, changes: changes::<R> }
+        Table { key, shape: Shape::List, read: read_list::<R>, changes: changes::<R>, files: files::<R> }
     }
 
     /// A key whose value is one row.
     pub const fn one<R: Record>(key: &'static str) -> Table {
-        Table { key, shape: Shape::One, read: read_one::<R>, changes: changes::<R> }
+        Table { key, shape: Shape::One, read: read_one::<R>, changes: changes::<R>, files: files::<R> }
     }
 
     /// A key whose value is a list of objects, each of which holds a list of rows under `inner`.
     pub const fn nested<R: Record>(key: &'static str, inner: &'static str) -> Table {
-        Table { key, shape: Shape::Nested(inner), read: read_nested::<R>, changes: changes::<R> }
+        Table {
+            key,
+            shape: Shape::Nested(inner),
+            read: read_nested::<R>,
+            changes: changes::<R>,
+            files: files::<R>,
+        }
     }
 
     /// A key by which a file is known whose top level is one row.
     pub const fn whole_file<R: Record>(key: &'static str) -> Table {
-        Table { key, shape: Shape::WholeFile, read: read_one::<R>, changes: changes::<R> }
+        Table { key, shape: Shape::WholeFile, read: read_one::<R>, changes: changes::<R>, files: files::<R> }
     }
 }
 
@@ -317,6 +325,44 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
             Segment::Unknown => "/?".to_owned(),
         })
         .collect()
+}
+
+fn files<R: Record>(snapshot: &mut Snapshot) -> Vec<(String, String)> {
+    let key = R::TABLE.key;
+    let read = snapshot.keys.contains(key);
+    let rows = R::rows(snapshot);
+    let name = |id: &str| format!("{key}-{}", file_name(id));
+    match R::TABLE.shape {
+        Shape::List | Shape::Nested(_) if rows.is_empty() && !read => Vec::new(),
+        Shape::List => {
+            let rows: Vec<&R> = rows.values().collect();
+            vec![(key.to_owned(), pretty(&BTreeMap::from([(key, rows)])))]
+        }
+        Shape::Nested(inner) => {
+            let rows: Vec<&R> = rows.values().collect();
+            vec![(key.to_owned(), pretty(&BTreeMap::from([(key, [BTreeMap::from([(inner, rows)])])])))]
+        }
+        Shape::One => {
+            rows.iter().map(|(id, row)| (name(id), pretty(&BTreeMap::from([(key, row)])))).collect()
+        }
+        Shape::WholeFile => rows.iter().map(|(id, row)| (name(id), pretty(row))).collect(),
+    }
+}
+
+/// An id as a part of a file name.
+pub fn file_name(id: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' };
+    id.chars().map(plain).collect()
+}
+
+/// As the AWS CLI lays JSON out. Policy documents keep every byte.
+pub fn pretty(value: &impl Serialize) -> String {
+    let mut text = Vec::new();
+    let layout = serde_json::ser::PrettyFormatter::with_indent(b"    ");
+    // Writing to memory cannot fail, and no row has a key that is not a text.
+    let _ = value.serialize(&mut serde_json::Serializer::with_formatter(&mut text, layout));
+    text.push(b'\n');
+    String::from_utf8(text).unwrap_or_default()
 }
 
 fn changes<R: Record>(before: &mut Snapshot, after: &mut Snapshot) -> Vec<RowChange> {

@@ -25,11 +25,15 @@ fn the_permissions_for_reading_are_those_that_are_used() {
     // The list of clusters is read only for a hint, and inline policies only where there are some.
     used.extend(["eks:ListClusters".to_owned(), "iam:GetRolePolicy".to_owned()]);
     let case = Case::build("healthy-private");
-    let diagnosis = case.live("diagnose", &[]).expect(0).json();
-    let unread = diagnosis["unread"].as_array().expect("unread").iter();
-    let unread: Vec<_> = unread.filter(|unread| unread["source"] != "kubernetes:pods").collect();
-    assert!(unread.is_empty(), "{diagnosis:#}");
+    let images = case.images();
+    let images: Vec<&str> = images.iter().map(String::as_str).collect();
+    let diagnosis = case.live("diagnose", &images).expect(0).json();
+    for row in diagnosis["unread"].as_array().expect("unread") {
+        assert_eq!(row["source"], "kubernetes:pods", "{diagnosis:#}");
+    }
     used.extend(case.proxy.requests().iter().map(|request| request.name()));
+    // Which role it is about is known only to whoever names it.
+    used.remove("sts:AssumeRole");
     let policy = case.run(&["permissions"]).expect(0).json();
     let statements = policy["Statement"].as_array().expect("statements").iter();
     let allowed = statements.flat_map(|statement| statement["Action"].as_array().expect("actions"));

@@ -62,7 +62,7 @@ pub use vpc::{
     DnsSupport, Ipv6CidrAssociation, Subnet, Vpc,
 };
 
-use super::snapshot::{FileReader, Record as _, Table};
+use super::snapshot::{FileReader, Record as _, Table, file_name, pretty};
 
 /// Every EC2 resource of a snapshot, of all accounts and regions that it holds.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -162,6 +162,23 @@ pub const FILE_READERS: &[FileReader] = &[
     FileReader { key: "TransitGatewayRouteTablePropagations", read: transit::read_propagations },
 ];
 
+<<<<<<< HEAD
+/// The files of what [`FILE_READERS`] read: the name of each, without its ending, and its text.
+pub fn files_by_id(ec2: &Ec2) -> Vec<(String, String)> {
+    let entries = ec2.prefix_list_entries.iter().map(|(list, entries)| {
+        let value = serde_json::json!({ "PrefixListId": list, "Entries": entries });
+        (format!("Entries-{}", file_name(list)), pretty(&value))
+    });
+    let routes = ec2.transit_gateway_routes.iter().map(|(table, routes)| {
+        let value = serde_json::json!({
+            "TransitGatewayRouteTableId": table,
+            "Routes": routes.routes,
+            "AdditionalRoutesAvailable": routes.incomplete,
+        });
+        (format!("Routes-{}", file_name(table)), pretty(&value))
+    });
+    entries.chain(routes).collect()
+=======
 #[cfg(test)]
 mod tests {
     use std::path::Path;
@@ -249,4 +266,5 @@ mod tests {
                 && !ec2.dns_hostnames["vpc-1"].enable_dns_hostnames.value
         );
     }
+>>>>>>> main
 }

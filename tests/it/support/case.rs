@@ -63,6 +63,16 @@ impl Case {
         blocked
     }
 
+    /// Arguments that name every image of the scenario, and the role that reads the other account's registry.
+    pub(crate) fn images(&self) -> Vec<String> {
+        let images = self.scenario.document["images"].as_array().expect("images").iter();
+        let named = images.flat_map(|image| ["--image", image.as_str().expect("an image")]);
+        let mut arguments: Vec<String> = named.map(str::to_owned).collect();
+        let (account, role) = (self.scenario.text("/registry_account"), self.scenario.text("/registry_role"));
+        arguments.extend(["--account-role".to_owned(), format!("{account}={role}")]);
+        arguments
+    }
+
     /// The plan in `plan.json`.
     pub(crate) fn plan(&self) -> Value {
         read_json(&self.operator.home().join("plan.json"))

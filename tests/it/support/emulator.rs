@@ -38,6 +38,12 @@ pub(crate) fn script(name: &str) -> Command {
     command
 }
 
+/// The directory of the programs that `./test --setup` installs, such as `aws`.
+pub(crate) fn python_home() -> String {
+    let python = python().unwrap_or_else(|why| panic!("{why}"));
+    python.parent().expect("a directory").to_str().expect("UTF-8").to_owned()
+}
+
 fn python() -> Result<PathBuf, String> {
     let chosen = std::env::var_os("ECR_FIX_TEST_PYTHON").map(PathBuf::from);
     // Cargo gives tests a directory inside its target directory, where `./test` puts the environment.

@@ -1,0 +1,313 @@
+#!/bin/sh
+# Saves everything that `ecr-fix diagnose` reads of one EKS cluster as JSON files, with only the AWS CLI and,
+# where it works, kubectl. It reads and changes nothing, in AWS and in the cluster.
+#
+#   sh snapshot.sh CLUSTER DIRECTORY [IMAGE...]
+#
+# Region and credentials are those of the AWS CLI (AWS_REGION, AWS_PROFILE, ...). For images in another account,
+# set ACCOUNT_PROFILE_444455556666 to the name of an AWS CLI profile that may read there.
+# Read the files before you hand them on: they hold the names, addresses and policies of your network, and no
+# secrets: no environment of pods, no Secrets, no user data, no tokens.
+set -u
+umask 077
+
+if [ $# -lt 2 ]; then
+    echo "usage: sh snapshot.sh CLUSTER DIRECTORY [IMAGE...]" >&2
+    exit 64
+fi
+cluster=$1
+out=$2
+shift 2
+mkdir -p -- "$out" || exit 1
+if [ -n "$(ls -A -- "$out")" ]; then
+    echo "error: $out is not empty" >&2
+    exit 1
+fi
+work=$(mktemp -d) || exit 1
+trap 'rm -rf -- "$work"' EXIT
+trap 'exit 130' INT TERM
+: >"$work/unread"
+: >"$work/not-found"
+: >"$work/keys"
+: >"$work/roles"
+: >"$work/policies"
+AWS_PAGER=
+export AWS_PAGER
+# Version 1 of the AWS CLI knows only the older name.
+if [ -n "${AWS_REGION:-}" ]; then
+    AWS_DEFAULT_REGION=$AWS_REGION
+    export AWS_DEFAULT_REGION
+fi
+
+# quote TEXT: as a JSON string.
+quote() {
+    printf '%s' "$1" | tr -d '\000-\037' | sed 's/\\/\\\\/g; s/"/\\"/g; s/^/"/; s/$/"/'
+}
+
+# refused CALL RESOURCE: keeps why the last call failed. What does not exist is an answer too.
+refused() {
+    code=$(sed -n 's/.*An error occurred (\([A-Za-z.]*\)).*/\1/p' "$work/error" | head -n 1)
+    case $code in
+        NoSuchEntity | *NotFound | *NotFoundException)
+            echo "$(quote "$1 $2")" >>"$work/not-found"
+            return
+            ;;
+        '') code="no answer" ;;
+    esac
+    echo "not read: $1 $2: $code" >&2
+    echo "{\"source\": $(quote "$1"), \"resource\": $(quote "$2"), \"because\": $(quote "$code"), \"hides\": []}" \
+        >>"$work/unread"
+}
+
+# save FILE KEY CALL RESOURCE ARGUMENTS...: the answer of an AWS CLI command as a file.
+save() {
+    file=$out/$1.json key=$2 call=$3 resource=$4
+    shift 4
+    if aws "$@" --output json >"$work/answer" 2>"$work/error"; then
+        mv -- "$work/answer" "$file"
+        echo "$key" >>"$work/keys"
+    else
+        refused "$call" "$resource"
+        return 1
+    fi
+}
+
+# ask CALL RESOURCE ARGUMENTS...: the words of an answer, one a line; nothing where there is none.
+ask() {
+    call=$1 resource=$2
+    shift 2
+    if aws "$@" --output text >"$work/words" 2>"$work/error"; then
+        tr '\t' '\n' <"$work/words" | sed '/^None$/d; /^$/d'
+    else
+        refused "$call" "$resource"
+        return 1
+    fi
+}
+
+# field FILE NAME: the values of a field of a saved answer; the AWS CLI prints one field a line.
+field() {
+    if [ -f "$out/$1.json" ]; then
+        sed -n "s/^ *\"$2\": \"\([^\"]*\)\",\{0,1\}\$/\1/p" "$out/$1.json"
+    fi
+}
+
+identity=$(aws sts get-caller-identity --query '[Account, Arn]' --output text) || exit 1
+account=$(echo "$identity" | cut -f1)
+caller=$(echo "$identity" | cut -f2)
+partition=$(echo "$caller" | cut -d: -f2)
+
+aws eks describe-cluster --name "$cluster" --output json >"$out/cluster.json" || exit 1
+echo cluster >>"$work/keys"
+region=$(field cluster arn | sed -n '/:cluster\//p' | cut -d: -f4)
+vpc=$(field cluster vpcId)
+field cluster nodeRoleArn >>"$work/roles"
+echo "reading cluster $cluster in $region ..." >&2
+
+if ask eks:ListNodegroups "$cluster" eks list-nodegroups --cluster-name "$cluster" --query 'nodegroups[]' \
+    >"$work/nodegroups"; then
+    echo nodegroup >>"$work/keys"
+fi
+while read -r group; do
+    save "nodegroup-$group" nodegroup eks:DescribeNodegroup "$cluster/$group" \
+        eks describe-nodegroup --cluster-name "$cluster" --nodegroup-name "$group" &&
+        field "nodegroup-$group" nodeRole >>"$work/roles"
+done <"$work/nodegroups"
+
+if ask eks:ListFargateProfiles "$cluster" eks list-fargate-profiles --cluster-name "$cluster" \
+    --query 'fargateProfileNames[]' >"$work/profiles"; then
+    echo fargateProfile >>"$work/keys"
+fi
+while read -r profile; do
+    save "fargateProfile-$profile" fargateProfile eks:DescribeFargateProfile "$cluster/$profile" \
+        eks describe-fargate-profile --cluster-name "$cluster" --fargate-profile-name "$profile" &&
+        field "fargateProfile-$profile" podExecutionRoleArn >>"$work/roles"
+done <"$work/profiles"
+
+# network FILE KEY OPERATION FILTER ARGUMENTS...: rows of the VPC.
+network() {
+    name=$1 key=$2 operation=$3 filter=$4
+    shift 4
+    save "$name" "$key" "ec2:$operation" "$vpc" ec2 "$@" --filters "Name=$filter,Values=$vpc"
+}
+
+network Vpcs Vpcs DescribeVpcs vpc-id describe-vpcs
+save EnableDnsSupport EnableDnsSupport ec2:DescribeVpcAttribute "$vpc" \
+    ec2 describe-vpc-attribute --vpc-id "$vpc" --attribute enableDnsSupport
+save EnableDnsHostnames EnableDnsHostnames ec2:DescribeVpcAttribute "$vpc" \
+    ec2 describe-vpc-attribute --vpc-id "$vpc" --attribute enableDnsHostnames
+network Subnets Subnets DescribeSubnets vpc-id describe-subnets
+network RouteTables RouteTables DescribeRouteTables vpc-id describe-route-tables
+network SecurityGroups SecurityGroups DescribeSecurityGroups vpc-id describe-security-groups
+network NetworkAcls NetworkAcls DescribeNetworkAcls vpc-id describe-network-acls
+network VpcEndpoints VpcEndpoints DescribeVpcEndpoints vpc-id describe-vpc-endpoints
+save NatGateways NatGateways ec2:DescribeNatGateways "$vpc" \
+    ec2 describe-nat-gateways --filter "Name=vpc-id,Values=$vpc"
+network InternetGateways InternetGateways DescribeInternetGateways attachment.vpc-id describe-internet-gateways
+save EgressOnlyInternetGateways EgressOnlyInternetGateways ec2:DescribeEgressOnlyInternetGateways "$vpc" \
+    ec2 describe-egress-only-internet-gateways \
+    --query "{EgressOnlyInternetGateways: EgressOnlyInternetGateways[?Attachments[?VpcId=='$vpc']]}"
+network NetworkInterfaces NetworkInterfaces DescribeNetworkInterfaces vpc-id describe-network-interfaces
+save PrefixLists PrefixLists ec2:DescribePrefixLists '' ec2 describe-prefix-lists
+
+save Reservations Reservations ec2:DescribeInstances "$vpc" ec2 describe-instances --filters \
+    "Name=vpc-id,Values=$vpc" \
+    "Name=tag-key,Values=kubernetes.io/cluster/$cluster,eks:cluster-name,aws:eks:cluster-name" \
+    Name=instance-state-name,Values=pending,running,stopping,stopped && echo InstanceProfiles >>"$work/keys"
+field Reservations Arn | sed -n 's,.*:instance-profile/\(.*/\)\{0\,1\},,p' | sort -u >"$work/instance-profiles"
+while read -r profile; do
+    save "InstanceProfiles-$profile" InstanceProfiles iam:GetInstanceProfile "$profile" \
+        iam get-instance-profile --instance-profile-name "$profile" \
+        --query '{InstanceProfiles: [InstanceProfile]}' &&
+        field "InstanceProfiles-$profile" Arn | sed -n '/:role\//p' >>"$work/roles"
+done <"$work/instance-profiles"
+
+# named FILE KEY OPERATION FILTER COMMAND IDS: rows that routes and rules name, where they name any.
+named() {
+    ids=$(echo "$6" | sed '/^$/d' | sort -u | paste -s -d , -)
+    [ -z "$ids" ] || save "$1" "$2" "ec2:$3" "$ids" ec2 "$5" --filters "Name=$4,Values=$ids"
+}
+dhcp=$(field Vpcs DhcpOptionsId | sed '/^default$/d')
+named DhcpOptions DhcpOptions DescribeDhcpOptions dhcp-options-id describe-dhcp-options "$dhcp"
+named VpcPeeringConnections VpcPeeringConnections DescribeVpcPeeringConnections vpc-peering-connection-id \
+    describe-vpc-peering-connections "$(field RouteTables VpcPeeringConnectionId)"
+named VpnGateways VpnGateways DescribeVpnGateways vpn-gateway-id describe-vpn-gateways \
+    "$(field RouteTables GatewayId | sed -n '/^vgw-/p')"
+
+gateways=$(field RouteTables TransitGatewayId)
+named TransitGatewayAttachments TransitGatewayAttachments DescribeTransitGatewayAttachments transit-gateway-id \
+    describe-transit-gateway-attachments "$gateways"
+named TransitGatewayVpcAttachments TransitGatewayVpcAttachments DescribeTransitGatewayVpcAttachments \
+    transit-gateway-id describe-transit-gateway-vpc-attachments "$gateways"
+if named TransitGatewayRouteTables TransitGatewayRouteTables DescribeTransitGatewayRouteTables transit-gateway-id \
+    describe-transit-gateway-route-tables "$gateways" && [ -n "$gateways" ]; then
+    field TransitGatewayRouteTables TransitGatewayRouteTableId | sort -u >"$work/tables"
+    while read -r table; do
+        save "Routes-$table" Routes ec2:SearchTransitGatewayRoutes "$table" \
+            ec2 search-transit-gateway-routes --transit-gateway-route-table-id "$table" \
+            --filters Name=type,Values=static,propagated
+    done <"$work/tables"
+fi
+
+# Prefix lists that AWS prints no blocks of.
+{
+    field RouteTables DestinationPrefixListId
+    field SecurityGroups PrefixListId
+} | sort -u >"$work/lists"
+field PrefixLists PrefixListId | sort -u >"$work/lists-of-aws"
+comm -23 "$work/lists" "$work/lists-of-aws" >"$work/managed-lists"
+named ManagedPrefixLists PrefixLists DescribeManagedPrefixLists prefix-list-id describe-managed-prefix-lists \
+    "$(cat "$work/managed-lists")"
+while read -r list; do
+    save "Entries-$list" Entries ec2:GetManagedPrefixListEntries "$list" \
+        ec2 get-managed-prefix-list-entries --prefix-list-id "$list"
+done <"$work/managed-lists"
+
+# Roles, and the policies that bear on them: each part of a role is a file of its own, and they are put together
+# again when the files are read.
+sort -u "$work/roles" | sed '/^None$/d; /^$/d' >"$work/all-roles"
+while read -r arn; do
+    role=${arn##*/}
+    : >"$work/inline"
+    save "RoleDetailList-$role" RoleDetailList iam:GetRole "$arn" iam get-role --role-name "$role" \
+        --query "{RoleDetailList: [Role][?Arn=='$arn']}"
+    save "RoleDetailList-$role-attached" RoleDetailList iam:ListAttachedRolePolicies "$arn" \
+        iam list-attached-role-policies --role-name "$role" --query \
+        "{RoleDetailList: [{RoleName: '$role', Arn: '$arn', AttachedManagedPolicies: AttachedPolicies}]}" &&
+        field "RoleDetailList-$role-attached" PolicyArn >>"$work/policies"
+    field "RoleDetailList-$role" PermissionsBoundaryArn >>"$work/policies"
+    # The list of none is told apart from a list that was not read.
+    save "RoleDetailList-$role-inline" RoleDetailList iam:ListRolePolicies "$arn" \
+        iam list-role-policies --role-name "$role" --query \
+        "{RoleDetailList: [{RoleName: '$role', Arn: '$arn', RolePolicyList: PolicyNames[].{PolicyName: @}}]}" &&
+        field "RoleDetailList-$role-inline" PolicyName >"$work/inline"
+    while read -r policy; do
+        save "RoleDetailList-$role-inline-$policy" RoleDetailList iam:GetRolePolicy "$arn" \
+            iam get-role-policy --role-name "$role" --policy-name "$policy" --query \
+            "{RoleDetailList: [{RoleName: '$role', Arn: '$arn',
+              RolePolicyList: [{PolicyName: PolicyName, PolicyDocument: PolicyDocument}]}]}"
+    done <"$work/inline"
+done <"$work/all-roles"
+echo RoleDetailList >>"$work/keys"
+
+if [ -s "$work/all-roles" ]; then
+    for name in AmazonEC2ContainerRegistryPullOnly AmazonEC2ContainerRegistryReadOnly \
+        AmazonEKSFargatePodExecutionRolePolicy; do
+        echo "arn:$partition:iam::aws:policy/$name" >>"$work/policies"
+    done
+fi
+sort -u "$work/policies" | sed '/^None$/d; /^$/d' >"$work/all-policies"
+while read -r arn; do
+    version=$(ask iam:GetPolicy "$arn" iam get-policy --policy-arn "$arn" --query Policy.DefaultVersionId) || continue
+    save "Policies-$(echo "$arn" | tr -c 'A-Za-z0-9\n' -)" Policies iam:GetPolicyVersion "$arn" \
+        iam get-policy-version --policy-arn "$arn" --version-id "$version" --query \
+        "{Policies: [{PolicyName: '${arn##*/}', Arn: '$arn', DefaultVersionId: '$version', PolicyVersionList: [PolicyVersion]}]}"
+done <"$work/all-policies"
+echo Policies >>"$work/keys"
+
+# Registries: the repository, its policy and the image, for each image that was named.
+for image in "$@"; do
+    host=${image%%/*}
+    path=${image#*/}
+    registry=${host%%.*}
+    place=$(echo "$host" | sed -n 's/^[0-9]\{12\}\.dkr[.-]ecr\(-fips\)\{0,1\}\.\([a-z0-9-]*\)\..*/\2/p')
+    if [ -z "$place" ]; then
+        echo "skipped: $image is not in a private registry of ECR" >&2
+        continue
+    fi
+    case $path in
+        *@*) reference=${path##*@} id=imageDigest=$reference mark=@ path=${path%%@*} path=${path%%:*} ;;
+        *:*) reference=${path##*:} id=imageTag=$reference mark=: path=${path%%:*} ;;
+        *) reference=latest id=imageTag=latest mark=: ;;
+    esac
+    eval "profile=\${ACCOUNT_PROFILE_$registry:-}"
+    as() {
+        if [ -n "$profile" ]; then aws --profile "$profile" "$@"; else aws "$@"; fi
+    }
+    where="$registry/$place/$path"
+    file=$(echo "$where" | tr -c 'A-Za-z0-9\n' -)
+    # registry_save FILE CALL RESOURCE ARGUMENTS...
+    registry_save() {
+        name=$1 call=$2 resource=$3
+        shift 3
+        if as ecr "$@" --region "$place" --output json >"$work/answer" 2>"$work/error"; then
+            mv -- "$work/answer" "$out/$name.json"
+        else
+            refused "$call" "$resource"
+        fi
+    }
+    if [ "$registry" != "$account" ] && [ -z "$profile" ]; then
+        # Another account's registry answers "not found" where it means "not yours".
+        echo "An error occurred (NoProfile): set ACCOUNT_PROFILE_$registry" >"$work/error"
+        refused ecr:DescribeRepositories "$where"
+        refused ecr:GetRepositoryPolicy "$where"
+        refused ecr:DescribeImages "$where$mark$reference"
+        refused ecr:GetRegistryPolicy "$registry/$place"
+        continue
+    fi
+    registry_save "repositories-$file" ecr:DescribeRepositories "$where" \
+        describe-repositories --registry-id "$registry" --repository-names "$path"
+    registry_save "policyText-$file" ecr:GetRepositoryPolicy "$where" \
+        get-repository-policy --registry-id "$registry" --repository-name "$path" --query \
+        "{registryId: '$registry', region: '$place', repositoryName: repositoryName, policyText: policyText}"
+    registry_save "imageDetails-$file-$reference" ecr:DescribeImages "$where$mark$reference" \
+        describe-images --registry-id "$registry" --repository-name "$path" --image-ids "$id"
+    registry_save "policyText-$registry-$place" ecr:GetRegistryPolicy "$registry/$place" \
+        get-registry-policy --query "{registryId: '$registry', region: '$place', policyText: policyText}"
+done
+
+list() {
+    sort -u "$1" | paste -s -d , -
+}
+cat >"$out/snapshot.json" <<END
+{
+    "account": $(quote "$account"),
+    "region": $(quote "$region"),
+    "partition": $(quote "$partition"),
+    "caller": $(quote "$caller"),
+    "taken_at": $(quote "$(date -u +%Y-%m-%dT%H:%M:%SZ)"),
+    "unread": [$(list "$work/unread")],
+    "not_found": [$(list "$work/not-found")],
+    "keys": [$(sed 's/^/"/; s/$/"/' "$work/keys" | sort -u | paste -s -d , -)]
+}
+END
+echo "saved in $out; diagnose it anywhere: ecr-fix diagnose --snapshot $out" >&2
