@@ -9,7 +9,7 @@ use crate::support::{Case, Fault, Outcome, Times, assert_same_state, somebody_el
 #[test]
 fn a_refused_read_is_never_healthy() {
     let case = Case::build("healthy");
-    assert_eq!(case.blocked(), 0);
+    assert_eq!(case.verdict(), "healthy");
     let reads: BTreeSet<String> = case.proxy.requests().iter().map(|request| request.name()).collect();
     for read in reads {
         case.proxy.calm();
@@ -200,7 +200,7 @@ fn ends_known(case: &Case, outcome: &Outcome, before: &str) {
     outcome.json();
     check_journal(case);
     match outcome.code {
-        0 => assert_eq!(case.blocked(), 0),
+        0 => assert_eq!(case.verdict(), "healthy"),
         1 | 13 | 16 => return assert_same_state(before, &case.state()),
         14 => assert!(format!("{outcome}").contains("ecr-fix rollback"), "no next command\n{outcome}"),
         code => panic!("exit code {code}\n{outcome}"),
