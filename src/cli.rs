@@ -74,7 +74,7 @@ enum Command {
     Simulate(Box<commands::simulate::Args>),
     Explain(commands::explain::Args),
     Demo(commands::demo::Args),
-    Trace(commands::trace::TraceArgs),
+    Trace(Box<commands::trace::TraceArgs>),
 }
 
 /// The command reference, in Markdown: the help of every command. `docs/cli.md` is this text.
@@ -131,7 +131,7 @@ fn run(cli: &Cli, ui: &Ui) -> Result<u8, Error> {
             Command::Simulate(args) => commands::simulate::run(args, ui).await,
             Command::Explain(args) => commands::explain::run(args, ui),
             Command::Demo(args) => commands::demo::run(args, ui).await,
-            Command::Trace(args) => commands::trace::trace(args, ui),
+            Command::Trace(args) => commands::trace::trace(args, ui).await,
         }
     });
     // A thread may still wait for a line from the terminal; nobody will answer it any more.

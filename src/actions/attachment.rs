@@ -102,7 +102,7 @@ impl Resource for Attachment {
     }
 
     fn lines(at: &Address, state: Option<&Self>) -> Vec<String> {
-        state.iter().map(|_| format!("managed policy {}", at.policy_arn)).collect()
+        state.iter().map(|_| format!("AWS managed policy {}", policy_name(&at.policy_arn))).collect()
     }
 
     fn allowed(at: &Address, before: Option<&Self>, after: Option<&Self>) -> Result<(), String> {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::world::WorldArgs;
 use crate::cli::Format;
 use crate::error::{Code, Error};
 use crate::model::Snapshot;
@@ -36,9 +37,8 @@ pub struct TraceArgs {
     /// Trace every network interface behind the source, alike ones once
     #[arg(long, env = "ECR_FIX_ALL")]
     all: bool,
-    /// The world as JSON files
-    #[arg(long, env = "ECR_FIX_SNAPSHOT", value_name = "DIR")]
-    snapshot: PathBuf,
+    #[command(flatten)]
+    world: WorldArgs,
     /// Say which flows are different in a later snapshot
     #[arg(long, env = "ECR_FIX_DIFF", value_name = "DIR")]
     diff: Option<PathBuf>,
@@ -47,10 +47,10 @@ pub struct TraceArgs {
 /// Answers with the exit code of the process: 0 for every verdict.
 ///
 /// # Errors
-/// The snapshot cannot be read, or holds no such source or destination.
-pub fn trace(args: &TraceArgs, ui: &Ui) -> Result<u8, Error> {
+/// The world cannot be read, or holds no such source or destination.
+pub async fn trace(args: &TraceArgs, ui: &Ui) -> Result<u8, Error> {
     let question = Question::of(args)?;
-    let answer = question.ask(&load(&args.snapshot, ui)?)?;
+    let answer = question.ask(&args.world.read(&args.world.eyes().await?, ui).await?)?;
     match &args.diff {
         None => {
             note_others(&answer, args, ui);
@@ -340,7 +340,7 @@ mod tests {
             to: to.into(),
             protocol: "tcp".into(),
             all,
-            snapshot: PathBuf::new(),
+            world: WorldArgs::default(),
             diff: None,
         };
         Question::of(&args).unwrap()
@@ -451,7 +451,7 @@ mod tests {
             to: "pull:nginx".into(),
             protocol: "tcp".into(),
             all: false,
-            snapshot: PathBuf::new(),
+            world: WorldArgs::default(),
             diff: None,
         };
         assert!(Question::of(&args).unwrap_err().hint().contains("pull:ACCOUNT.dkr.ecr"));

@@ -55,8 +55,8 @@ pub fn build(snapshot: &Snapshot, request: &Request) -> Result<Plan, Error> {
     let mut plan = Plan {
         format_version: FORMAT_VERSION.to_owned(),
         ecr_fix_version: env!("CARGO_PKG_VERSION").to_owned(),
-        created_at: request.now.to_string(),
-        expires_at: expires_at.to_string(),
+        created_at: seconds(request.now),
+        expires_at: seconds(expires_at),
         target: world.target.clone(),
         planned_by: snapshot.about.caller.clone(),
         digest: String::new(),
@@ -78,6 +78,11 @@ pub fn build(snapshot: &Snapshot, request: &Request) -> Result<Plan, Error> {
     };
     plan.digest = plan.computed_digest();
     Ok(plan)
+}
+
+/// RFC 3339, to the second.
+fn seconds(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// The changes that the blockers ask for, each once, in the order in which a pull meets the blockers.

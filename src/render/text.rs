@@ -284,7 +284,7 @@ pub fn applied(done: &Done, undo: &str, paint: Paint) -> String {
             paint.yellow("what the plan was for is mended; not everything could be checked")
         }
     };
-    let _ = writeln!(out, "\n{} {verdict} ({looked})\n", paint.bold("Looked again:"));
+    let _ = writeln!(out, "\n{} {verdict}\n  {looked}\n", paint.bold("Looked again:"));
     let _ = writeln!(out, "To undo: {undo}");
     out
 }
