@@ -200,6 +200,13 @@ pub enum Fix {
         /// What to do, in order.
         steps: Vec<String>,
     },
+    /// By nothing that changes in AWS.
+    NotAws {
+        /// Why.
+        because: String,
+        /// What to do, in order.
+        steps: Vec<String>,
+    },
 }
 
 /// What the checks say of every leg of every pull.
@@ -260,6 +267,18 @@ impl Verdicts {
     }
 }
 
+impl Diagnosis {
+    /// The exit code that `--detailed-exitcode` asks for, where a plan has nothing to say.
+    pub fn exit_code(&self) -> u8 {
+        match self.summary.verdict {
+            Health::Healthy => 0,
+            Health::Broken if self.findings.iter().all(|found| found.remedy == Remedy::NotAws) => 20,
+            Health::Broken => 2,
+            Health::Inconclusive => 11,
+        }
+    }
+}
+
 /// The id under which findings name a pull.
 pub fn pull_id(pull: &Pull<'_>) -> String {
     format!("{}/{} <- {}", pull.source.kind.as_str(), pull.source.id, pull.image.name)
@@ -316,6 +335,7 @@ fn finding(world: &World<'_>, blocker: &Blocker, number: usize) -> Finding {
     let (remedy, manual_steps) = match &blocker.fix {
         Fix::Automatic { .. } => (Remedy::Automatic, Vec::new()),
         Fix::Manual { steps, .. } => (Remedy::Manual, steps.clone()),
+        Fix::NotAws { steps, .. } => (Remedy::NotAws, steps.clone()),
     };
     Finding {
         id: finding_id(number),

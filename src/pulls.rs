@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Code, Error};
+use crate::model::ecr::RepositoryName;
 use crate::model::eks::Cluster;
 use crate::model::image_ref::ImageRef;
 use crate::model::{Arn, Partition, Snapshot, Unread, aws_accounts};
@@ -68,6 +69,16 @@ pub struct Image {
     pub region: String,
     /// The ARN that permissions to pull it are about.
     pub repository_arn: String,
+    /// The digest, or the tag; none for the stand-in of the add-ons, which names no image.
+    pub reference: Option<String>,
+}
+
+impl Image {
+    /// The repository, by account, region and name.
+    pub fn repository(&self) -> RepositoryName<'_> {
+        let name = self.repository_arn.split_once(":repository/").map_or("", |(_, name)| name);
+        RepositoryName { account: &self.account, region: &self.region, name }
+    }
 }
 
 /// One way that an image takes to a puller.
@@ -224,6 +235,7 @@ fn images(target: &Target, asked: &[String]) -> Result<Vec<Image>, Error> {
                 "arn:{}:ecr:{}:{account}:repository/eks/pause",
                 target.partition, target.region
             ),
+            reference: None,
         });
     }
     Ok(images.into_iter().collect())
@@ -249,5 +261,7 @@ fn private_image(name: &str) -> Result<Image, Error> {
         repository_arn: format!("arn:{partition}:ecr:{region}:{account}:repository/{repository}"),
         account,
         region,
+        // Container runtimes ask for the digest where there is one, and for `latest` where there is nothing.
+        reference: Some(image.digest.or(image.tag).unwrap_or_else(|| "latest".to_owned())),
     })
 }

@@ -49,7 +49,8 @@ fn recognise(message: &Message) -> Option<Recognition> {
     if let Some(connection) = message.connection_to(Target::Metadata) {
         return Some(Recognition::certain(&connection.excerpt, "the metadata service does not answer", NEXT));
     }
-    if let (Some(said), Some(_)) = (message.said(Said::NoInstanceRole), &message.connection) {
+    let asked = message.sayings.any(&[Said::NoInstanceRole, Said::MetadataCall]);
+    if let (Some(said), Some(_)) = (asked, &message.connection) {
         return Some(
             Recognition::certain(said, "the metadata service did not answer in time", NEXT).weight(70),
         );
@@ -81,6 +82,10 @@ fn recognises_its_messages() {
     super::test_support::first(
         &CAUSE,
         "no EC2 IMDS role found, operation error ec2imds: GetMetadata, request canceled, context deadline exceeded",
+    );
+    super::test_support::first(
+        &CAUSE,
+        "failed to get region: operation error ec2imds: GetRegion, canceled, context deadline exceeded",
     );
     super::test_support::first(
         &CAUSE,

@@ -35,7 +35,7 @@ fn recognise(message: &Message) -> Option<Recognition> {
     let connection = message
         .connection
         .as_ref()
-        .filter(|connection| connection.is_silence() && !connection.is_private())?;
+        .filter(|connection| connection.is_silence() && !connection.is_private() && !connection.is_ipv6())?;
     let (_, host) = message.private_image().filter(|(_, host)| host.fips || host.dual_stack)?;
     let form = if host.fips { "the host is one for FIPS" } else { "the host is a dual-stack one" };
     let next = "`aws ec2 describe-vpc-endpoints --query 'VpcEndpoints[].DnsEntries'`: is this form of the host among them?";

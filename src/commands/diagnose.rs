@@ -2,7 +2,7 @@
 
 use super::world::WorldArgs;
 use crate::cli::Format;
-use crate::diagnosis::{self, Health};
+use crate::diagnosis;
 use crate::error::Error;
 use crate::judges::Options;
 use crate::pulls::World;
@@ -14,7 +14,7 @@ use crate::ui::Ui;
 pub struct Args {
     #[command(flatten)]
     world: WorldArgs,
-    /// Exit with 2 when something is broken, 11 when not everything could be decided
+    /// Exit with 2 when something is broken, 11 when not everything could be decided, 20 when no change in AWS helps
     #[arg(long, env = "ECR_FIX_DETAILED_EXITCODE")]
     detailed_exitcode: bool,
 }
@@ -31,10 +31,5 @@ pub async fn run(args: &Args, ui: &Ui) -> Result<u8, Error> {
         Format::Text => render::text::diagnosis(&diagnosis, ui.paint()),
         Format::Json => render::json::document(&diagnosis),
     });
-    Ok(match diagnosis.summary.verdict {
-        _ if !args.detailed_exitcode => 0,
-        Health::Healthy => 0,
-        Health::Broken => 2,
-        Health::Inconclusive => 11,
-    })
+    Ok(if args.detailed_exitcode { diagnosis.exit_code() } else { 0 })
 }

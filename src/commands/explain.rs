@@ -1,5 +1,7 @@
 //! `ecr-fix explain`: what an error message means, and the manual of every cause.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::io::{self, BufReader, BufWriter, IsTerminal as _, Write};
 
 use serde::Serialize;
@@ -96,11 +98,34 @@ fn stream(known: &Known, ui: &Ui) -> Result<u8, Error> {
     }
 }
 
+/// What was explained lately: logs repeat themselves. It is emptied when full, so memory stays bounded.
+struct Recent<'a> {
+    known: &'a Known,
+    explained: HashMap<String, Explanation>,
+}
+
+impl Recent<'_> {
+    const MOST: usize = 512;
+    const LONGEST: usize = 4_096;
+
+    fn explain(&mut self, message: &str) -> Cow<'_, Explanation> {
+        if message.len() > Self::LONGEST {
+            return Cow::Owned(explain(message, self.known));
+        }
+        if self.explained.len() >= Self::MOST && !self.explained.contains_key(message) {
+            self.explained.clear();
+        }
+        let known = self.known;
+        Cow::Borrowed(self.explained.entry(message.to_owned()).or_insert_with(|| explain(message, known)))
+    }
+}
+
 fn stream_text(known: &Known, ui: &Ui, out: &mut impl Write) -> io::Result<Option<Error>> {
+    let mut recent = Recent { known, explained: HashMap::new() };
     let mut number = 0;
     let read = read_messages(|message| {
         number += 1;
-        let found = explain(message, known);
+        let found = recent.explain(message);
         out.write_all(explanation::one_of_many(number, &found, ui.paint()).as_bytes())
     })?;
     if number == 0 && read.is_none() {
@@ -112,11 +137,12 @@ fn stream_text(known: &Known, ui: &Ui, out: &mut impl Write) -> io::Result<Optio
 /// One document, written item by item: its size must not matter.
 fn stream_json(known: &Known, out: &mut impl Write) -> io::Result<Option<Error>> {
     write!(out, "{{\n  \"format_version\": \"{FORMAT_VERSION}\",\n  \"messages\": [")?;
+    let mut recent = Recent { known, explained: HashMap::new() };
     let mut comma = "";
     let read = read_messages(|message| {
         write!(out, "{comma}\n    ")?;
         comma = ",";
-        serde_json::to_writer(&mut *out, &explain(message, known)).map_err(io::Error::from)
+        serde_json::to_writer(&mut *out, recent.explain(message).as_ref()).map_err(io::Error::from)
     })?;
     write!(out, "\n  ]")?;
     if let Some(error) = &read {

@@ -7,7 +7,6 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::world::{WorldArgs, duration};
 use crate::cli::Format;
-use crate::diagnosis::Health;
 use crate::error::{Code, Error};
 use crate::judges::{Options, PullPolicy};
 use crate::model::Snapshot;
@@ -25,7 +24,7 @@ pub struct Args {
     /// Save the plan, for `ecr-fix apply FILE`
     #[arg(long, env = "ECR_FIX_OUT", value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Exit with 2 when there are changes, 11 when not everything could be decided
+    /// Exit with 2 when there are changes, 11 when not everything could be decided, 20 when no change in AWS helps
     #[arg(long, env = "ECR_FIX_DETAILED_EXITCODE")]
     detailed_exitcode: bool,
 }
@@ -77,11 +76,12 @@ pub async fn run(args: &Args, ui: &Ui) -> Result<u8, Error> {
             file.display()
         ));
     }
-    Ok(match plan.diagnosis.summary.verdict {
+    Ok(match plan.diagnosis.exit_code() {
         _ if !args.detailed_exitcode => 0,
         _ if !plan.actions.is_empty() => 2,
-        Health::Inconclusive => 11,
-        Health::Healthy | Health::Broken => 0,
+        // Broken, and nothing that a plan could change: there are no changes.
+        2 => 0,
+        code => code,
     })
 }
 

@@ -113,10 +113,14 @@ pub struct Answer {
     #[serde(flatten)]
     pub worst: Trace,
     /// Every flow, where there are several.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "is_told_by_the_worst")]
     pub flows: Vec<Flow>,
     #[serde(skip)]
     others: usize,
+}
+
+fn is_told_by_the_worst(flows: &Vec<Flow>) -> bool {
+    matches!(flows.as_slice(), [one] if one.sources == 1)
 }
 
 /// One flow of an answer.
@@ -196,13 +200,7 @@ impl Question {
                 "name an instance or a network interface",
             ));
         };
-        let many = self.all || matches!(self.to, Target::Pull(_));
-        Ok(Answer {
-            format_version: "1.0",
-            worst,
-            flows: if many || flows.len() > 1 { flows } else { flows.into_iter().take(1).collect() },
-            others,
-        })
+        Ok(Answer { format_version: "1.0", worst, flows, others })
     }
 
     fn flows(&self, network: &Network<'_>, source: &Source, sources: usize) -> Result<Vec<Flow>, Error> {

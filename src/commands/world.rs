@@ -78,7 +78,8 @@ impl WorldArgs {
             Some(dir) => Ok(run::World::Sandbox(absolute(dir)?)),
             None => {
                 let connection = self.connection();
-                let (reader, writer) = (connection.reader().await?, connection.writer().await?);
+                let (reader, writer) =
+                    (Box::new(connection.reader().await?), Box::new(connection.writer().await?));
                 Ok(run::World::Aws { reader, writer })
             }
         }

@@ -1,7 +1,9 @@
 //! Why a connection failed, as Go's network stack says it: the inner cause, which a message names last.
 
 use std::net::IpAddr;
+use std::sync::LazyLock;
 
+use super::phrases::Phrases;
 use super::text::excerpt;
 
 /// How a connection failed.
@@ -107,11 +109,20 @@ const SENTENCES: [(&str, Failure); 42] = [
     ("code = deadlineexceeded", Failure::Timeout),
 ];
 
+static PHRASES: LazyLock<Phrases> = LazyLock::new(|| Phrases::new(SENTENCES.map(|(sentence, _)| sentence)));
+
 /// Finds the inner cause. `lower` is `text` in ASCII lower case.
 pub fn find(text: &str, lower: &str) -> Option<Connection> {
+    let mut last = vec![None; SENTENCES.len()];
+    PHRASES.each(lower, |number, at| {
+        if let Some(place) = last.get_mut(number) {
+            *place = Some(at);
+        }
+    });
     let (at, sentence, said) = SENTENCES
         .iter()
-        .filter_map(|(sentence, failure)| Some((lower.rfind(sentence)?, *sentence, *failure)))
+        .zip(last)
+        .filter_map(|((sentence, failure), at)| Some((at?, *sentence, *failure)))
         // Outer layers repeat a weaker word behind the strong one: `i/o timeout (Client.Timeout exceeded …)`.
         .max_by_key(|(at, _, failure)| (strength(*failure), *at))?;
     let from = start_of_clause(lower, at);

@@ -10,6 +10,7 @@ mod images;
 pub mod input;
 pub mod message;
 pub mod next;
+mod phrases;
 pub mod redact;
 pub mod request;
 pub mod said;

@@ -1,5 +1,8 @@
 //! What registries, runtimes, kubelets and credential plugins say in words of their own.
 
+use std::sync::LazyLock;
+
+use super::phrases::Phrases;
 use super::text::excerpt;
 
 /// The meaning of a sentence.
@@ -21,6 +24,7 @@ pub enum Said {
     NoRegionInReference,
     NoInstanceRole,
     NoProviders,
+    MetadataCall,
     WebIdentityRefused,
     HybridSigning,
     FargateRoleRefused,
@@ -98,6 +102,8 @@ const SENTENCES: &[(&str, Said)] = &[
     ("no region found in the image reference", Said::NoRegionInReference),
     ("no ec2 imds role found", Said::NoInstanceRole),
     ("no ec2 instance role found", Said::NoInstanceRole),
+    ("operation error ec2imds", Said::MetadataCall),
+    ("ec2metadata", Said::MetadataCall),
     ("nocredentialproviders", Said::NoProviders),
     ("no valid providers in chain", Said::NoProviders),
     ("unable to locate credentials", Said::NoProviders),
@@ -125,6 +131,7 @@ const SENTENCES: &[(&str, Said)] = &[
     (": not found", Said::NotFound),
     ("no such image", Said::NoSuchImageHere),
     ("blob unknown", Said::BlobUnknown),
+    ("could not fetch content descriptor", Said::BlobUnknown),
     ("blob_unknown", Said::BlobUnknown),
     ("layersnotfoundexception", Said::BlobUnknown),
     ("layerinaccessibleexception", Said::BlobUnknown),
@@ -222,6 +229,9 @@ const SENTENCES: &[(&str, Said)] = &[
     ("error pulling image configuration", Said::ConfigurationOfImage),
 ];
 
+static PHRASES: LazyLock<Phrases> =
+    LazyLock::new(|| Phrases::new(SENTENCES.iter().map(|(sentence, _)| *sentence)));
+
 /// Every meaning that a message has, each with the part that says so.
 #[derive(Clone, Debug, Default)]
 pub struct Sayings(Vec<(Said, String)>);
@@ -229,11 +239,15 @@ pub struct Sayings(Vec<(Said, String)>);
 impl Sayings {
     /// Finds them. `lower` is `text` in ASCII lower case.
     pub fn find(text: &str, lower: &str) -> Sayings {
+        let mut first = vec![None; SENTENCES.len()];
+        PHRASES.each(lower, |number, at| {
+            if let Some(place @ None) = first.get_mut(number) {
+                *place = Some(at);
+            }
+        });
         let mut found: Vec<(Said, String)> = Vec::new();
-        for (sentence, said) in SENTENCES {
-            if found.iter().all(|(known, _)| known != said)
-                && let Some(at) = lower.find(sentence)
-            {
+        for ((sentence, said), at) in SENTENCES.iter().zip(first) {
+            if let Some(at) = at.filter(|_| found.iter().all(|(known, _)| known != said)) {
                 found.push((*said, excerpt(text, at, end_of_clause(lower, at + sentence.len()))));
             }
         }

@@ -89,6 +89,7 @@ const CRI_O: &[&str] = &[
 const CONTAINERD: &[&str] = &[
     "failed to pull and unpack",
     "failed to resolve ref",
+    "failed to do request: ",
     "pulling from host",
     "httpreadseeker",
     "httpreaderseeker",
@@ -147,7 +148,12 @@ impl Wrapping {
     pub fn read(lower: &str) -> Wrapping {
         let has = |words: &[&str]| words.iter().any(|word| lower.contains(word));
         let plugin = has(&["credential provider", "credential-provider", "authorization token requesterror"])
-            || has(&["aws_credentials.go", "getauthorizationtoken", "requesting ecr authorization token"]);
+            || has(&[
+                "aws_credentials.go",
+                "getauthorizationtoken",
+                "ec2imds",
+                "requesting ecr authorization token",
+            ]);
         let puller = if has(BUILDER) || is_step(lower) {
             Puller::Builder
         } else if has(ECS) {

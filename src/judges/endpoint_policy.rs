@@ -17,10 +17,17 @@ const CALLS: [(Leg, &str, &str); 4] = [
     (Leg::LayerPermission, "s3", "s3:GetObject"),
 ];
 
+/// What one endpoint does not let pass, gathered over the pulls.
+#[derive(Default)]
+struct Refusal {
+    legs: BTreeSet<Leg>,
+    pulls: BTreeSet<String>,
+    calls: BTreeSet<&'static str>,
+}
+
 /// Judges `layer-permission`, and the part that endpoints have in the permissions of ECR.
 pub(super) fn judge(world: &World<'_>, _options: &Options, verdicts: &mut Verdicts) {
-    let mut refused: BTreeMap<(&'static str, String), (BTreeSet<Leg>, BTreeSet<String>, BTreeSet<&str>)> =
-        BTreeMap::new();
+    let mut refusals: BTreeMap<(&'static str, String), Refusal> = BTreeMap::new();
     for pull in world.pulls() {
         let id = pull_id(&pull);
         for (leg, service, call) in CALLS {
@@ -40,51 +47,55 @@ pub(super) fn judge(world: &World<'_>, _options: &Options, verdicts: &mut Verdic
                     Ok(Weighed::Allowed(_)) => verdicts.ok(&id, leg),
                     Ok(Weighed::DependsOn(doubt)) => {
                         let keys: Vec<&str> = doubt.keys.iter().map(String::as_str).collect();
-                        let because = format!(
-                            "the policy of {} depends on {}",
-                            endpoint.vpc_endpoint_id,
-                            keys.join(", ")
+                        let on = keys.join(", ");
+                        verdicts.unknown(
+                            &id,
+                            leg,
+                            format!("the policy of {} depends on {on}", endpoint.vpc_endpoint_id),
                         );
-                        verdicts.unknown(&id, leg, because);
                     }
                     Ok(Weighed::Denied(_)) => {
-                        let cause = if service == "s3" {
-                            "vpce-policy-denies-s3-layer-bucket"
-                        } else {
-                            "vpce-policy-denies-ecr"
-                        };
-                        let entry = refused.entry((cause, endpoint.vpc_endpoint_id.clone())).or_default();
-                        entry.0.insert(leg);
-                        entry.1.insert(id.clone());
-                        entry.2.insert(call);
+                        let refusal =
+                            refusals.entry((cause(service), endpoint.vpc_endpoint_id.clone())).or_default();
+                        refusal.legs.insert(leg);
+                        refusal.pulls.insert(id.clone());
+                        refusal.calls.insert(call);
                     }
                     Err(because) => verdicts.unknown(&id, leg, because),
                 }
             }
         }
     }
-    for ((cause, endpoint), (legs, pulls, calls)) in refused {
-        let calls = calls.into_iter().collect::<Vec<_>>().join(", ");
-        verdicts.blocked(Blocker {
-            cause,
-            legs: legs.into_iter().collect(),
-            pulls: pulls.into_iter().collect(),
-            severity: Severity::Critical,
-            account: world.target.account.clone(),
-            summary: format!("the policy of endpoint {endpoint} does not let {calls} pass"),
-            evidence: vec![Evidence {
-                source: "ec2:DescribeVpcEndpoints".to_owned(),
-                saw: format!("PolicyDocument of {endpoint}"),
-            }],
-            fix: Fix::Manual {
-                because: "an endpoint policy is a guard that somebody set on purpose".to_owned(),
-                steps: vec![
-                    format!("ask its owner to let {calls} pass endpoint {endpoint}"),
-                    format!("read more: ecr-fix explain {cause}"),
-                ],
-            },
-            resource: endpoint,
-        });
+    for ((cause, endpoint), refusal) in refusals {
+        verdicts.blocked(blocker(world, cause, endpoint, refusal));
+    }
+}
+
+fn cause(service: &str) -> &'static str {
+    if service == "s3" { "vpce-policy-denies-s3-layer-bucket" } else { "vpce-policy-denies-ecr" }
+}
+
+fn blocker(world: &World<'_>, cause: &'static str, endpoint: String, refusal: Refusal) -> Blocker {
+    let calls = refusal.calls.into_iter().collect::<Vec<_>>().join(", ");
+    Blocker {
+        cause,
+        legs: refusal.legs.into_iter().collect(),
+        pulls: refusal.pulls.into_iter().collect(),
+        severity: Severity::Critical,
+        account: world.target.account.clone(),
+        summary: format!("the policy of endpoint {endpoint} does not let {calls} pass"),
+        evidence: vec![Evidence {
+            source: "ec2:DescribeVpcEndpoints".to_owned(),
+            saw: format!("PolicyDocument of {endpoint}"),
+        }],
+        fix: Fix::Manual {
+            because: "an endpoint policy is a guard that somebody set on purpose".to_owned(),
+            steps: vec![
+                format!("ask its owner to let {calls} pass endpoint {endpoint}"),
+                format!("read more: ecr-fix explain {cause}"),
+            ],
+        },
+        resource: endpoint,
     }
 }
 

@@ -17,6 +17,16 @@ use crate::pulls::{Pull, SourceKind, World};
 const SERVICES: [(Leg, &str); 3] =
     [(Leg::EcrApiNetwork, "ecr.api"), (Leg::RegistryNetwork, "ecr.dkr"), (Leg::LayerNetwork, "s3")];
 
+/// Causes of a path that leads past the endpoints that it should take.
+const LACKS_ENDPOINT: [&str; 6] = [
+    "vpce-ecr-api-missing",
+    "vpce-ecr-dkr-missing",
+    "vpce-s3-missing",
+    "vpce-private-dns-disabled",
+    "vpce-not-available",
+    "vpc-dns-support-disabled",
+];
+
 /// One cause at one component, gathered over the pulls that it stops.
 #[derive(Default)]
 struct Stop {
@@ -25,13 +35,16 @@ struct Stop {
     because: BTreeSet<String>,
 }
 
+/// One leg, how packets go on it, and from where.
+type Flow = (Leg, Trace, Source);
+
 type Stops = BTreeMap<(&'static str, String), Stop>;
 
 /// Judges the legs that packets take.
 pub(super) fn judge(world: &World<'_>, _options: &Options, verdicts: &mut Verdicts) {
     let network = Network::of(world.snapshot);
     let mut stops = Stops::new();
-    let mut flows: BTreeMap<(&crate::pulls::Source, &str), Vec<(Leg, Trace, Source)>> = BTreeMap::new();
+    let mut flows: BTreeMap<(&crate::pulls::Source, &str), Vec<Flow>> = BTreeMap::new();
     for pull in world.pulls() {
         let id = pull_id(&pull);
         let registry = pull.image.name.split('/').next().unwrap_or_default();
@@ -57,12 +70,7 @@ pub(super) fn judge(world: &World<'_>, _options: &Options, verdicts: &mut Verdic
 }
 
 /// The flows of every class of places in which the source runs.
-fn flows_of(
-    network: &Network<'_>,
-    world: &World<'_>,
-    pull: &Pull<'_>,
-    registry: &str,
-) -> Vec<(Leg, Trace, Source)> {
+fn flows_of(network: &Network<'_>, world: &World<'_>, pull: &Pull<'_>, registry: &str) -> Vec<Flow> {
     let name = format!("{}/{}", world.target.cluster, pull.source.id);
     let hosts = EcrHost::parse(registry).and_then(|host| PullHosts::of(&host));
     let (Some(hosts), Ok(sources)) = (hosts, network.resolve_source(&name)) else {
@@ -97,13 +105,22 @@ fn note(
     (pull, id): (&Pull<'_>, &str),
     stops: &mut Stops,
 ) {
-    for stopped in &trace.blockers {
-        for (cause, component) in causes(network, world, leg, stopped, source, pull) {
-            let stop = stops.entry((cause, component)).or_default();
-            stop.legs.insert(leg);
-            stop.pulls.insert(id.to_owned());
-            stop.because.insert(stopped.because.clone());
+    let found = trace.blockers.iter().flat_map(|stopped| {
+        let because = stopped.because.clone();
+        let causes = causes(network, world, leg, stopped, source, pull).into_iter();
+        causes.map(move |(cause, component)| (cause, component, because.clone()))
+    });
+    let found: Vec<(&'static str, String, String)> = found.collect();
+    // Where an endpoint is missing or not used, what groups and ACLs say of public addresses is beside the point.
+    let around_endpoint = found.iter().any(|(cause, ..)| LACKS_ENDPOINT.contains(cause));
+    for (cause, component, because) in found {
+        if around_endpoint && !LACKS_ENDPOINT.contains(&cause) {
+            continue;
         }
+        let stop = stops.entry((cause, component)).or_default();
+        stop.legs.insert(leg);
+        stop.pulls.insert(id.to_owned());
+        stop.because.insert(because);
     }
 }
 

@@ -1,11 +1,13 @@
 //! Whether a role may get a token and pull with it, by the policies of the role.
 //!
 //! Tells apart: no permission at all (`node-role-missing-ecr-policy`, `fargate-exec-role-missing-policy`), a boundary
-//! (`permissions-boundary-blocks`) and a deny (`identity-policy-explicit-deny`).
+//! (`permissions-boundary-blocks`), a deny (`identity-policy-explicit-deny`, `repo-policy-explicit-deny`,
+//! `registry-policy-deny`), and a registry of another account that does not grant it
+//! (`repo-policy-missing-cross-account`).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::OnceLock;
 
+use super::registry_policies::{self, REGISTRY_POLICY};
 use super::role_policies::{self, RolePolicies};
 use super::{Options, PullPolicy};
 use crate::actions::attachment::{
@@ -14,9 +16,9 @@ use crate::actions::attachment::{
 use crate::actions::{AnyChange, Attachment, Change};
 use crate::checks::{Leg, Severity};
 use crate::diagnosis::{Blocker, Evidence, Fix, Verdicts, pull_id};
-use crate::iam::{self, Decision, Document, Effect, Knowledge, Layer, Named, Outcome, Weighed};
+use crate::iam::{self, Decision, Effect, Knowledge, Layer, Outcome, Weighed};
 use crate::model::iam::Role;
-use crate::model::{Arn, Seen, Snapshot, aws_accounts};
+use crate::model::{Arn, Seen, Snapshot};
 use crate::pulls::{Image, Pull, SourceKind, World};
 
 const TOKEN: &str = "ecr:GetAuthorizationToken";
@@ -70,14 +72,14 @@ fn judge_role(
     verdicts: &mut Verdicts,
 ) {
     let policies = role_policies::of(world.snapshot, role);
-    let mut lacks: BTreeMap<&'static str, Lack> = BTreeMap::new();
+    let mut lacks: BTreeMap<(&'static str, String), Lack> = BTreeMap::new();
     for pull in pulls {
         let requests = [(Leg::EcrTokenPermission, TOKEN)]
             .into_iter()
             .chain(PULL.map(|call| (Leg::PullPermission, call)));
         for (leg, call) in requests {
             let id = pull_id(pull);
-            match weigh(role, &policies, call, pull.image) {
+            match weigh(world.snapshot, role, &policies, call, pull.image) {
                 Weighed::Allowed(_) => verdicts.ok(&id, leg),
                 Weighed::DependsOn(doubt) => {
                     let on = doubt
@@ -90,7 +92,9 @@ fn judge_role(
                 }
                 Weighed::Denied(decision) => {
                     for cause in causes(&decision, fargate) {
-                        let lack = lacks.entry(cause).or_default();
+                        let at =
+                            if is_about_registry(cause) { &pull.image.repository_arn } else { &role.arn };
+                        let lack = lacks.entry((cause, at.clone())).or_default();
                         lack.legs.insert(leg);
                         lack.pulls.insert(id.clone());
                         lack.calls.insert(call);
@@ -100,8 +104,8 @@ fn judge_role(
             }
         }
     }
-    for (cause, lack) in lacks {
-        verdicts.blocked(blocker(world.snapshot, role, cause, lack, options));
+    for ((cause, resource), lack) in lacks {
+        verdicts.blocked(blocker(world.snapshot, role, (cause, resource), lack, options));
     }
 }
 
@@ -112,7 +116,7 @@ fn unread_layer(layer: Layer) -> String {
     }
 }
 
-fn weigh(role: &Role, policies: &RolePolicies, call: &str, image: &Image) -> Weighed {
+fn weigh(world: &Snapshot, role: &Role, policies: &RolePolicies, call: &str, image: &Image) -> Weighed {
     let about_token = call == TOKEN;
     let mut knowledge = Knowledge {
         unknown: BTreeSet::from(["*".to_owned()]),
@@ -121,10 +125,9 @@ fn weigh(role: &Role, policies: &RolePolicies, call: &str, image: &Image) -> Wei
     };
     let mut all = policies.policies.clone();
     if !about_token {
-        // The policies of AWS's own registries let everybody pull; those of others were not read.
-        if aws_accounts::is_add_on_registry(&image.account) {
-            all.resource.extend(policy_of_aws());
-        } else {
+        let registry = registry_policies::of(world, image);
+        all.resource = registry.policies;
+        if !registry.unread.is_empty() {
             knowledge.unread.insert(Layer::Resource);
         }
     }
@@ -138,18 +141,7 @@ fn weigh(role: &Role, policies: &RolePolicies, call: &str, image: &Image) -> Wei
     iam::weigh(&request, &all, &knowledge)
 }
 
-/// What the registries of the EKS add-ons grant: everybody may pull.
-fn policy_of_aws() -> Option<Named> {
-    static POLICY: OnceLock<Option<Named>> = OnceLock::new();
-    let parse = || {
-        let text =
-            r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"ecr:*"}]}"#;
-        Document::parse(text).ok().map(|document| Named::new("the policy of AWS's registry", document))
-    };
-    POLICY.get_or_init(parse).clone()
-}
-
-/// Which causes a refusal has. Only the policies of the role are judged here.
+/// Which causes a refusal has.
 fn causes(decision: &Decision, fargate: bool) -> BTreeSet<&'static str> {
     let missing = if fargate { "fargate-exec-role-missing-policy" } else { "node-role-missing-ecr-policy" };
     let explicit = |layer| {
@@ -167,7 +159,23 @@ fn causes(decision: &Decision, fargate: bool) -> BTreeSet<&'static str> {
     if decision.blocked_by.contains(&Layer::Boundary) {
         causes.insert("permissions-boundary-blocks");
     }
+    if explicit(Layer::Resource) {
+        let by_registry = decision.deciding.iter().any(|deciding| {
+            deciding.effect == Effect::Deny && deciding.policy.as_deref() == Some(REGISTRY_POLICY)
+        });
+        causes.insert(if by_registry { "registry-policy-deny" } else { "repo-policy-explicit-deny" });
+    } else if decision.blocked_by.contains(&Layer::Resource) {
+        causes.insert("repo-policy-missing-cross-account");
+    }
     causes
+}
+
+/// Whether what is at fault is the registry, and not the role.
+fn is_about_registry(cause: &str) -> bool {
+    matches!(
+        cause,
+        "registry-policy-deny" | "repo-policy-explicit-deny" | "repo-policy-missing-cross-account"
+    )
 }
 
 /// The statements that forbid it, in words.
@@ -181,42 +189,62 @@ fn denials(decision: &Decision) -> Vec<String> {
         .collect()
 }
 
-fn blocker(world: &Snapshot, role: &Role, cause: &'static str, lack: Lack, options: &Options) -> Blocker {
+fn blocker(
+    world: &Snapshot,
+    role: &Role,
+    (cause, resource): (&'static str, String),
+    lack: Lack,
+    options: &Options,
+) -> Blocker {
     let calls = lack.calls.iter().copied().collect::<Vec<_>>().join(", ");
-    let attached = role.attached_managed_policies.iter().flatten().map(|policy| policy.policy_name.as_str());
-    let attached: Vec<&str> = attached.collect();
-    let inline: Vec<&str> =
-        role.role_policy_list.iter().flatten().map(|policy| policy.policy_name.as_str()).collect();
-    let list = |names: &[&str]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-    let mut evidence = vec![
-        Evidence { source: "iam:ListAttachedRolePolicies".to_owned(), saw: list(&attached) },
-        Evidence { source: "iam:ListRolePolicies".to_owned(), saw: list(&inline) },
-    ];
-    if let Some(boundary) = &role.permissions_boundary {
-        evidence.push(Evidence {
-            source: "iam:GetRole".to_owned(),
-            saw: format!("permissions boundary {}", boundary.permissions_boundary_arn),
-        });
-    }
-    evidence.extend(
-        lack.statements
-            .iter()
-            .map(|saw| Evidence { source: "iam:GetPolicyVersion".to_owned(), saw: saw.clone() }),
-    );
+    let (summary, evidence) = if is_about_registry(cause) {
+        let name = resource.split_once(":repository/").map_or(resource.as_str(), |(_, name)| name);
+        let saw = lack.statements.iter().cloned().collect::<Vec<_>>().join("; ");
+        let saw = if saw.is_empty() { format!("no statement that lets {} pull", role.arn) } else { saw };
+        (
+            format!("repository {name} does not let role {} call {calls}", role.role_name),
+            vec![Evidence { source: "ecr:GetRepositoryPolicy".to_owned(), saw }],
+        )
+    } else {
+        (format!("role {} may not call {calls}", role.role_name), role_evidence(role, &lack))
+    };
     Blocker {
         cause,
         legs: lack.legs.into_iter().collect(),
         pulls: lack.pulls.into_iter().collect(),
         severity: Severity::Critical,
-        resource: role.arn.clone(),
-        account: role.arn.parse::<Arn>().map(|arn| arn.account).unwrap_or_default(),
-        summary: format!("role {} may not call {calls}", role.role_name),
+        account: resource.parse::<Arn>().map(|arn| arn.account).unwrap_or_default(),
+        summary,
         evidence,
-        fix: fix(world, role, cause, &calls, options),
+        fix: fix(world, role, (cause, &resource), &calls, options),
+        resource,
     }
 }
 
-fn fix(world: &Snapshot, role: &Role, cause: &'static str, calls: &str, options: &Options) -> Fix {
+fn role_evidence(role: &Role, lack: &Lack) -> Vec<Evidence> {
+    let evidence = |source: &str, saw: String| Evidence { source: source.to_owned(), saw };
+    let list = |names: Vec<&str>| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    let attached = role.attached_managed_policies.iter().flatten().map(|policy| policy.policy_name.as_str());
+    let inline = role.role_policy_list.iter().flatten().map(|policy| policy.policy_name.as_str());
+    let boundary = role.permissions_boundary.iter().map(|boundary| {
+        evidence("iam:GetRole", format!("permissions boundary {}", boundary.permissions_boundary_arn))
+    });
+    let mut all = vec![
+        evidence("iam:ListAttachedRolePolicies", list(attached.collect())),
+        evidence("iam:ListRolePolicies", list(inline.collect())),
+    ];
+    all.extend(boundary);
+    all.extend(lack.statements.iter().map(|saw| evidence("iam:GetPolicyVersion", saw.clone())));
+    all
+}
+
+fn fix(
+    world: &Snapshot,
+    role: &Role,
+    (cause, resource): (&'static str, &str),
+    calls: &str,
+    options: &Options,
+) -> Fix {
     let manual = |because: &str, steps: Vec<String>| Fix::Manual { because: because.to_owned(), steps };
     match cause {
         "permissions-boundary-blocks" => manual(
@@ -226,6 +254,18 @@ fn fix(world: &Snapshot, role: &Role, cause: &'static str, calls: &str, options:
         "identity-policy-explicit-deny" => manual(
             "a deny is a guard that somebody set on purpose; a quarantine policy means that a key has leaked",
             vec![format!("ask the owner of the policy that denies {calls} to role {}", role.role_name)],
+        ),
+        "registry-policy-deny" | "repo-policy-explicit-deny" => manual(
+            "a deny is a guard that somebody set on purpose",
+            vec![format!("ask the owner of {resource} to take role {} out of the deny", role.role_name)],
+        ),
+        "repo-policy-missing-cross-account" => manual(
+            "this version does not change repository policies",
+            vec![format!(
+                "let the owner of {resource} add this statement to the policy of the repository, beside those that \
+                 are there: {}",
+                pull_statement(role)
+            )],
         ),
         _ if role.arn.contains(":role/aws-service-role/") => {
             manual("the role belongs to an AWS service", vec!["give the nodes a role of your own".to_owned()])
@@ -245,6 +285,13 @@ fn fix(world: &Snapshot, role: &Role, cause: &'static str, calls: &str, options:
         }
         _ => attach(world, role, cause == "fargate-exec-role-missing-policy", options),
     }
+}
+
+/// The smallest statement that lets a role pull; a repository policy has no `Resource`.
+fn pull_statement(role: &Role) -> String {
+    let principal = serde_json::json!({ "AWS": role.arn });
+    serde_json::json!({ "Sid": "EcrFixPull", "Effect": "Allow", "Principal": principal, "Action": PULL })
+        .to_string()
 }
 
 fn attach(world: &Snapshot, role: &Role, fargate: bool, options: &Options) -> Fix {

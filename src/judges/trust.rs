@@ -189,7 +189,7 @@ type Edited = Result<(String, String), String>;
 fn repaired(document: &str, profiles: &str) -> Option<Edited> {
     let statements = statement::statements(document).ok()?;
     let for_fargate = |text: &&str| serde_json::from_str(text).is_ok_and(|value| is_for_fargate(&value));
-    let index = statements.iter().position(|text| for_fargate(&text))?;
+    let index = statements.iter().position(for_fargate)?;
     let mut repaired: Value = serde_json::from_str(statements.get(index)?).ok()?;
     let mut sources = source_arns(&repaired);
     sources.push(profiles.to_owned());

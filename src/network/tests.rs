@@ -1117,6 +1117,18 @@ fn sources() {
 }
 
 #[test]
+fn replies_that_take_another_way_out_are_lost() {
+    let open = json!({"/SecurityGroups/1/IpPermissions": [{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}], "/NetworkInterfaces/2/Association": {"PublicIp": "52.0.0.9"}});
+    let world = changed(plain(), open);
+    assert_eq!(line(&ask(&world, "8.8.8.8", "52.0.0.9", None)), "blocked: return-path at nat-1");
+    let public = changed(
+        world,
+        json!({"/RouteTables/0/Routes/1": {"DestinationCidrBlock": "0.0.0.0/0", "GatewayId": "igw-1"}}),
+    );
+    assert_eq!(line(&ask(&public, "8.8.8.8", "52.0.0.9", None)), "reachable");
+}
+
+#[test]
 fn sources_that_a_rule_tells_apart_are_of_different_classes() {
     let classes = |changes: Value| {
         let node = json!({"NetworkInterfaceId": "eni-3", "SubnetId": "subnet-node", "VpcId": "vpc-1", "PrivateIpAddress": "10.0.1.200", "Groups": [{"GroupId": "sg-node"}], "Attachment": {"InstanceId": "i-3"}});

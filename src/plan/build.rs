@@ -145,7 +145,9 @@ fn not_fixed(verdicts: &Verdicts, candidates: &[Candidate]) -> Vec<NotFixed> {
                 "mending it alone would unblock nothing: something else stands in the way".to_owned(),
                 Vec::new(),
             ),
-            Fix::Manual { because, steps } => (because.clone(), steps.clone()),
+            Fix::Manual { because, steps } | Fix::NotAws { because, steps } => {
+                (because.clone(), steps.clone())
+            }
         };
         Some(NotFixed { finding, because, manual_steps })
     };

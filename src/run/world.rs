@@ -15,9 +15,9 @@ pub enum World {
     /// The real one.
     Aws {
         /// Looks.
-        reader: Reader,
+        reader: Box<Reader>,
         /// Changes.
-        writer: Writer,
+        writer: Box<Writer>,
     },
     /// A snapshot directory: it is the world, and is changed in place.
     Sandbox(PathBuf),

@@ -4,8 +4,10 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 mod bad_input;
+mod diagnosis;
 mod documents;
 mod exit_codes;
+mod explain;
 mod harness;
 mod interrupts;
 mod reading;

@@ -26,7 +26,9 @@ fn the_permissions_for_reading_are_those_that_are_used() {
     used.extend(["eks:ListClusters".to_owned(), "iam:GetRolePolicy".to_owned()]);
     let case = Case::build("healthy-private");
     let diagnosis = case.live("diagnose", &[]).expect(0).json();
-    assert_eq!(diagnosis["unread"], Value::Array(vec![]), "{diagnosis:#}");
+    let unread = diagnosis["unread"].as_array().expect("unread").iter();
+    let unread: Vec<_> = unread.filter(|unread| unread["source"] != "kubernetes:pods").collect();
+    assert!(unread.is_empty(), "{diagnosis:#}");
     used.extend(case.proxy.requests().iter().map(|request| request.name()));
     let policy = case.run(&["permissions"]).expect(0).json();
     let statements = policy["Statement"].as_array().expect("statements").iter();

@@ -94,8 +94,8 @@ enum Arrival {
     Internet { vpc: usize, gateway: String, kind: HopKind },
     /// At a service, through a gateway endpoint of a VPC.
     Service { vpc: usize, endpoint: String },
-    /// At a link-local service, which answers by itself.
-    Resolver,
+    /// With no network between: at a link-local service, or at the sender itself.
+    Beside,
 }
 
 impl Network<'_> {
@@ -112,10 +112,19 @@ impl Network<'_> {
     /// `whole` is the destination of which the path takes a part: what fails is named where it is not all.
     fn with_reply(&self, there: Path, whole: &AddressSet) -> Trace {
         let back = if there.arrival.is_some() { self.reply(&there) } else { Vec::new() };
-        let worst = back.into_iter().max_by_key(Path::verdict);
+        let asked_from_internet =
+            there.translations.first().map_or(&there.from, |first| &first.before).internet;
         let (mut blockers, mut unknown) = (there.blockers.clone(), there.unknown.clone());
         let mut return_path = Vec::new();
-        if let Some(back) = worst {
+        let answered = matches!(there.arrival, None | Some(Arrival::Beside)) || !back.is_empty();
+        if !answered {
+            unknown.push("the way of the replies could not be followed".to_owned());
+        }
+        if let Some(back) = back.into_iter().max_by_key(Path::verdict) {
+            let astray = matches!(back.arrival, Some(Arrival::Internet { .. })) && !asked_from_internet;
+            if astray {
+                unknown.push("replies go to the internet: whether they come back in was not read".to_owned());
+            }
             blockers.extend(back.blockers);
             unknown.extend(back.unknown);
             return_path = back.hops;
@@ -147,12 +156,12 @@ impl Network<'_> {
             path.to.addresses.single().and_then(|address| self.link_local_service(address, path.from.subnet))
         {
             path.pass(Hop::new(HopKind::Resolver, name).saying("not filtered by groups and network ACLs"));
-            return path.arrive(Arrival::Resolver);
+            return path.arrive(Arrival::Beside);
         }
         if let Some(interface) = path.from.interface
             && path.to.interface == Some(interface)
         {
-            return path.arrive(Arrival::Resolver);
+            return path.arrive(Arrival::Beside);
         }
         if path.from.internet {
             return self.set_out_from_internet(path);

@@ -15,6 +15,10 @@ impl Network<'_> {
     pub(super) fn through_nat(&self, mut path: Path, origin: Option<usize>, id: &str) -> Vec<Path> {
         path.side = Side::Nat;
         let hop = || Hop::new(HopKind::NatGateway, id);
+        if path.reply {
+            let because = format!("replies through {id} would come from its address, which nobody has asked");
+            return path.stop(hop(), Reason::ReturnPath, because);
+        }
         let Some(nat) = self.ec2().nat_gateways.get(id) else {
             path.gateways += 1;
             if self.was_read("NatGateways", "ec2:DescribeNatGateways") {

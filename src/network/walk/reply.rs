@@ -18,7 +18,7 @@ impl Network<'_> {
         back.side = Side::Destination;
         back.translations.clone_from(&there.translations);
         match arrival {
-            Arrival::Resolver => Vec::new(),
+            Arrival::Beside => Vec::new(),
             Arrival::Interface => self.reply_from_interface(back),
             Arrival::Service { vpc, endpoint } => {
                 back.gateway(HopKind::VpcEndpoint, endpoint);
