@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::support::{Case, Fault, Times, assert_same_state};
+use serde_json::Value;
+
+use crate::support::{Case, Fault, Times, assert_same_state, runs_in};
 
 const APPLY: [&str; 3] = ["apply", "plan.json", "--yes"];
 
@@ -101,6 +103,29 @@ fn a_signal_before_the_first_write_changes_nothing() {
     running.signal("INT");
     running.finish().expect(130);
     assert_eq!(case.writes(), [""; 0]);
+}
+
+#[test]
+fn the_intent_is_on_disk_before_the_request_leaves() {
+    let case = Case::planned("node-role-no-ecr");
+    let before = case.state();
+    let (tell, told) = std::sync::mpsc::channel();
+    let state = case.operator.state();
+    let look = Fault::meanwhile(move |request| {
+        let run = runs_in(&state).pop().expect("a run");
+        let journal = std::fs::read_to_string(run.join("journal.jsonl")).expect("a journal");
+        let event: Value = serde_json::from_str(journal.lines().last().expect("a line")).expect("JSON");
+        tell.send(format!("{}: {} {}", request.action, event["event"], event["action"])).expect("a listener");
+    });
+    case.proxy.rule("writes", Times::Always, look);
+    case.run(&APPLY).expect(0);
+    case.roll_back_to(&before);
+    case.proxy.calm();
+    let seen: Vec<String> = told.iter().collect();
+    assert_eq!(
+        seen,
+        [r#"AttachRolePolicy: "intended" "a1""#, r#"DetachRolePolicy: "revert-intended" "a1""#,]
+    );
 }
 
 #[test]

@@ -121,7 +121,7 @@ fn the_demo_runs_unattended_without_a_network() {
 #[test]
 fn killed_at_every_point_of_apply() {
     for lines in 0..=8 {
-        for later in [0, 3, 12] {
+        for later in [0, 3, 8, 14, 22, 32] {
             let sandbox = Sandbox::planned();
             let mut apply = vec!["apply", "plan.json", "--yes"];
             apply.extend(WORLD);

@@ -97,11 +97,16 @@ impl Case {
 impl Program {
     /// The directories of the runs on record, the oldest first.
     pub(crate) fn runs(&self) -> Vec<PathBuf> {
-        let mut runs = Vec::new();
-        find_journals(&self.state(), &mut runs);
-        runs.sort_by_key(|run| run.file_name().map(ToOwned::to_owned));
-        runs
+        runs_in(&self.state())
     }
+}
+
+/// The directories of the runs below a state directory, the oldest first.
+pub(crate) fn runs_in(state: &Path) -> Vec<PathBuf> {
+    let mut runs = Vec::new();
+    find_journals(state, &mut runs);
+    runs.sort_by_key(|run| run.file_name().map(ToOwned::to_owned));
+    runs
 }
 
 /// A plan as somebody with ill intent, or with a clock of their own, would write it: the digest is right.

@@ -9,7 +9,7 @@ pub(crate) mod proxy;
 pub(crate) mod request;
 pub(crate) mod scenario;
 
-pub(crate) use case::{Case, read_json, sealed};
+pub(crate) use case::{Case, read_json, runs_in, sealed};
 pub(crate) use faults::{Fault, Times};
 pub(crate) use program::{Outcome, Program, Running};
 pub(crate) use proxy::Proxy;
