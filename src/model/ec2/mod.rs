@@ -162,7 +162,6 @@ pub const FILE_READERS: &[FileReader] = &[
     FileReader { key: "TransitGatewayRouteTablePropagations", read: transit::read_propagations },
 ];
 
-<<<<<<< HEAD
 /// The files of what [`FILE_READERS`] read: the name of each, without its ending, and its text.
 pub fn files_by_id(ec2: &Ec2) -> Vec<(String, String)> {
     let entries = ec2.prefix_list_entries.iter().map(|(list, entries)| {
@@ -178,7 +177,8 @@ pub fn files_by_id(ec2: &Ec2) -> Vec<(String, String)> {
         (format!("Routes-{}", file_name(table)), pretty(&value))
     });
     entries.chain(routes).collect()
-=======
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;
@@ -266,5 +266,4 @@ mod tests {
                 && !ec2.dns_hostnames["vpc-1"].enable_dns_hostnames.value
         );
     }
->>>>>>> main
 }
