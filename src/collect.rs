@@ -1,13 +1,11 @@
 //! Fills a snapshot from AWS. A read that is refused is a fact of the snapshot, not a failure.
 
+mod each;
 mod hides;
 mod network;
 mod registries;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
-
-use tokio::task::JoinSet;
 
 use crate::actions::attachment::{ATTACHABLE, policy_name};
 use crate::aws::{Reader, Reason, Refused};
@@ -15,6 +13,7 @@ use crate::error::Error;
 use crate::model::iam::{ManagedPolicy, Role};
 use crate::model::snapshot::About;
 use crate::model::{Arn, Partition, Snapshot, Unread};
+use each::{Each, each};
 use hides::hides;
 
 /// The keys of a snapshot that reading live fills completely.
@@ -33,19 +32,18 @@ pub async fn snapshot(reader: &Reader, cluster: &str) -> Result<Snapshot, Error>
 /// # Errors
 /// Only what nothing can be said without: the caller's identity and the cluster itself.
 pub async fn snapshot_with(reader: &Reader, cluster: &str, images: &[String]) -> Result<Snapshot, Error> {
-    let reader = Arc::new(reader.clone());
-    let (about, found) = tokio::join!(about(&reader), reader.cluster(cluster));
+    let (about, found) = tokio::join!(about(reader), reader.cluster(cluster));
     let about = about?;
     let found = match found {
         Ok(found) => found,
-        Err(refused) => return Err(no_cluster(&reader, cluster, &refused).await),
+        Err(refused) => return Err(no_cluster(reader, cluster, &refused).await),
     };
     let home = about.account.clone().unwrap_or_default();
     let (groups, profiles, network, registries) = tokio::join!(
-        nodegroups(&reader, cluster),
-        fargate_profiles(&reader, cluster),
-        network::read(&reader, &found),
-        registries::read(&reader, images, &home)
+        nodegroups(reader, cluster),
+        fargate_profiles(reader, cluster),
+        network::read(reader, &found),
+        registries::read(reader, images, &home)
     );
     let mut world = Snapshot { about, ..network };
     registries::absorb(&mut world, registries);
@@ -56,7 +54,7 @@ pub async fn snapshot_with(reader: &Reader, cluster: &str, images: &[String]) ->
     for profile in keep(&mut world, profiles) {
         world.fargate_profiles.insert(format!("{cluster}/{}", profile.fargate_profile_name), profile);
     }
-    roles(&reader, &mut world).await;
+    roles(reader, &mut world).await;
     world.keys.extend(KEYS.map(str::to_owned));
     world.unread.sort();
     Ok(world)
@@ -106,35 +104,33 @@ async fn no_cluster(reader: &Reader, cluster: &str, refused: &Refused) -> Error 
 /// What was read of a list, and what was refused of it.
 type Listed<T> = (Vec<T>, Vec<Unread>);
 
-async fn nodegroups(reader: &Arc<Reader>, cluster: &str) -> Listed<crate::model::eks::Nodegroup> {
+async fn nodegroups(reader: &Reader, cluster: &str) -> Listed<crate::model::eks::Nodegroup> {
     let names = match reader.nodegroup_names(cluster).await {
         Ok(names) => names,
         Err(refused) => return (Vec::new(), vec![refused.unread(hides(refused.call))]),
     };
-    let mut reads = JoinSet::new();
-    for name in names {
-        let (reader, cluster) = (Arc::clone(reader), cluster.to_owned());
-        reads.spawn(async move { reader.nodegroup(&cluster, &name).await });
-    }
-    sort_out(reads.join_all().await)
+    let group = |reader: Reader, name: String| {
+        let cluster = cluster.to_owned();
+        async move { reader.nodegroup(&cluster, &name).await }
+    };
+    sort_out(each(reader, names, group).await)
 }
 
-async fn fargate_profiles(reader: &Arc<Reader>, cluster: &str) -> Listed<crate::model::eks::FargateProfile> {
+async fn fargate_profiles(reader: &Reader, cluster: &str) -> Listed<crate::model::eks::FargateProfile> {
     let names = match reader.fargate_profile_names(cluster).await {
         Ok(names) => names,
         Err(refused) => return (Vec::new(), vec![refused.unread(hides(refused.call))]),
     };
-    let mut reads = JoinSet::new();
-    for name in names {
-        let (reader, cluster) = (Arc::clone(reader), cluster.to_owned());
-        reads.spawn(async move { reader.fargate_profile(&cluster, &name).await });
-    }
-    sort_out(reads.join_all().await)
+    let profile = |reader: Reader, name: String| {
+        let cluster = cluster.to_owned();
+        async move { reader.fargate_profile(&cluster, &name).await }
+    };
+    sort_out(each(reader, names, profile).await)
 }
 
-fn sort_out<T>(answers: Vec<Result<T, Refused>>) -> Listed<T> {
+fn sort_out<T>(answers: Each<Result<T, Refused>>) -> Listed<T> {
     let mut listed = (Vec::new(), Vec::new());
-    for answer in answers {
+    for (_, answer) in answers {
         match answer {
             Ok(row) => listed.0.push(row),
             // It was deleted between the list and the look: that is no gap.
@@ -151,21 +147,14 @@ fn keep<T>(world: &mut Snapshot, (rows, unread): Listed<T>) -> Vec<T> {
 }
 
 /// Every role that pulls, and every policy that bears on it.
-async fn roles(reader: &Arc<Reader>, world: &mut Snapshot) {
-    let mut reads = JoinSet::new();
-    for arn in pulling_roles(world) {
-        let reader = Arc::clone(reader);
-        reads.spawn(async move { (arn.clone(), role(&reader, &arn).await) });
-    }
-    for (arn, read) in reads.join_all().await {
+async fn roles(reader: &Reader, world: &mut Snapshot) {
+    let roles = each(reader, pulling_roles(world), |reader, arn| async move { role(&reader, &arn).await });
+    for (arn, read) in roles.await {
         put_role(world, &arn, read);
     }
-    let mut reads = JoinSet::new();
-    for arn in policies(world) {
-        let reader = Arc::clone(reader);
-        reads.spawn(async move { (arn.clone(), reader.managed_policy(&arn).await) });
-    }
-    for (arn, read) in reads.join_all().await {
+    let policies =
+        each(reader, policies(world), |reader, arn| async move { reader.managed_policy(&arn).await });
+    for (arn, read) in policies.await {
         put_policy(world, arn, read);
     }
 }

@@ -2,7 +2,11 @@
 
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use indicatif::ProgressBar;
+
+use crate::aws::Calls;
 use crate::cli::{Common, Format, When};
 use crate::error::Error;
 use crate::render;
@@ -89,6 +93,42 @@ impl Ui {
         match self.format {
             Format::Text => eprint!("{}", render::text::error(error)),
             Format::Json => render::print(&render::json::error(error)),
+        }
+    }
+}
+
+/// A moving line on the terminal that counts requests while AWS is read.
+#[derive(Debug)]
+pub struct Progress {
+    bar: Option<ProgressBar>,
+    counting: Option<tokio::task::JoinHandle<()>>,
+}
+
+impl Progress {
+    /// Only where standard error is a terminal, and not with `--quiet`.
+    pub fn start(ui: &Ui, calls: &Calls) -> Progress {
+        if ui.quiet || !std::io::stderr().is_terminal() {
+            return Progress { bar: None, counting: None };
+        }
+        let bar = ProgressBar::new_spinner();
+        let (line, calls) = (bar.clone(), calls.clone());
+        let counting = tokio::spawn(async move {
+            loop {
+                line.set_message(format!("{} requests", calls.count()));
+                line.tick();
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        });
+        Progress { bar: Some(bar), counting: Some(counting) }
+    }
+
+    /// Takes the line away.
+    pub fn end(self) {
+        if let Some(counting) = self.counting {
+            counting.abort();
+        }
+        if let Some(bar) = self.bar {
+            bar.finish_and_clear();
         }
     }
 }

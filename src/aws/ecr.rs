@@ -24,7 +24,9 @@ impl Reader {
     /// # Errors
     /// The role cannot be assumed, or none was named for an account that is not the caller's.
     pub async fn registry(&self, account: &str, region: &str, home: &str) -> Result<Registry, Refused> {
-        let config = aws_sdk_ecr::config::Builder::from(&self.config).region(Region::new(region.to_owned()));
+        let config = aws_sdk_ecr::config::Builder::from(&self.config)
+            .region(Region::new(region.to_owned()))
+            .interceptor(self.calls.clone());
         let config = match self.account_roles.get(account) {
             Some(role) => config.credentials_provider(self.assume(role).await?),
             None if account == home => config,

@@ -3,6 +3,7 @@
 //! What diagnosing and planning get is a [`Reader`], which has no method that changes anything. Only the
 //! engine that applies and rolls back gets a [`Writer`].
 
+mod calls;
 mod ec2;
 mod ecr;
 mod eks;
@@ -11,12 +12,14 @@ mod pages;
 mod refused;
 mod sts;
 
+pub use calls::{Calls, Tally};
 pub use ecr::Registry;
 pub use refused::{Reason, Refused};
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use aws_config::retry::{RetryConfig, RetryMode};
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 
@@ -39,6 +42,7 @@ pub struct Reader {
     region: String,
     config: SdkConfig,
     account_roles: BTreeMap<String, String>,
+    calls: Calls,
     ec2: aws_sdk_ec2::Client,
     iam: aws_sdk_iam::Client,
     eks: aws_sdk_eks::Client,
@@ -58,15 +62,27 @@ impl Connection {
     /// No region is configured.
     pub async fn reader(&self) -> Result<Reader, Error> {
         let config = self.load().await?;
+        // Reads may wait: where AWS has had enough of us, all calls of a service slow down together.
+        let retries = config.retry_config().cloned().unwrap_or_else(RetryConfig::standard);
+        let retries = retries.with_retry_mode(RetryMode::Adaptive);
+        let config = config.into_builder().retry_config(retries).build();
         let region = config.region().map(ToString::to_string).unwrap_or_default();
+        let calls = Calls::default();
+        macro_rules! client {
+            ($service:ident) => {{
+                let config = $service::config::Builder::from(&config).interceptor(calls.clone());
+                $service::Client::from_conf(config.build())
+            }};
+        }
         Ok(Reader {
             region,
-            ec2: aws_sdk_ec2::Client::new(&config),
-            iam: aws_sdk_iam::Client::new(&config),
-            eks: aws_sdk_eks::Client::new(&config),
-            sts: aws_sdk_sts::Client::new(&config),
+            ec2: client!(aws_sdk_ec2),
+            iam: client!(aws_sdk_iam),
+            eks: client!(aws_sdk_eks),
+            sts: client!(aws_sdk_sts),
             account_roles: self.account_roles.clone(),
             config,
+            calls,
         })
     }
 
@@ -106,6 +122,11 @@ impl Connection {
 }
 
 impl Reader {
+    /// The requests that were made so far.
+    pub fn calls(&self) -> &Calls {
+        &self.calls
+    }
+
     /// The region that is read.
     pub fn region(&self) -> &str {
         &self.region

@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 use std::future::Future;
 
-use tokio::task::JoinSet;
-
+use super::each::{Each, each};
 use super::hides::hides;
 use crate::actions::attachment::policy_name;
 use crate::aws::{Reader, Reason, Refused};
@@ -33,7 +32,7 @@ pub(super) async fn read(reader: &Reader, cluster: &Cluster) -> Snapshot {
     let (others, transit, profiles) = tokio::join!(
         Others::read(reader, &named),
         Transit::read(reader, &named.transit_gateways),
-        each(reader, &profiles, |reader, name| async move { reader.instance_profile(&name).await }),
+        each(reader, profiles, |reader, name| async move { reader.instance_profile(&name).await }),
     );
     others.put(&mut part);
     transit.put(&mut part);
@@ -137,30 +136,6 @@ fn instance_profile_names(part: &Snapshot) -> Vec<String> {
     names.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
-/// What was read of each of some things, by its id.
-type Each<T> = Vec<(String, Result<T, Refused>)>;
-
-/// Reads some things at once.
-async fn each<T, Reading>(
-    reader: &Reader,
-    ids: &[String],
-    read: impl Fn(Reader, String) -> Reading,
-) -> Each<T>
-where
-    T: Send + 'static,
-    Reading: Future<Output = Result<T, Refused>> + Send + 'static,
-{
-    let mut reads = JoinSet::new();
-    for id in ids {
-        let reading = read(reader.clone(), id.clone());
-        let id = id.clone();
-        reads.spawn(async move { (id, reading.await) });
-    }
-    let mut answers = reads.join_all().await;
-    answers.sort_by(|(one, _), (other, _)| one.cmp(other));
-    answers
-}
-
 /// An answer, or nothing where there was nothing to ask for.
 async fn when<T>(
     wanted: bool,
@@ -172,7 +147,7 @@ async fn when<T>(
 struct Others {
     dhcp_options: Option<Result<Vec<DhcpOptions>, Refused>>,
     prefix_lists: Option<Result<Vec<PrefixList>, Refused>>,
-    entries: Each<Vec<PrefixListEntry>>,
+    entries: Each<Result<Vec<PrefixListEntry>, Refused>>,
     peerings: Option<Result<Vec<VpcPeeringConnection>, Refused>>,
     vpn_gateways: Option<Result<Vec<VpnGateway>, Refused>>,
     rules: Option<Result<Vec<SecurityGroupRule>, Refused>>,
@@ -185,7 +160,9 @@ impl Others {
         let (dhcp_options, prefix_lists, entries, peerings, vpn_gateways, rules) = tokio::join!(
             when(dhcp_options.is_some(), reader.dhcp_options(dhcp)),
             when(!prefix_lists.is_empty(), reader.managed_prefix_lists(prefix_lists)),
-            each(reader, prefix_lists, |reader, id| async move { reader.prefix_list_entries(&id).await }),
+            each(reader, prefix_lists.iter().cloned(), |reader, id| async move {
+                reader.prefix_list_entries(&id).await
+            }),
             when(!peerings.is_empty(), reader.vpc_peering_connections(peerings)),
             when(!vpn_gateways.is_empty(), reader.vpn_gateways(vpn_gateways)),
             when(!groups.is_empty(), reader.security_group_rules(groups)),
@@ -212,7 +189,7 @@ struct Transit {
     attachments: Option<Result<Vec<TransitGatewayAttachment>, Refused>>,
     vpc_attachments: Option<Result<Vec<TransitGatewayVpcAttachment>, Refused>>,
     tables: Option<Result<Vec<TransitGatewayRouteTable>, Refused>>,
-    routes: Each<TransitGatewayRoutes>,
+    routes: Each<Result<TransitGatewayRoutes, Refused>>,
 }
 
 impl Transit {
@@ -236,11 +213,11 @@ impl Transit {
     async fn tables(
         reader: &Reader,
         gateways: &[String],
-    ) -> (Result<Vec<TransitGatewayRouteTable>, Refused>, Each<TransitGatewayRoutes>) {
+    ) -> (Result<Vec<TransitGatewayRouteTable>, Refused>, Each<Result<TransitGatewayRoutes, Refused>>) {
         let tables = reader.transit_gateway_route_tables(gateways).await;
         let ids = tables.iter().flatten().map(|table| table.transit_gateway_route_table_id.clone());
         let ids: Vec<String> = ids.collect();
-        let routes = each(reader, &ids, |reader, id| async move { reader.transit_gateway_routes(&id).await });
+        let routes = each(reader, ids, |reader, id| async move { reader.transit_gateway_routes(&id).await });
         let routes = routes.await;
         (tables, routes)
     }
@@ -257,7 +234,7 @@ impl Transit {
     }
 }
 
-fn put_profiles(part: &mut Snapshot, profiles: Each<InstanceProfile>) {
+fn put_profiles(part: &mut Snapshot, profiles: Each<Result<InstanceProfile, Refused>>) {
     // Which profiles there are is known only where the nodes are.
     if part.keys.contains(Instance::TABLE.key) {
         part.keys.insert(InstanceProfile::TABLE.key.to_owned());

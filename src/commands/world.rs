@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use jiff::SignedDuration;
 
-use crate::aws::{Connection, Reader};
+use crate::aws::{Calls, Connection, Reader, Tally};
 use crate::error::{Code, Error};
 use crate::model::{Arn, Snapshot};
 use crate::plan::Plan;
 use crate::pulls::Scope;
 use crate::snapshot_dir;
-use crate::ui::Ui;
+use crate::ui::{Progress, Ui};
 use crate::{collect, run};
 
 /// Flags of every command that reads the world.
@@ -109,18 +109,33 @@ impl WorldArgs {
                     )
                 })?;
                 ui.note(&format!("reading cluster {cluster} in {} …", reader.region()));
-                let limit = std::time::Duration::try_from(self.timeout).unwrap_or_default();
-                let read =
-                    tokio::time::timeout(limit, collect::snapshot_with(reader, cluster, &self.images)).await;
-                read.unwrap_or_else(|_| {
-                    Err(Error::new(
-                        Code::Aws,
-                        format!("AWS did not answer within {:#}", self.timeout),
-                        "check the network, or allow more time with --timeout",
-                    ))
-                })
+                let world = self.read_live(reader, cluster, ui).await;
+                note_calls(reader.calls(), ui);
+                world
             }
         }
+    }
+
+    /// Reads AWS until it is done, the time is over, or somebody interrupts.
+    async fn read_live(&self, reader: &Reader, cluster: &str, ui: &Ui) -> Result<Snapshot, Error> {
+        let limit = std::time::Duration::try_from(self.timeout).unwrap_or_default();
+        let interrupt = run::Interrupt::listen();
+        let progress = Progress::start(ui, reader.calls());
+        let read = tokio::select! {
+            read = collect::snapshot_with(reader, cluster, &self.images) => read,
+            () = interrupt.wait() => Err(Error::new(
+                Code::Interrupted,
+                "interrupted while reading",
+                "nothing was changed: run the command again",
+            )),
+            () = tokio::time::sleep(limit) => Err(Error::new(
+                Code::Aws,
+                format!("AWS did not answer within {:#}", self.timeout),
+                "check the network, or allow more time with --timeout",
+            )),
+        };
+        progress.end();
+        read
     }
 
     /// The same world, in the region that a plan is for where no other is named.
@@ -141,6 +156,19 @@ impl WorldArgs {
             profile: self.profile.clone(),
             account_roles: self.account_roles.iter().cloned().collect(),
         }
+    }
+}
+
+/// With `-v` how many requests each service got, with `-vv` each operation.
+fn note_calls(calls: &Calls, ui: &Ui) {
+    let tallies = match ui.verbose {
+        0 => return,
+        1 => calls.by_service(),
+        _ => calls.by_operation(),
+    };
+    for (of, Tally { count, time }) in tallies {
+        let mean = time.as_millis() / u128::try_from(count).unwrap_or(1).max(1);
+        ui.note(&format!("{of}: {count} requests, {mean} ms each"));
     }
 }
 

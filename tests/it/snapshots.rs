@@ -6,8 +6,9 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use crate::reading::no_verdict_turned;
 use crate::support::emulator::python_home;
-use crate::support::{Case, Fault, Times};
+use crate::support::{Case, Fault, Times, read_json};
 
 fn live(case: &Case, command: &str, arguments: &[String]) -> Value {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -36,6 +37,45 @@ fn a_plan_from_a_snapshot_is_the_live_plan() {
         let again = timeless(live(&case, "plan", &[images.as_slice(), &directory].concat()));
         assert_eq!(again, plan, "{kind}");
         assert_eq!(case.proxy.count("*"), 0, "a snapshot is read without AWS");
+    }
+}
+
+/// Taking a key away makes the answer less certain, never different.
+#[test]
+fn a_key_that_is_missing_never_turns_a_verdict() {
+    for kind in ["healthy-private", "kitchen-sink"] {
+        let case = Case::build(kind);
+        let images = case.images();
+        let out = ["--out".to_owned(), "saved".to_owned()];
+        live(&case, "snapshot", &[images.as_slice(), &out].concat());
+        let directory = ["--snapshot".to_owned(), "saved".to_owned()];
+        let diagnose = [images.as_slice(), &directory].concat();
+        let whole = live(&case, "diagnose", &diagnose);
+        let saved = case.operator.home().join("saved");
+        let about = read_json(&saved.join("snapshot.json"));
+        for key in about["keys"].as_array().unwrap().iter().map(|key| key.as_str().unwrap()) {
+            // Without a cluster there is nothing to diagnose, and names of rules bear on no verdict.
+            if ["cluster", "SecurityGroupRules"].contains(&key) {
+                continue;
+            }
+            let hidden: Vec<_> = fs::read_dir(&saved)
+                .unwrap()
+                .map(|file| file.unwrap().path())
+                .filter(|file| file.file_name().unwrap() != "snapshot.json")
+                .filter(|file| read_json(file).get(key).is_some())
+                .collect();
+            for file in &hidden {
+                fs::rename(file, file.with_extension("hidden")).unwrap();
+            }
+            let mut without = about.clone();
+            without["keys"].as_array_mut().unwrap().retain(|other| other != key);
+            fs::write(saved.join("snapshot.json"), without.to_string()).unwrap();
+            let part = live(&case, "diagnose", &diagnose);
+            no_verdict_turned(&format!("{kind} without {key}"), &whole, &part);
+            for file in &hidden {
+                fs::rename(file.with_extension("hidden"), file).unwrap();
+            }
+        }
     }
 }
 
