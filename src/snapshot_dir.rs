@@ -340,6 +340,13 @@ fn walk(dir: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), Error>
         if kind.is_dir() {
             walk(&path, depth + 1, found)?;
         } else if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json")) {
+            if !kind.is_symlink() && !kind.is_file() {
+                return Err(Error::new(
+                    Code::BadInput,
+                    format!("{} is not a regular file", path.display()),
+                    "take it out of the directory",
+                ));
+            }
             if kind.is_symlink() {
                 return Err(Error::new(
                     Code::BadInput,

@@ -6,6 +6,7 @@ use super::{Found, Kind, Resource, Risk};
 use crate::aws::{Refused, Writer};
 use crate::model::iam::AttachedPolicy;
 use crate::model::{Arn, Seen, Snapshot};
+use crate::pulls::Target;
 
 /// The only policies that the engine will ever attach. None of them can write.
 pub const ATTACHABLE: [&str; 3] = [PULL_ONLY, READ_ONLY, FARGATE_POD_EXECUTION];
@@ -125,6 +126,10 @@ impl Resource for Attachment {
             && policy.partition == role.partition
             && ATTACHABLE.iter().any(|name| policy.resource == format!("policy/{name}"));
         if ours { Ok(()) } else { Err(format!("{} is not one of the pull policies of AWS", at.policy_arn)) }
+    }
+
+    fn planned_for(_before: Option<&Self>, after: Option<&Self>, _target: &Target) -> Result<(), String> {
+        after.map(|_| ()).ok_or_else(|| "a plan attaches policies; only a rollback detaches them".to_owned())
     }
 
     fn risk(at: &Address, _before: Option<&Self>, after: Option<&Self>) -> (Risk, String) {

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::{Attachment, Kind, Risk, TrustPolicy, attachment, trust_policy};
 use crate::aws::{Refused, Writer};
 use crate::model::{Arn, Snapshot};
+use crate::pulls::Target;
 
 /// Something that ecr-fix can change.
 pub trait Resource: Clone + PartialEq + Serialize + DeserializeOwned {
@@ -49,6 +50,12 @@ pub trait Resource: Clone + PartialEq + Serialize + DeserializeOwned {
     /// # Errors
     /// The rule that the change breaks.
     fn allowed(at: &Self::Address, before: Option<&Self>, after: Option<&Self>) -> Result<(), String>;
+
+    /// Whether a plan for a cluster may make the change; [`Resource::allowed`] also lets the way back pass.
+    ///
+    /// # Errors
+    /// Why it may not.
+    fn planned_for(before: Option<&Self>, after: Option<&Self>, target: &Target) -> Result<(), String>;
 
     /// How much it can harm, and why it is safe all the same.
     fn risk(at: &Self::Address, before: Option<&Self>, after: Option<&Self>) -> (Risk, String);
@@ -207,6 +214,14 @@ impl AnyChange {
         each!(self, change => allowed(change))
     }
 
+    /// Whether a plan for a cluster may make the change.
+    ///
+    /// # Errors
+    /// Why it may not.
+    pub fn planned_for(&self, target: &Target) -> Result<(), String> {
+        each!(self, change => planned_for(change, target))
+    }
+
     /// How much it can harm, and why it is safe all the same.
     pub fn risk(&self) -> (Risk, String) {
         each!(self, change => risk(change))
@@ -271,6 +286,10 @@ fn change_diff<R: Resource>(change: &Change<R>) -> String {
 
 fn allowed<R: Resource>(change: &Change<R>) -> Result<(), String> {
     R::allowed(&change.at, change.before.as_ref(), change.after.as_ref())
+}
+
+fn planned_for<R: Resource>(change: &Change<R>, target: &Target) -> Result<(), String> {
+    R::planned_for(change.before.as_ref(), change.after.as_ref(), target)
 }
 
 fn risk<R: Resource>(change: &Change<R>) -> (Risk, String) {

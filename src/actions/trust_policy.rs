@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::{Found, Kind, Resource, Risk, statement};
 use crate::aws::{Refused, Writer};
 use crate::model::{Arn, PolicyText, Seen, Snapshot};
+use crate::pulls::Target;
 
 /// What has to be read to see the change.
 pub const READS: &[&str] = &["iam:GetRole"];
@@ -49,7 +50,11 @@ impl Resource for TrustPolicy {
         if gained.is_empty() {
             format!("give role {} its earlier trust policy back", at.role_name)
         } else {
-            format!("let Fargate pods of cluster {} assume role {}", gained.join(", "), at.role_name)
+            format!(
+                "let Fargate pods of cluster {} assume role {}",
+                gained.into_iter().collect::<Vec<_>>().join(", "),
+                at.role_name
+            )
         }
     }
 
@@ -116,6 +121,9 @@ impl Resource for TrustPolicy {
         let (Some(before), Some(after)) = (before, after) else {
             return Err("a role always has a trust policy".to_owned());
         };
+        if frame(&before.document) != frame(&after.document) {
+            return Err("it changes something beside the statements".to_owned());
+        }
         let (old, new) = (statement::statements(&before.document)?, statement::statements(&after.document)?);
         let only_in = |these: &[&str], those: &[&str]| -> Vec<Value> {
             let only = these.iter().filter(|statement| !those.contains(statement));
@@ -133,6 +141,18 @@ impl Resource for TrustPolicy {
         }
     }
 
+    fn planned_for(before: Option<&Self>, after: Option<&Self>, target: &Target) -> Result<(), String> {
+        let (old, new) = (trusted_profiles(before), trusted_profiles(after));
+        let ours = profiles_of(target);
+        if !old.is_subset(&new) {
+            return Err("it takes trust away".to_owned());
+        }
+        match new.difference(&old).collect::<Vec<_>>().as_slice() {
+            [gained] if **gained == ours => Ok(()),
+            _ => Err(format!("it does not add trust in {ours} and nothing else")),
+        }
+    }
+
     fn risk(at: &Address, _before: Option<&Self>, _after: Option<&Self>) -> (Risk, String) {
         let safe = format!(
             "only Fargate profiles of this cluster may assume {} in addition; every other statement stays as it is",
@@ -142,17 +162,33 @@ impl Resource for TrustPolicy {
     }
 }
 
+/// Every Fargate profile of a cluster, as trust policies name them.
+pub fn profiles_of(target: &Target) -> String {
+    let Target { account, region, partition, cluster } = target;
+    format!("arn:{partition}:eks:{region}:{account}:fargateprofile/{cluster}/*")
+}
+
+/// Everything of a document but its statements.
+fn frame(document: &str) -> Option<Value> {
+    let mut frame: Value = serde_json::from_str(document).ok()?;
+    frame.as_object_mut()?.remove("Statement");
+    Some(frame)
+}
+
+/// The Fargate profiles that a policy trusts, by the ARNs that it names.
+fn trusted_profiles(policy: Option<&TrustPolicy>) -> BTreeSet<String> {
+    let statements =
+        policy.and_then(|policy| statement::statements(&policy.document).ok()).unwrap_or_default();
+    let statements = statements.into_iter().filter_map(|text| serde_json::from_str(text).ok());
+    statements.filter(is_for_fargate).flat_map(|statement| source_arns(&statement)).collect()
+}
+
 /// The clusters whose Fargate profiles may assume the role afterwards, and may not before.
-fn gained_clusters(before: Option<&TrustPolicy>, after: Option<&TrustPolicy>) -> Vec<String> {
-    let clusters = |policy: Option<&TrustPolicy>| -> BTreeSet<String> {
-        let statements =
-            policy.and_then(|policy| statement::statements(&policy.document).ok()).unwrap_or_default();
-        let statements = statements.into_iter().filter_map(|text| serde_json::from_str(text).ok());
-        let sources = statements.filter(is_for_fargate).flat_map(|statement| source_arns(&statement));
-        let arns = sources.filter_map(|source| source.parse::<Arn>().ok());
-        arns.filter_map(|arn| arn.resource.split('/').nth(1).map(str::to_owned)).collect()
-    };
-    clusters(after).difference(&clusters(before)).cloned().collect()
+fn gained_clusters(before: Option<&TrustPolicy>, after: Option<&TrustPolicy>) -> BTreeSet<String> {
+    let gained: BTreeSet<String> =
+        trusted_profiles(after).difference(&trusted_profiles(before)).cloned().collect();
+    let arns = gained.iter().filter_map(|source| source.parse::<Arn>().ok());
+    arns.filter_map(|arn| arn.resource.split('/').nth(1).map(str::to_owned)).collect()
 }
 
 /// Whether a statement lets Fargate's service, and nobody else, assume the role for profiles that it names.

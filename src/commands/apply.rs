@@ -9,8 +9,9 @@ use super::consent;
 use super::plan::{Choices, load};
 use super::world::{WorldArgs, duration};
 use crate::actions::change::Standing;
+use crate::checks::Leg;
 use crate::cli::Format;
-use crate::diagnosis::{self, Diagnosis};
+use crate::diagnosis::{self, Diagnosis, Verdict};
 use crate::error::{Code, Error};
 use crate::plan::Plan;
 use crate::pulls;
@@ -170,10 +171,10 @@ fn check_unused(plan: &Plan, world: &World, state: &StateDir) -> Result<(), Erro
     Err(run::used(&run))
 }
 
-/// The engine makes no change that the planner could not have made, whoever wrote the plan.
+/// The engine makes no change that the planner could not have made, whoever wrote the plan, and shows what it makes.
 fn check_allowed(action: &crate::plan::Action, target: &pulls::Target) -> Result<(), Error> {
     let change = action.change()?;
-    let because = match change.allowed() {
+    let because = match change.allowed().and_then(|()| change.planned_for(target)) {
         Err(because) => because,
         Ok(()) if change.account() != target.account => {
             format!("{} is not in account {}", change.resource(), target.account)
@@ -181,6 +182,7 @@ fn check_allowed(action: &crate::plan::Action, target: &pulls::Target) -> Result
         Ok(()) if crate::plan::file::fingerprint(&change) != action.precondition.fingerprint => {
             "its fingerprint is not that of its own precondition".to_owned()
         }
+        Ok(()) if !action.shows(&change) => "what it shows is not what it does".to_owned(),
         Ok(()) => return Ok(()),
     };
     Err(Error::new(
@@ -189,6 +191,18 @@ fn check_allowed(action: &crate::plan::Action, target: &pulls::Target) -> Result
         "nothing was changed; make a plan with `ecr-fix plan --out FILE`",
     )
     .because(because))
+}
+
+/// A cluster that is named must be that of the plan: whoever names another one means another one.
+pub fn check_cluster(named: Option<&str>, plan: &Plan) -> Result<(), Error> {
+    match named.filter(|named| *named != plan.target.cluster) {
+        None => Ok(()),
+        Some(named) => Err(Error::new(
+            Code::BadInput,
+            format!("the plan is for cluster {}, the command for {named}", plan.target.cluster),
+            "leave --cluster away, or name the plan of that cluster",
+        )),
+    }
 }
 
 /// Who is about to change AWS. A plan for another account is refused.
@@ -386,29 +400,41 @@ fn unrecorded(error: Error, dir: &Path, ui: &Ui) -> Error {
 async fn verify(job: &Job<'_>, dir: &Path) -> Result<Done, Error> {
     let record = Record::load(dir)?;
     job.ui.note("looking again …");
-    let name = &record.run;
+    let Plan { target, scope, options, .. } = job.plan;
     let look = async {
-        let snapshot = job.world.read(&job.plan.target.cluster).await?;
-        let world = pulls::World::of(&snapshot, &job.plan.scope)?;
-        let options = crate::judges::Options { pull_policy: job.plan.options.pull_policy };
-        Ok(diagnosis::diagnosis(&world, &diagnosis::verdicts(&world, &options)))
+        let snapshot = job.world.read(&target.cluster, &scope.images).await?;
+        let world = pulls::World::of(&snapshot, scope)?;
+        Ok(diagnosis::diagnosis(&world, &diagnosis::verdicts(&world, options)))
     };
     let diagnosis = look.await.map_err(|error: Error| {
-        Error::new(
-            Code::Aws,
-            "the plan was applied, but the diagnosis afterwards could not be made",
-            format!("run `ecr-fix diagnose` later; to go back, run `{}`", undo(name, job.ui)),
-        )
-        .because(error)
+        let what = "the plan was applied, but the diagnosis afterwards could not be made";
+        let hint = format!("run `ecr-fix diagnose` later; to go back, run `{}`", undo(&record.run, job.ui));
+        Error::new(error.code, what, hint).because(error).with("run", &record)
     })?;
-    let fixed = job.plan.actions.iter().flat_map(|action| &action.fixes);
+    let still_there = not_cured(job.plan, &diagnosis);
+    Ok(Done { record, diagnosis, still_there })
+}
+
+/// What the plan was to mend and is not known to be mended: findings that are back, and legs that cannot be decided.
+fn not_cured(plan: &Plan, after: &Diagnosis) -> Vec<String> {
+    let fixed = plan.actions.iter().flat_map(|action| &action.fixes);
     let meant: Vec<_> =
-        fixed.filter_map(|id| job.plan.diagnosis.findings.iter().find(|found| found.id == *id)).collect();
-    let still_there = diagnosis.findings.iter().filter(|found| {
+        fixed.filter_map(|id| plan.diagnosis.findings.iter().find(|found| found.id == *id)).collect();
+    let back = after.findings.iter().filter(|found| {
         meant.iter().any(|meant| meant.cause == found.cause && meant.resource == found.resource)
     });
-    let still_there = still_there.map(|found| format!("{} on {}", found.cause, found.resource)).collect();
-    Ok(Done { record, diagnosis, still_there })
+    let mut left: Vec<String> = back.map(|found| format!("{} on {}", found.cause, found.resource)).collect();
+    let was_blocked = |path: &str, leg: Leg| {
+        let path = plan.diagnosis.pull_paths.iter().find(|known| known.id == path);
+        let legs = path.into_iter().flat_map(|path| &path.legs).filter(|known| known.leg == leg);
+        legs.flat_map(|leg| &leg.findings).any(|id| meant.iter().any(|meant| meant.id == *id))
+    };
+    for path in &after.pull_paths {
+        let undecided =
+            path.legs.iter().filter(|leg| leg.verdict == Verdict::Unknown && was_blocked(&path.id, leg.leg));
+        left.extend(undecided.map(|leg| format!("{} of {} could not be decided", leg.leg.as_str(), path.id)));
+    }
+    left
 }
 
 fn report(done: &Done, ui: &Ui) -> Result<u8, Error> {
@@ -416,7 +442,7 @@ fn report(done: &Done, ui: &Ui) -> Result<u8, Error> {
     if !done.still_there.is_empty() {
         let mut error = Error::new(
             Code::NotCured,
-            "the plan was applied, and the diagnosis still finds the problem",
+            "the plan was applied, and the problem is not known to be mended",
             format!("run `ecr-fix diagnose`; to go back, run `{undo}`"),
         );
         for finding in &done.still_there {
@@ -449,11 +475,8 @@ pub fn undo(run: &str, ui: &Ui) -> String {
 /// What is locked: the cluster, or the directory that plays it.
 pub fn lock_name(world: &World, plan: &Plan) -> String {
     match world {
-        World::Sandbox(dir) => format!("sandbox {}", dir.display()),
-        World::Aws { .. } => {
-            let pulls::Target { account, region, cluster, .. } = &plan.target;
-            format!("aws {account} {region} {cluster}")
-        }
+        World::Sandbox(dir) => run::lock_name(Some(dir), &plan.target),
+        World::Aws { .. } => run::lock_name(None, &plan.target),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The question before a change: yes, no, or explain; only the typed name of the cluster is consent.
 
 use crate::error::{Code, Error};
+use crate::render::terminal::clean;
 use crate::run::Interrupt;
 use crate::ui::Ui;
 
@@ -22,7 +23,7 @@ pub async fn ask(
     if !ui.interactive {
         return Err(Error::new(
             Code::ApprovalNeeded,
-            format!("{what} needs approval, and there is no terminal to ask on"),
+            format!("approval is needed, and there is no terminal to ask on: {what}"),
             "read the plan above, then run the command again with --yes",
         ));
     }
@@ -41,13 +42,13 @@ pub async fn ask(
 }
 
 fn refused(what: &str) -> Error {
-    Error::new(Code::ApprovalNeeded, format!("{what}: the answer was no"), "nothing was changed")
+    Error::new(Code::ApprovalNeeded, format!("the answer was no: {what}"), "nothing was changed")
 }
 
 /// One line from the terminal. Reading it blocks a thread of its own, so that Ctrl-C is heard meanwhile.
 async fn answer(interrupt: &Interrupt, prompt: String) -> Result<String, Error> {
     let read = tokio::task::spawn_blocking(move || {
-        dialoguer::Input::<String>::new().with_prompt(prompt).allow_empty(true).interact_text()
+        dialoguer::Input::<String>::new().with_prompt(clean(&prompt)).allow_empty(true).interact_text()
     });
     let stopped =
         || Error::new(Code::Interrupted, "stopped before anything was changed", "run the command again");

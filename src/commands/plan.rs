@@ -119,7 +119,11 @@ pub fn load(file: &Path) -> Result<Plan, Error> {
         )
         .because(because)
     };
-    let size = std::fs::metadata(file).map_err(|error| failed(error.to_string()))?.len();
+    let metadata = std::fs::metadata(file).map_err(|error| failed(error.to_string()))?;
+    if !metadata.is_file() {
+        return Err(failed("it is not a regular file".to_owned()));
+    }
+    let size = metadata.len();
     if size > LARGEST {
         return Err(failed(format!("it has {size} bytes, more than {LARGEST}")));
     }

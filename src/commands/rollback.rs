@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::apply::{caller_of, lock_name, undo};
+use super::apply::{caller_of, check_cluster, lock_name, undo};
 use super::consent;
 use super::world::{WorldArgs, duration};
+use crate::actions::change::Standing;
 use crate::cli::Format;
 use crate::error::{Code, Error};
 use crate::plan::Plan;
@@ -60,7 +61,13 @@ pub async fn run(args: &Args, ui: &Ui) -> Result<u8, Error> {
     let state = StateDir::locate(ui.state())?;
     let dir = the_run(args, &state)?;
     let (record, plan) = (Record::load(&dir)?, run::read_plan(&dir)?);
+    check_cluster(args.world.cluster.as_deref(), &plan)?;
+    if record.is_broken {
+        // Says what is wrong, and where.
+        Journal::open(&dir)?;
+    }
     if !record.has_something_left() {
+        check_pending(args, &record, &plan).await?;
         ui.answer(&match ui.format {
             Format::Text => {
                 format!("Nothing is left of run {}: it is {}.\n", record.run, record.state.as_str())
@@ -96,19 +103,44 @@ pub async fn run(args: &Args, ui: &Ui) -> Result<u8, Error> {
     Ok(0)
 }
 
-/// The run that was named, or the latest: with `--snapshot`, the latest of that directory.
+/// A journal that does not end as journals end may have lost its last lines: what they said is looked for in the world.
+async fn check_pending(args: &Args, record: &Record, plan: &Plan) -> Result<(), Error> {
+    if record.has_ended {
+        return Ok(());
+    }
+    let world = the_world(args, record, plan).await?;
+    for action in &plan.actions {
+        let change = action.change()?;
+        if change.standing(&world.look(&change).await?) == Standing::After {
+            return Err(Error::new(
+                Code::PartlyDone,
+                format!("the journal of run {} ends early, and the world holds what its action {} makes", record.run, action.id),
+                format!("if it is of this run, undo it by hand: {}", change.inverse().summary()),
+            )
+            .with("run", record));
+        }
+    }
+    Ok(())
+}
+
+/// The run that was named, or the latest: with `--snapshot` or `--cluster`, the latest of that directory or cluster.
 fn the_run(args: &Args, state: &StateDir) -> Result<PathBuf, Error> {
     if let Some(id) = &args.run {
         return state.run(id);
     }
-    let of_directory = |id: &String| match &args.world.snapshot {
-        None => true,
-        Some(dir) => state
-            .run(id)
-            .and_then(|run| Record::load(&run))
-            .is_ok_and(|record| record.sandbox.is_some() && record.sandbox == dir.canonicalize().ok()),
+    let meant = |id: &String| {
+        let record = state.run(id).and_then(|run| Record::load(&run));
+        let of_cluster = |record: &Record| args.world.cluster.as_ref().is_none_or(|name| *name == record.target.cluster);
+        let of_directory = |record: &Record| {
+            args.world.snapshot.as_ref().is_none_or(|dir| record.sandbox.is_some() && record.sandbox == dir.canonicalize().ok())
+        };
+        match record {
+            Ok(record) => of_cluster(&record) && of_directory(&record),
+            // The latest run, even where its record cannot be read: to pass over it in silence would be worse.
+            Err(_) => args.world.cluster.is_none() && args.world.snapshot.is_none(),
+        }
     };
-    let latest = state.runs()?.into_iter().rev().find(of_directory);
+    let latest = state.runs()?.into_iter().rev().find(meant);
     let latest = latest.ok_or_else(|| {
         Error::new(
             Code::NotFound,
@@ -126,6 +158,11 @@ async fn the_world(args: &Args, record: &Record, plan: &Plan) -> Result<World, E
         (None, Some(_)) => Err(Error::new(
             Code::BadInput,
             format!("run {} changed AWS, not a snapshot directory", record.run),
+            "leave --snapshot away",
+        )),
+        (Some(dir), Some(named)) if named.canonicalize().ok().as_ref() != Some(dir) => Err(Error::new(
+            Code::BadInput,
+            format!("run {} changed {}, not {}", record.run, dir.display(), named.display()),
             "leave --snapshot away",
         )),
         (Some(_), Some(_)) | (None, None) => args.world.for_plan(plan).hands().await,

@@ -6,7 +6,7 @@ use crate::cli::Format;
 use crate::diagnosis::FORMAT_VERSION;
 use crate::error::{Code, Error};
 use crate::render;
-use crate::run::{Record, StateDir};
+use crate::run::{Lock, Record, StateDir, lock_name};
 use crate::ui::Ui;
 
 /// Look at the records of earlier runs
@@ -41,7 +41,7 @@ pub fn run(args: &Args, ui: &Ui) -> Result<u8, Error> {
     match &args.what {
         What::List => list(&state, ui),
         What::Show { run } => {
-            let record = Record::load(&state.run(run)?)?;
+            let record = look(&state, run)?;
             ui.answer(&match ui.format {
                 Format::Text => render::text::record(&record, ui.paint()),
                 Format::Json => render::json::document(&record),
@@ -52,10 +52,18 @@ pub fn run(args: &Args, ui: &Ui) -> Result<u8, Error> {
     }
 }
 
+/// The record of a run, which may be at work now.
+fn look(state: &StateDir, run: &str) -> Result<Record, Error> {
+    let record = Record::load(&state.run(run)?)?;
+    let lock = lock_name(record.sandbox.as_deref(), &record.target);
+    let at_work = !record.has_ended && Lock::is_held(&state.lock_path(&lock));
+    Ok(record.seen_now(at_work))
+}
+
 fn list(state: &StateDir, ui: &Ui) -> Result<u8, Error> {
     let mut records = Vec::new();
     for id in state.runs()? {
-        match state.run(&id).and_then(|dir| Record::load(&dir)) {
+        match look(state, &id) {
             Ok(record) => records.push(record),
             Err(error) => ui.note(&format!("run {id} cannot be read: {error}")),
         }

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::Options;
-use crate::actions::trust_policy::{Address, FARGATE_PODS, is_for_fargate, source_arns};
+use crate::actions::trust_policy::{Address, FARGATE_PODS, is_for_fargate, profiles_of, source_arns};
 use crate::actions::{AnyChange, Change, TrustPolicy, statement};
 use crate::checks::{Leg, Severity};
 use crate::diagnosis::{Blocker, Evidence, Fix, Verdicts, pull_id};
-use crate::iam::{self, Document, Effect, Named, Policies};
+use crate::iam::{self, Document, Effect, Knowledge, Named, Policies, Weighed};
 use crate::model::iam::Role;
 use crate::model::{Arn, PolicyText, Seen};
 use crate::pulls::{SourceKind, World};
@@ -68,21 +68,25 @@ fn judge_role(
             return;
         }
     };
-    let refused: Vec<(&str, iam::Decision)> = profiles
-        .iter()
-        .map(|profile| (*profile, assume(world, role, &parsed, profile)))
-        .filter(|(_, decision)| decision.outcome != iam::Outcome::Allowed)
-        .collect();
-    if refused.is_empty() {
-        pulls.iter().for_each(|pull| verdicts.ok(pull, Leg::Credentials));
+    let (mut names, mut denied) = (BTreeSet::new(), false);
+    for profile in profiles {
+        let pulls = pulls_of(world, &BTreeSet::from([*profile]));
+        match assume(world, role, &parsed, profile) {
+            Weighed::Allowed(_) => pulls.iter().for_each(|pull| verdicts.ok(pull, Leg::Credentials)),
+            Weighed::DependsOn(doubt) => {
+                let keys = doubt.keys.into_iter().collect::<Vec<_>>().join(", ");
+                let because = format!("whether Fargate may assume role {} depends on {keys}", role.role_name);
+                pulls.iter().for_each(|pull| verdicts.unknown(pull, Leg::Credentials, because.clone()));
+            }
+            Weighed::Denied(decision) => {
+                denied |= decision.deciding.iter().any(|deciding| deciding.effect == Effect::Deny);
+                names.insert(*profile);
+            }
+        }
+    }
+    if names.is_empty() {
         return;
     }
-    let denied = refused
-        .iter()
-        .any(|(_, decision)| decision.deciding.iter().any(|deciding| deciding.effect == Effect::Deny));
-    let names: BTreeSet<&str> = refused.iter().map(|(profile, _)| *profile).collect();
-    let allowed: BTreeSet<&str> = profiles.difference(&names).copied().collect();
-    pulls_of(world, &allowed).iter().for_each(|pull| verdicts.ok(pull, Leg::Credentials));
     let list = names.iter().copied().collect::<Vec<_>>().join(", ");
     verdicts.blocked(Blocker {
         cause: CAUSE,
@@ -101,11 +105,11 @@ fn judge_role(
 }
 
 /// Fargate's request, as IAM sees it: EKS user guide, "Amazon EKS Pod execution IAM role".
-fn assume(world: &World<'_>, role: &Role, trust: &Named, profile: &str) -> iam::Decision {
+fn assume(world: &World<'_>, role: &Role, trust: &Named, profile: &str) -> Weighed {
     let target = &world.target;
     let known = world.snapshot.fargate_profiles.get(&format!("{}/{profile}", target.cluster));
     let arn = known.and_then(|known| known.fargate_profile_arn.clone());
-    let arn = arn.unwrap_or_else(|| profiles_of_cluster(world).replace('*', &format!("{profile}/unknown")));
+    let arn = arn.unwrap_or_else(|| profiles_of(&world.target).replace('*', &format!("{profile}/unknown")));
     let context = BTreeMap::from([
         ("aws:SourceArn".to_owned(), vec![arn]),
         ("aws:SourceAccount".to_owned(), vec![target.account.clone()]),
@@ -117,13 +121,10 @@ fn assume(world: &World<'_>, role: &Role, trust: &Named, profile: &str) -> iam::
         resource_account: Some(target.account.clone()),
         context,
     };
-    iam::decide(&request, &Policies { resource: vec![trust.clone()], ..Policies::default() })
-}
-
-fn profiles_of_cluster(world: &World<'_>) -> String {
-    let target = &world.target;
-    let (partition, region, account) = (&target.partition, &target.region, &target.account);
-    format!("arn:{partition}:eks:{region}:{account}:fargateprofile/{}/*", target.cluster)
+    let policies = Policies { resource: vec![trust.clone()], ..Policies::default() };
+    // Fargate's request has more keys than these two, and nobody documents which.
+    let knowledge = Knowledge { unknown: BTreeSet::from(["*".to_owned()]), ..Knowledge::default() };
+    iam::weigh(&request, &policies, &knowledge)
 }
 
 /// Whom the policy names, for the evidence.
@@ -152,7 +153,7 @@ fn refuse_to_fix(role: &Role) -> Fix {
 }
 
 fn fix(world: &World<'_>, role: &Role, document: &PolicyText) -> Fix {
-    let profiles = profiles_of_cluster(world);
+    let profiles = profiles_of(&world.target);
     let edited =
         repaired(document.as_str(), &profiles).unwrap_or_else(|| added(document.as_str(), &profiles));
     let (after, because) = match edited {

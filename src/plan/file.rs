@@ -143,6 +143,17 @@ pub struct Tally {
 }
 
 impl Action {
+    /// Whether the words of the action are those of the change: a reviewer reads the words.
+    pub fn shows(&self, change: &AnyChange) -> bool {
+        let inverse = change.inverse();
+        self.summary == change.summary()
+            && self.diff == change.diff()
+            && self.resource == change.resource()
+            && self.account == change.account()
+            && self.inverse == Inverse { kind: inverse.kind(), summary: inverse.summary() }
+            && self.api_calls == [change.kind().api_call()]
+    }
+
     /// The change itself.
     ///
     /// # Errors

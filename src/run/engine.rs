@@ -130,9 +130,9 @@ impl Engine<'_> {
                 self.note(Event::RolledBack { state: RunState::PartiallyRolledBack })?;
                 return Ok(None);
             }
-            let left = states.iter().any(|(id, state)| *id == action.id && state.may_be_left());
-            if left {
-                complete &= self.back(action).await?;
+            let state = states.iter().find(|(id, state)| *id == action.id && state.may_be_left());
+            if let Some((_, state)) = state {
+                complete &= self.back(action, *state).await?;
             }
         }
         let state = if complete { RunState::RolledBack } else { RunState::PartiallyRolledBack };
@@ -181,11 +181,14 @@ impl Engine<'_> {
         Ok(Outcome::NotMade(NotMade { action, because, why }))
     }
 
-    /// Whether nothing of the action is left.
-    async fn back(&mut self, action: &Action) -> Result<bool, Error> {
+    /// Whether nothing of the action is left. Where it is not known whether the action was made, one look that does not
+    /// show it proves nothing (reads lag), so its inverse is sent all the same: that changes nothing, or takes it back.
+    async fn back(&mut self, action: &Action, state: ActionState) -> Result<bool, Error> {
         let id = action.id.clone();
         let inverse = action.change()?.inverse();
+        let certain = !matches!(state, ActionState::Intended | ActionState::Unknown);
         match self.standing(&inverse).await {
+            Standing::After if !certain => {}
             Standing::After => {
                 (self.say)(&format!("{id}: nothing of it is left"));
                 self.note(Event::Reverted { action: id, request_id: None })?;

@@ -6,6 +6,15 @@ use std::path::Path;
 
 use super::state_dir::storage;
 use crate::error::{Code, Error};
+use crate::pulls::Target;
+
+/// What is locked: a cluster, or the directory that plays it.
+pub fn lock_name(sandbox: Option<&Path>, target: &Target) -> String {
+    match sandbox {
+        Some(dir) => format!("sandbox {}", dir.display()),
+        None => format!("aws {} {} {}", target.account, target.region, target.cluster),
+    }
+}
 
 /// Held until it is dropped, or the process ends however it ends.
 #[derive(Debug)]
@@ -21,6 +30,10 @@ impl Lock {
     pub fn take(path: &Path) -> Result<Lock, Error> {
         let opened = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path);
         let file = opened.map_err(|error| storage(path, &error))?;
+        // Whoever only looks at records holds it for a moment.
+        if let Err(TryLockError::WouldBlock) = file.try_lock() {
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
         match file.try_lock() {
             Ok(()) => Ok(Lock { _file: file }),
             Err(TryLockError::WouldBlock) => Err(Error::new(
@@ -34,12 +47,21 @@ impl Lock {
     }
 }
 
+impl Lock {
+    /// Whether a run holds the lock now.
+    pub fn is_held(path: &Path) -> bool {
+        let Ok(file) = OpenOptions::new().write(true).open(path) else { return false };
+        matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
+    }
+}
+
 #[test]
 fn a_lock_is_held_once() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("target.lock");
     let held = Lock::take(&path).unwrap();
     assert_eq!(Lock::take(&path).unwrap_err().code, Code::Locked);
+    assert!(Lock::is_held(&path));
     drop(held);
     assert!(Lock::take(&path).is_ok());
 }

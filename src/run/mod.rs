@@ -11,7 +11,7 @@ mod world;
 pub use engine::{Engine, NotMade, Outcome, Patience, Why, start, states};
 pub use interrupt::Interrupt;
 pub use journal::{Chain, Event, Journal};
-pub use lock::Lock;
+pub use lock::{Lock, lock_name};
 pub use record::{ActionRecord, ActionState, Record, RunState, read_plan};
 pub use state_dir::{StateDir, run_id, used};
 pub use world::World;

@@ -34,6 +34,12 @@ pub struct Record {
     pub actions: Vec<ActionRecord>,
     /// `intact`, or what is wrong.
     pub chain: String,
+    /// Whether a line was changed, dropped or moved: then the record cannot be believed.
+    #[serde(skip)]
+    pub is_broken: bool,
+    /// Whether the journal says that the run, or its rollback, came to an end.
+    #[serde(skip)]
+    pub has_ended: bool,
 }
 
 /// What became of one action.
@@ -186,6 +192,15 @@ impl Record {
         fold(name.clone(), &plan, &lines, &chain).map_err(unfit)
     }
 
+    /// The same, as somebody sees it who knows whether a run is at work on the target now.
+    #[must_use]
+    pub fn seen_now(mut self, at_work: bool) -> Record {
+        if at_work && !self.has_ended {
+            self.state = RunState::Applying;
+        }
+        self
+    }
+
     /// Whether a rollback has something to do.
     pub fn has_something_left(&self) -> bool {
         self.actions.iter().any(|action| action.state.may_be_left())
@@ -205,6 +220,8 @@ fn fold(run: String, plan: &Plan, lines: &[Line], chain: &Chain) -> Result<Recor
         sandbox: None,
         actions: plan.actions.iter().map(pending).collect(),
         chain: chain.as_text(),
+        is_broken: matches!(chain, Chain::Broken { .. }),
+        has_ended: false,
     };
     for line in lines {
         follow(&mut record, line).map_err(|because| format!("line {}: {because}", line.seq + 1))?;
@@ -250,8 +267,14 @@ fn follow(record: &mut Record, line: &Line) -> Result<(), String> {
             step(record, action, &[S::Intended], S::Unknown)?;
             note(record, action, None, Some(because.clone()), None);
         }
-        Event::Finished { state } | Event::RolledBack { state } => record.state = *state,
-        Event::RollbackStarted { .. } => record.state = RunState::Interrupted,
+        Event::Finished { state } | Event::RolledBack { state } => {
+            record.state = *state;
+            record.has_ended = true;
+        }
+        Event::RollbackStarted { .. } => {
+            record.state = RunState::Interrupted;
+            record.has_ended = false;
+        }
         Event::RevertIntended { action } => {
             step(record, action, &[S::Applied, S::Intended, S::Unknown, S::RevertSkipped], S::Unknown)?;
         }

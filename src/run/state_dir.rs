@@ -84,9 +84,13 @@ impl StateDir {
     /// # Errors
     /// The disk refuses.
     pub fn lock_file(&self, target: &str) -> Result<PathBuf, Error> {
-        let dir = self.root.join("locks");
-        create_dir(&dir)?;
-        Ok(dir.join(format!("{}.lock", file_name(target))))
+        create_dir(&self.root.join("locks"))?;
+        Ok(self.lock_path(target))
+    }
+
+    /// Where that file is; nothing is made.
+    pub fn lock_path(&self, target: &str) -> PathBuf {
+        self.root.join("locks").join(format!("{}.lock", file_name(target)))
     }
 
     /// The run that used a plan, if one did.
@@ -109,7 +113,8 @@ impl StateDir {
         let mut entry = create_file(&file)?;
         use std::io::Write as _;
         let written = entry.write_all(run.as_bytes()).and_then(|()| entry.sync_all());
-        written.map_err(|error| storage(&file, &error))
+        written.map_err(|error| storage(&file, &error))?;
+        file.parent().map_or(Ok(()), sync_dir)
     }
 
     fn ledger(&self, digest: &str) -> PathBuf {
@@ -153,10 +158,15 @@ pub(super) fn storage(path: &Path, error: &std::io::Error) -> Error {
 }
 
 fn create_dir(dir: &Path) -> Result<(), Error> {
-    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|error| storage(dir, &error))
+    if dir.is_dir() {
+        return Ok(());
+    }
+    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|error| storage(dir, &error))?;
+    // Each new directory is an entry of the one above it, which a power loss could take back.
+    dir.ancestors().skip(1).take(3).filter(|above| above.is_dir()).try_for_each(sync_dir)
 }
 
-/// A directory that others can write to, or that belongs to somebody else, could have been prepared for us.
+/// A directory that others can write to could have been prepared for us.
 fn refuse_foreign(root: &Path) -> Result<(), Error> {
     let Ok(metadata) = fs::symlink_metadata(root) else { return Ok(()) };
     let because = if metadata.file_type().is_symlink() {

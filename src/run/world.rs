@@ -24,13 +24,13 @@ pub enum World {
 }
 
 impl World {
-    /// Everything, for the diagnosis before and after.
+    /// Everything, for the diagnosis before and after: the cluster, and the registries of these images.
     ///
     /// # Errors
     /// It cannot be read.
-    pub async fn read(&self, cluster: &str) -> Result<Snapshot, Error> {
+    pub async fn read(&self, cluster: &str, images: &[String]) -> Result<Snapshot, Error> {
         match self {
-            World::Aws { reader, .. } => collect::snapshot(reader, cluster).await,
+            World::Aws { reader, .. } => collect::snapshot_with(reader, cluster, images).await,
             World::Sandbox(dir) => Ok(snapshot_dir::load(dir)?.snapshot),
         }
     }
