@@ -1,5 +1,6 @@
 //! EKS: the cluster, its node groups and its Fargate profiles.
 
+use super::pages::pages;
 use super::{Reader, Refused};
 use crate::model::eks::{Cluster, ComputeConfig, FargateProfile, FargateSelector, Nodegroup, VpcConfig};
 
@@ -37,8 +38,13 @@ impl Reader {
     /// # Errors
     /// What AWS answered.
     pub async fn cluster_names(&self) -> Result<Vec<String>, Refused> {
-        let answer = self.eks.list_clusters().into_paginator().items().send().try_collect().await;
-        answer.map_err(|error| Refused::from_sdk("eks:ListClusters", "", &error))
+        pages(
+            "eks:ListClusters",
+            "",
+            |token| self.eks.list_clusters().set_next_token(token).send(),
+            |page| (page.clusters, page.next_token),
+        )
+        .await
     }
 
     /// `eks:ListNodegroups`.
@@ -46,9 +52,13 @@ impl Reader {
     /// # Errors
     /// What AWS answered.
     pub async fn nodegroup_names(&self, cluster: &str) -> Result<Vec<String>, Refused> {
-        let pages = self.eks.list_nodegroups().cluster_name(cluster).into_paginator();
-        let answer = pages.items().send().try_collect().await;
-        answer.map_err(|error| Refused::from_sdk("eks:ListNodegroups", cluster, &error))
+        pages(
+            "eks:ListNodegroups",
+            cluster,
+            |token| self.eks.list_nodegroups().cluster_name(cluster).set_next_token(token).send(),
+            |page| (page.nodegroups, page.next_token),
+        )
+        .await
     }
 
     /// `eks:DescribeNodegroup`.
@@ -76,9 +86,13 @@ impl Reader {
     /// # Errors
     /// What AWS answered.
     pub async fn fargate_profile_names(&self, cluster: &str) -> Result<Vec<String>, Refused> {
-        let pages = self.eks.list_fargate_profiles().cluster_name(cluster).into_paginator();
-        let answer = pages.items().send().try_collect().await;
-        answer.map_err(|error| Refused::from_sdk("eks:ListFargateProfiles", cluster, &error))
+        pages(
+            "eks:ListFargateProfiles",
+            cluster,
+            |token| self.eks.list_fargate_profiles().cluster_name(cluster).set_next_token(token).send(),
+            |page| (page.fargate_profile_names, page.next_token),
+        )
+        .await
     }
 
     /// `eks:DescribeFargateProfile`.

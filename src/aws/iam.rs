@@ -4,6 +4,7 @@ use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_iam::operation::RequestId;
 use aws_sdk_iam::types;
 
+use super::pages::{Unclear, Understand, pages};
 use super::{Reader, Refused, Writer};
 use crate::model::PolicyText;
 use crate::model::iam::{
@@ -46,16 +47,13 @@ impl Reader {
     /// # Errors
     /// What AWS answered.
     pub async fn attached_role_policies(&self, role: &str) -> Result<Vec<AttachedPolicy>, Refused> {
-        let pages = self.iam.list_attached_role_policies().role_name(role).into_paginator();
-        let answer: Result<Vec<_>, _> = pages.items().send().try_collect().await;
-        let answer =
-            answer.map_err(|error| Refused::from_sdk("iam:ListAttachedRolePolicies", role, &error))?;
-        let mut attached: Vec<_> = answer
-            .into_iter()
-            .filter_map(|policy| {
-                Some(AttachedPolicy { policy_name: policy.policy_name?, policy_arn: policy.policy_arn? })
-            })
-            .collect();
+        let mut attached: Vec<AttachedPolicy> = pages(
+            "iam:ListAttachedRolePolicies",
+            role,
+            |marker| self.iam.list_attached_role_policies().role_name(role).set_marker(marker).send(),
+            |page| (page.attached_policies, page.marker.filter(|_| page.is_truncated)),
+        )
+        .await?;
         attached.sort();
         Ok(attached)
     }
@@ -65,9 +63,13 @@ impl Reader {
     /// # Errors
     /// What AWS answered.
     pub async fn role_policy_names(&self, role: &str) -> Result<Vec<String>, Refused> {
-        let pages = self.iam.list_role_policies().role_name(role).into_paginator();
-        let answer: Result<Vec<String>, _> = pages.items().send().try_collect().await;
-        let mut names = answer.map_err(|error| Refused::from_sdk("iam:ListRolePolicies", role, &error))?;
+        let mut names: Vec<String> = pages(
+            "iam:ListRolePolicies",
+            role,
+            |marker| self.iam.list_role_policies().role_name(role).set_marker(marker).send(),
+            |page| (Some(page.policy_names), page.marker.filter(|_| page.is_truncated)),
+        )
+        .await?;
         names.sort();
         Ok(names)
     }
@@ -108,6 +110,15 @@ impl Reader {
                 is_default_version: true,
                 document: document.as_deref().map(PolicyText::from_percent_encoded),
             }]),
+        })
+    }
+}
+
+impl Understand<types::AttachedPolicy> for AttachedPolicy {
+    fn understand(row: types::AttachedPolicy) -> Result<AttachedPolicy, Unclear> {
+        Ok(AttachedPolicy {
+            policy_name: row.policy_name.unwrap_or_default(),
+            policy_arn: row.policy_arn.unwrap_or_default(),
         })
     }
 }

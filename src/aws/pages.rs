@@ -29,6 +29,13 @@ pub(super) trait Understand<Theirs>: Sized {
     fn understand(theirs: Theirs) -> Result<Self, Unclear>;
 }
 
+/// Names are what they are.
+impl Understand<String> for String {
+    fn understand(name: String) -> Result<String, Unclear> {
+        Ok(name)
+    }
+}
+
 /// Asks for page after page. `send` asks for the page of a token, `open` takes an answer apart.
 ///
 /// # Errors
@@ -83,4 +90,47 @@ where
 pub(super) fn parsed<T: FromStr<Err: Display>>(text: Option<String>) -> Result<Option<T>, Unclear> {
     let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
     text.parse().map(Some).map_err(|error| Unclear::new(&text, &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_sts::operation::get_caller_identity::GetCallerIdentityError;
+
+    use super::*;
+
+    type Page = (Vec<String>, Option<String>);
+
+    async fn read(answers: impl Fn(Option<String>) -> Page) -> Result<Vec<String>, Refused> {
+        let send = |token| {
+            let page = answers(token);
+            async move { Ok::<_, SdkError<GetCallerIdentityError>>(page) }
+        };
+        pages("x:List", "all", send, |(rows, token): Page| (Some(rows), token)).await
+    }
+
+    #[tokio::test]
+    async fn every_page_is_read() {
+        let answer = |token: Option<String>| match token.as_deref() {
+            None => (vec!["a".to_owned()], Some("2".to_owned())),
+            Some("2") => (vec![], Some("3".to_owned())),
+            _ => (vec!["b".to_owned()], Some(String::new())),
+        };
+        assert_eq!(read(answer).await.unwrap(), ["a", "b"]);
+    }
+
+    #[tokio::test]
+    async fn tokens_that_come_back_are_an_error_and_no_end() {
+        let answer = |token: Option<String>| {
+            let next = if token.as_deref() == Some("1") { "2" } else { "1" };
+            (vec!["a".to_owned()], Some(next.to_owned()))
+        };
+        let refused = read(answer).await.unwrap_err();
+        assert_eq!(refused.to_string(), "x:List on all: the same page token came twice");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_no_row() {
+        assert!(parsed::<std::net::Ipv4Addr>(Some("10.0.0.300".to_owned())).is_err());
+        assert!(matches!(parsed::<std::net::Ipv4Addr>(Some(String::new())), Ok(None)));
+    }
 }

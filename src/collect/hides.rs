@@ -88,3 +88,18 @@ fn of_ec2(call: &str) -> &'static [&'static str] {
         _ => &["tgw-egress-broken"],
     }
 }
+
+#[test]
+fn every_call_hides_causes_of_the_catalogue() {
+    let catalogue: Vec<&str> = crate::checks::ALL.iter().map(|cause| cause.id).collect();
+    for statement in crate::plan::for_diagnosis().statement {
+        for call in statement.action {
+            for cause in hides(&call) {
+                assert!(catalogue.contains(cause), "{call} hides {cause}");
+            }
+            let nothing = ["ec2:DescribeSecurityGroupRules", "eks:DescribeCluster", "eks:ListClusters"];
+            let nothing = nothing.contains(&call.as_str()) || call.starts_with("sts:");
+            assert_eq!(hides(&call).is_empty(), nothing, "{call}");
+        }
+    }
+}

@@ -77,3 +77,18 @@ pub async fn run(args: &Args, ui: &Ui) -> Result<u8, Error> {
     ui.note(&format!("\ndiagnose it anywhere: ecr-fix diagnose --snapshot {directory}"));
     Ok(0)
 }
+
+#[test]
+fn the_script_makes_every_call_of_a_diagnosis() {
+    for policy in crate::actions::attachment::ATTACHABLE {
+        assert!(SCRIPT.contains(policy), "{policy}");
+    }
+    // The first is only for a hint, and the next two are made without being named.
+    let unnamed = ["eks:ListClusters", "eks:DescribeCluster", "sts:GetCallerIdentity"];
+    for statement in crate::plan::for_diagnosis().statement {
+        for call in statement.action.iter().filter(|call| !unnamed.contains(&call.as_str())) {
+            let operation = call.split(':').next_back().unwrap();
+            assert!(SCRIPT.contains(operation), "{call}");
+        }
+    }
+}

@@ -147,6 +147,14 @@ save EgressOnlyInternetGateways EgressOnlyInternetGateways ec2:DescribeEgressOnl
     ec2 describe-egress-only-internet-gateways \
     --query "{EgressOnlyInternetGateways: EgressOnlyInternetGateways[?Attachments[?VpcId=='$vpc']]}"
 network NetworkInterfaces NetworkInterfaces DescribeNetworkInterfaces vpc-id describe-network-interfaces
+# The names of rules; EC2 takes 200 groups in one call.
+field SecurityGroups GroupId | sort -u >"$work/groups"
+first=1
+while groups=$(sed -n "$first,$((first + 199))p" "$work/groups" | paste -s -d , -) && [ -n "$groups" ]; do
+    save "SecurityGroupRules-$first" SecurityGroupRules ec2:DescribeSecurityGroupRules '' \
+        ec2 describe-security-group-rules --filters "Name=group-id,Values=$groups"
+    first=$((first + 200))
+done
 save PrefixLists PrefixLists ec2:DescribePrefixLists '' ec2 describe-prefix-lists
 
 save Reservations Reservations ec2:DescribeInstances "$vpc" ec2 describe-instances --filters \

@@ -59,19 +59,28 @@ fn a_refused_read_never_turns_a_verdict() {
         let told =
             |row: &Value| row["source"] == **call || row["because"].as_str().unwrap().starts_with(call);
         assert!(unread.iter().any(told), "nothing is said of {call}: {part:#}");
+        assert_ne!(part["summary"]["verdict"], "healthy", "without {call}");
         no_verdict_turned(&format!("without {call}"), &whole, &part);
+        no_finding_invented(&format!("without {call}"), &whole, &part);
     }
 }
 
-/// Of what both know, they say the same; and only what is whole can be healthy.
-pub(crate) fn no_verdict_turned(what: &str, whole: &Value, part: &Value) {
-    assert_ne!(part["summary"]["verdict"], "healthy", "{what}");
+/// Nothing is broken that was well before.
+fn no_finding_invented(what: &str, whole: &Value, part: &Value) {
     let causes = |diagnosis: &Value| -> BTreeSet<(String, String)> {
         let findings = diagnosis["findings"].as_array().expect("findings").iter();
         findings.map(|finding| (finding["cause"].to_string(), finding["resource"].to_string())).collect()
     };
     let invented: Vec<_> = causes(part).difference(&causes(whole)).cloned().collect();
     assert_eq!(invented, [], "{what}");
+}
+
+/// Of what both know, they say the same; and only what is whole can be healthy.
+pub(crate) fn no_verdict_turned(what: &str, whole: &Value, part: &Value) {
+    let paths = |diagnosis: &Value| diagnosis["pull_paths"].as_array().expect("pull paths").len();
+    if paths(part) < paths(whole) {
+        assert_ne!(part["summary"]["verdict"], "healthy", "{what}: pulls that nobody looked at");
+    }
     for path in part["pull_paths"].as_array().expect("pull paths") {
         let Some(before) =
             whole["pull_paths"].as_array().unwrap().iter().find(|other| other["id"] == path["id"])
