@@ -140,15 +140,64 @@ impl<'a> World<'a> {
         Ok(World { snapshot, target, sources, images })
     }
 
-    /// What was not read. Pods are not read yet, which is said too.
+    /// What was not read: what was refused, what a snapshot does not hold, and what this version does not look at.
     pub fn unread(&self) -> Vec<Unread> {
-        let pods = Unread {
-            source: "kubernetes:pods".to_owned(),
-            because: "not read: only the add-on images and those named with --image are judged".to_owned(),
-            hides: ["repo-policy-missing-cross-account", "image-tag-not-found"].map(str::to_owned).to_vec(),
+        let row = |source: &str, because: &str, hides: &[&str]| Unread {
+            source: source.to_owned(),
+            because: because.to_owned(),
+            hides: hides.iter().map(|cause| (*cause).to_owned()).collect(),
             ..Unread::default()
         };
-        self.snapshot.unread.iter().cloned().chain([pods]).collect()
+        let keys = &self.snapshot.keys;
+        let mut unread = self.snapshot.unread.clone();
+        for (key, source, hides) in [
+            ("nodegroup", "eks:ListNodegroups", "node-role-missing-ecr-policy"),
+            ("fargateProfile", "eks:ListFargateProfiles", "fargate-exec-role-missing-policy"),
+        ] {
+            if !keys.contains(key) && !unread.iter().any(|unread| unread.source == source) {
+                unread.push(row(source, "not in the snapshot", &[hides]));
+            }
+        }
+        let strays = self.stray_nodes();
+        if !strays.is_empty() {
+            let because = format!(
+                "this version does not judge nodes outside managed node groups: {}",
+                strays.join(", ")
+            );
+            unread.push(row(
+                "ec2:DescribeInstances",
+                &because,
+                &["node-role-missing-ecr-policy", "instance-profile-missing"],
+            ));
+        }
+        unread.push(row(
+            "kubernetes:pods",
+            "not read: only the add-on images and those named with --image are judged",
+            &["repo-policy-missing-cross-account", "image-tag-not-found"],
+        ));
+        unread.push(row(
+            "organizations:ListPoliciesForTarget",
+            "this version does not read it",
+            &["scp-deny", "rcp-deny"],
+        ));
+        if !keys.contains("HostedZones") {
+            unread.push(row("route53:ListHostedZonesByVPC", "not read", &["private-hosted-zone-shadow"]));
+        }
+        unread
+    }
+
+    /// Running nodes of the cluster that belong to no managed node group: at most five of them.
+    fn stray_nodes(&self) -> Vec<String> {
+        let tag = format!("kubernetes.io/cluster/{}", self.target.cluster);
+        let instances = self.snapshot.ec2.instances.values();
+        let strays = instances.filter(|instance| {
+            let has = |key: &str| instance.tags.iter().any(|tag| tag.key == key);
+            let gone = ["terminated", "shutting-down"];
+            has(&tag)
+                && !has("eks:nodegroup-name")
+                && !instance.state.as_ref().is_some_and(|state| gone.contains(&state.name.as_str()))
+        });
+        strays.take(5).map(|instance| instance.instance_id.clone()).collect()
     }
 
     /// Every pull, in a fixed order.

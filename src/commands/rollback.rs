@@ -114,7 +114,10 @@ async fn check_pending(args: &Args, record: &Record, plan: &Plan) -> Result<(), 
         if change.standing(&world.look(&change).await?) == Standing::After {
             return Err(Error::new(
                 Code::PartlyDone,
-                format!("the journal of run {} ends early, and the world holds what its action {} makes", record.run, action.id),
+                format!(
+                    "the journal of run {} ends early, and the world holds what its action {} makes",
+                    record.run, action.id
+                ),
                 format!("if it is of this run, undo it by hand: {}", change.inverse().summary()),
             )
             .with("run", record));
@@ -130,9 +133,13 @@ fn the_run(args: &Args, state: &StateDir) -> Result<PathBuf, Error> {
     }
     let meant = |id: &String| {
         let record = state.run(id).and_then(|run| Record::load(&run));
-        let of_cluster = |record: &Record| args.world.cluster.as_ref().is_none_or(|name| *name == record.target.cluster);
+        let of_cluster =
+            |record: &Record| args.world.cluster.as_ref().is_none_or(|name| *name == record.target.cluster);
         let of_directory = |record: &Record| {
-            args.world.snapshot.as_ref().is_none_or(|dir| record.sandbox.is_some() && record.sandbox == dir.canonicalize().ok())
+            args.world
+                .snapshot
+                .as_ref()
+                .is_none_or(|dir| record.sandbox.is_some() && record.sandbox == dir.canonicalize().ok())
         };
         match record {
             Ok(record) => of_cluster(&record) && of_directory(&record),

@@ -40,7 +40,31 @@ fn judge_nodes(world: &World<'_>, source: &Source, pulls: &[String], verdicts: &
         return;
     }
     let nodes = nodes(world, source);
+    if source.kind == SourceKind::AutoMode && nodes.is_empty() {
+        // No tag ties its nodes to their pool, so none of them was looked at.
+        pulls.iter().for_each(|pull| verdicts.unknown(pull, Leg::Credentials, "its nodes are not known"));
+        return;
+    }
     let mut well = true;
+    for node in &nodes {
+        match profile_role(world, node) {
+            Seen::Known(role) if Some(&role) != source.role.as_ref() => {
+                well = false;
+                let because = format!("node {} has role {role}, not that of its group", node.instance_id);
+                pulls.iter().for_each(|pull| verdicts.unknown(pull, Leg::Credentials, because.clone()));
+            }
+            Seen::Known(_) => {}
+            Seen::Absent => {
+                well = false;
+                let what = "has an instance profile without a role";
+                verdicts.blocked(node_blocker(world, "instance-profile-missing", node, what, pulls));
+            }
+            Seen::Unread(because) => {
+                well = false;
+                pulls.iter().for_each(|pull| verdicts.unknown(pull, Leg::Credentials, because.clone()));
+            }
+        }
+    }
     for (cause, summary, broken) in [
         (
             "instance-profile-missing",
@@ -77,6 +101,18 @@ fn nodes<'w>(world: &'w World<'_>, source: &Source) -> Vec<&'w Instance> {
                 && has(instance, "eks:cluster-name", &world.target.cluster)
         })
         .collect()
+}
+
+/// The role in the instance profile of a node. A node without a profile is judged by itself.
+fn profile_role(world: &World<'_>, node: &Instance) -> Seen<String> {
+    const CALL: &str = "iam:GetInstanceProfile";
+    let Some(arn) = node.iam_instance_profile.as_ref().map(|profile| profile.arn.clone()) else {
+        return Seen::Unread(format!("node {} has no instance profile", node.instance_id));
+    };
+    match world.snapshot.instance_profiles.get(&arn) {
+        Some(profile) => profile.roles.first().map_or(Seen::Absent, |role| Seen::Known(role.arn.clone())),
+        None => world.snapshot.missing("InstanceProfiles", CALL, &arn),
+    }
 }
 
 fn without_profile(node: &Instance) -> bool {

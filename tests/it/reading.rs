@@ -30,7 +30,9 @@ fn the_permissions_for_reading_are_those_that_are_used() {
     let images: Vec<&str> = images.iter().map(String::as_str).collect();
     let diagnosis = case.live("diagnose", &images).expect(0).json();
     for row in diagnosis["unread"].as_array().expect("unread") {
-        assert_eq!(row["source"], "kubernetes:pods", "{diagnosis:#}");
+        let source = row["source"].as_str().expect("a source");
+        let never_read = ["kubernetes:", "organizations:", "route53:"];
+        assert!(never_read.iter().any(|service| source.starts_with(service)), "{diagnosis:#}");
     }
     used.extend(case.proxy.requests().iter().map(|request| request.name()));
     // Which role it is about is known only to whoever names it.

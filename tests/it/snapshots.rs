@@ -105,7 +105,7 @@ fn a_registry_of_another_account_is_read_with_its_role_or_not_at_all() {
     {
         let diagnosis = live(&case, "diagnose", arguments);
         let unread = diagnosis["unread"].as_array().expect("unread");
-        let unread: Vec<&Value> = unread.iter().filter(|row| row["source"] != "kubernetes:pods").collect();
+        let unread: Vec<&Value> = unread.iter().filter(|row| !is_never_read(row)).collect();
         let sources: Vec<&str> = unread.iter().map(|row| row["source"].as_str().unwrap()).collect();
         assert_eq!(
             sources,
@@ -202,4 +202,10 @@ fn path_with_aws() -> String {
     let bin = python_home();
     assert!(Path::new(&bin).join("aws").exists(), "{bin} has no aws: run `./test --setup`");
     format!("{bin}:/usr/bin:/bin")
+}
+
+/// What this version never looks at is said with every diagnosis.
+fn is_never_read(row: &Value) -> bool {
+    let source = row["source"].as_str().expect("a source");
+    ["kubernetes:", "organizations:", "route53:"].iter().any(|service| source.starts_with(service))
 }
