@@ -279,4 +279,26 @@ mod tests {
         let anybody = r#"{"Effect":"Allow","Principal":"*","Action":"sts:AssumeRole"}"#;
         assert!(allowed(&[EC2], &[EC2, anybody]).is_err());
     }
+
+    #[test]
+    fn a_plan_adds_trust_in_its_own_cluster_only() {
+        let target = Target {
+            account: "111122223333".to_owned(),
+            region: "eu-west-1".to_owned(),
+            partition: "aws".to_owned(),
+            cluster: "prod".to_owned(),
+        };
+        let policy = |statements: &[&str]| TrustPolicy {
+            document: format!(r#"{{"Version":"2012-10-17","Statement":[{}]}}"#, statements.join(",")),
+        };
+        let planned = |before: &[&str], after: &[&str]| {
+            TrustPolicy::planned_for(Some(&policy(before)), Some(&policy(after)), &target)
+        };
+        let ours = fargate(&profiles_of(&target));
+        let foreign = fargate("arn:aws:eks:eu-west-1:999988887777:fargateprofile/prod/*");
+        assert_eq!(planned(&[EC2], &[EC2, &ours]), Ok(()));
+        assert!(planned(&[EC2], &[EC2, &foreign]).is_err(), "another account");
+        assert!(planned(&[EC2, &ours], &[EC2]).is_err(), "trust is taken away");
+        assert!(planned(&[EC2], &[EC2]).is_err(), "nothing is gained");
+    }
 }

@@ -111,7 +111,11 @@ fn profile_role(world: &World<'_>, node: &Instance) -> Seen<String> {
     };
     match world.snapshot.instance_profiles.get(&arn) {
         Some(profile) => profile.roles.first().map_or(Seen::Absent, |role| Seen::Known(role.arn.clone())),
-        None => world.snapshot.missing("InstanceProfiles", CALL, &arn),
+        None => {
+            // The call takes the name, and so a refusal names it too.
+            let name = arn.rsplit('/').next().unwrap_or_default();
+            world.snapshot.missing("InstanceProfiles", CALL, name)
+        }
     }
 }
 
