@@ -81,6 +81,7 @@ pub async fn run(args: &Args, ui: &Ui) -> Result<u8, Error> {
     let state = StateDir::locate(ui.state())?;
     let args = &in_a_copy(args)?;
     let plan = the_plan(args, ui, &interrupt).await?;
+    check_cluster(args.world.cluster.as_deref(), &plan)?;
     check_usable(&plan, args)?;
     let world = args.world.for_plan(&plan).hands().await?;
     check_unused(&plan, &world, &state)?;
@@ -262,7 +263,7 @@ pub async fn carry_out(job: &Job<'_>) -> Result<Done, Error> {
 
     let now = Timestamp::now();
     let id = run::run_id(now, uuid::Uuid::new_v4());
-    let dir = state.create_run(&id)?;
+    let staged = state.stage_run(&id)?;
     let started = Event::Started {
         run: id.clone(),
         plan_digest: plan.digest.clone(),
@@ -274,7 +275,8 @@ pub async fn carry_out(job: &Job<'_>) -> Result<Done, Error> {
         },
         ecr_fix_version: env!("CARGO_PKG_VERSION").to_owned(),
     };
-    let journal = run::start(&dir, plan, now, started)?;
+    let journal = run::start(&staged, plan, now, started)?;
+    let dir = state.publish_run(&id)?;
     state.use_plan(&plan.digest, &id)?;
 
     let say = |text: &str| job.ui.note(text);

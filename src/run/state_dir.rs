@@ -68,14 +68,26 @@ impl StateDir {
         Ok(names)
     }
 
-    /// Makes the directory of a new run.
+    /// Makes the directory of a new run, which nobody sees before [`StateDir::publish_run`]: a run without its plan
+    /// and the first line of its journal would be a riddle.
     ///
     /// # Errors
     /// The disk refuses.
-    pub fn create_run(&self, id: &str) -> Result<PathBuf, Error> {
-        let dir = self.root.join("runs").join(id);
+    pub fn stage_run(&self, id: &str) -> Result<PathBuf, Error> {
+        let dir = self.root.join("runs").join(format!(".{id}"));
         create_dir(&dir)?;
-        sync_dir(&self.root.join("runs"))?;
+        Ok(dir)
+    }
+
+    /// Shows a run that was staged. From now on a rollback finds it.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub fn publish_run(&self, id: &str) -> Result<PathBuf, Error> {
+        let runs = self.root.join("runs");
+        let dir = runs.join(id);
+        fs::rename(runs.join(format!(".{id}")), &dir).map_err(|error| storage(&dir, &error))?;
+        sync_dir(&runs)?;
         Ok(dir)
     }
 
@@ -212,7 +224,9 @@ mod tests {
         assert!(at(1_000) < at(2_000));
         let dir = tempfile::tempdir().unwrap();
         let state = StateDir::locate(Some(dir.path())).unwrap();
-        state.create_run(&at(0)).unwrap();
+        state.stage_run(&at(0)).unwrap();
+        assert!(state.runs().unwrap().is_empty(), "not before it is published");
+        state.publish_run(&at(0)).unwrap();
         assert!(state.run(&at(0)).is_ok());
         for id in ["", "..", "../runs", "a/b", "nobody"] {
             assert!(state.run(id).is_err(), "{id}");

@@ -105,6 +105,8 @@ impl Program {
 pub(crate) fn runs_in(state: &Path) -> Vec<PathBuf> {
     let mut runs = Vec::new();
     find_journals(state, &mut runs);
+    // A run is staged under a hidden name until its plan and its first line are on the disk: nothing was done yet.
+    runs.retain(|run| !run.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.')));
     runs.sort_by_key(|run| run.file_name().map(ToOwned::to_owned));
     runs
 }
