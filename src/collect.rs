@@ -19,19 +19,11 @@ use hides::hides;
 /// The keys of a snapshot that reading live fills completely.
 const KEYS: [&str; 5] = ["cluster", "nodegroup", "fargateProfile", "RoleDetailList", "Policies"];
 
-/// Reads the world of one cluster, without registries.
-///
-/// # Errors
-/// Only what nothing can be said without: the caller's identity and the cluster itself.
-pub async fn snapshot(reader: &Reader, cluster: &str) -> Result<Snapshot, Error> {
-    snapshot_with(reader, cluster, &[]).await
-}
-
 /// Reads the world of one cluster, and the registries that these images are in.
 ///
 /// # Errors
 /// Only what nothing can be said without: the caller's identity and the cluster itself.
-pub async fn snapshot_with(reader: &Reader, cluster: &str, images: &[String]) -> Result<Snapshot, Error> {
+pub async fn snapshot(reader: &Reader, cluster: &str, images: &[String]) -> Result<Snapshot, Error> {
     let (about, found) = tokio::join!(about(reader), reader.cluster(cluster));
     let about = about?;
     let found = match found {

@@ -191,11 +191,9 @@ impl<'a> World<'a> {
         let tag = format!("kubernetes.io/cluster/{}", self.target.cluster);
         let instances = self.snapshot.ec2.instances.values();
         let strays = instances.filter(|instance| {
-            let has = |key: &str| instance.tags.iter().any(|tag| tag.key == key);
-            let gone = ["terminated", "shutting-down"];
-            has(&tag)
-                && !has("eks:nodegroup-name")
-                && !instance.state.as_ref().is_some_and(|state| gone.contains(&state.name.as_str()))
+            !instance.is_gone()
+                && instance.tag(&tag).is_some()
+                && instance.tag("eks:nodegroup-name").is_none()
         });
         strays.take(5).map(|instance| instance.instance_id.clone()).collect()
     }

@@ -22,7 +22,7 @@ use crate::run::{
 use crate::ui::Ui;
 
 /// Make the changes of a plan, after asking; leaves a record to roll back
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// As `ecr-fix plan --out` saved it (default: plan now)
     plan: Option<PathBuf>,
@@ -128,15 +128,7 @@ fn in_a_copy(args: &Args) -> Result<Args, Error> {
         crate::snapshot_dir::copy(from, to)?;
         world.snapshot = Some(to.clone());
     }
-    Ok(Args {
-        plan: args.plan.clone(),
-        world,
-        choices: args.choices.clone(),
-        yes: args.yes,
-        expect_digest: args.expect_digest.clone(),
-        sandbox_out: args.sandbox_out.clone(),
-        wait: args.wait,
-    })
+    Ok(Args { world, ..args.clone() })
 }
 
 /// Everything that can be refused without a look at the world.

@@ -122,7 +122,7 @@ impl WorldArgs {
         let interrupt = run::Interrupt::listen();
         let progress = Progress::start(ui, reader.calls());
         let read = tokio::select! {
-            read = collect::snapshot_with(reader, cluster, &self.images) => read,
+            read = collect::snapshot(reader, cluster, &self.images) => read,
             () = interrupt.wait() => Err(Error::new(
                 Code::Interrupted,
                 "interrupted while reading",

@@ -84,21 +84,10 @@ fn judge_nodes(world: &World<'_>, source: &Source, pulls: &[String], verdicts: &
 }
 
 fn nodes<'w>(world: &'w World<'_>, source: &Source) -> Vec<&'w Instance> {
-    let has = |instance: &Instance, key: &str, value: &str| {
-        instance.tags.iter().any(|tag| tag.key == key && tag.value == value)
-    };
-    let runs = |instance: &&Instance| {
-        !instance
-            .state
-            .as_ref()
-            .is_some_and(|state| matches!(state.name.as_str(), "terminated" | "shutting-down"))
-    };
-    let instances = world.snapshot.ec2.instances.values().filter(runs);
+    let instances = world.snapshot.ec2.instances.values();
     instances
         .filter(|instance| {
-            source.kind == SourceKind::Nodegroup
-                && has(instance, "eks:nodegroup-name", &source.id)
-                && has(instance, "eks:cluster-name", &world.target.cluster)
+            source.kind == SourceKind::Nodegroup && instance.is_node_of(&world.target.cluster, &source.id)
         })
         .collect()
 }

@@ -203,20 +203,8 @@ impl Network<'_> {
 
     /// The running nodes of a node group, known by the tags that EKS gives them.
     fn nodes_of_group(&self, cluster: &str, group: &str) -> Vec<Source> {
-        let has = |instance: &crate::model::ec2::Instance, key: &str, value: &str| {
-            instance.tags.iter().any(|tag| tag.key == key && tag.value == value)
-        };
-        let nodes = self.ec2().instances.values().filter(|instance| {
-            has(instance, "eks:nodegroup-name", group) && has(instance, "eks:cluster-name", cluster)
-        });
-        let gone = ["terminated", "shutting-down"];
-        nodes
-            .filter(|instance| {
-                !instance.state.as_ref().is_some_and(|state| gone.contains(&state.name.as_str()))
-            })
-            .filter_map(|instance| self.sources_of_instance(&instance.instance_id))
-            .flatten()
-            .collect()
+        let nodes = self.ec2().instances.values().filter(|instance| instance.is_node_of(cluster, group));
+        nodes.filter_map(|instance| self.sources_of_instance(&instance.instance_id)).flatten().collect()
     }
 
     fn sources_of_fargate_profile(&self, text: &str) -> Vec<Source> {

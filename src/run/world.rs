@@ -30,7 +30,7 @@ impl World {
     /// It cannot be read.
     pub async fn read(&self, cluster: &str, images: &[String]) -> Result<Snapshot, Error> {
         match self {
-            World::Aws { reader, .. } => collect::snapshot_with(reader, cluster, images).await,
+            World::Aws { reader, .. } => collect::snapshot(reader, cluster, images).await,
             World::Sandbox(dir) => Ok(snapshot_dir::load(dir)?.snapshot),
         }
     }

@@ -55,6 +55,25 @@ pub struct Instance {
     pub tags: Vec<Tag>,
 }
 
+impl Instance {
+    /// The value of a tag.
+    pub fn tag(&self, key: &str) -> Option<&str> {
+        self.tags.iter().find(|tag| tag.key == key).map(|tag| tag.value.as_str())
+    }
+
+    /// Whether it has ended, or is about to: EC2 lists it for an hour more.
+    pub fn is_gone(&self) -> bool {
+        self.state.as_ref().is_some_and(|state| matches!(state.name.as_str(), "terminated" | "shutting-down"))
+    }
+
+    /// Whether it is a node of a managed node group that has not ended, by the tags that EKS gives.
+    pub fn is_node_of(&self, cluster: &str, group: &str) -> bool {
+        !self.is_gone()
+            && self.tag("eks:nodegroup-name") == Some(group)
+            && self.tag("eks:cluster-name") == Some(cluster)
+    }
+}
+
 /// The state of an instance.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
