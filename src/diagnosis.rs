@@ -13,6 +13,9 @@ use crate::pulls::{Pull, Target, World};
 /// The version of every document that we write.
 pub const FORMAT_VERSION: &str = "1.0";
 
+/// How often the world is mended on paper to see what hides behind what was found.
+const REVEALING_ROUNDS: usize = 8;
+
 /// What `ecr-fix diagnose` says.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Diagnosis {
@@ -244,6 +247,30 @@ impl Verdicts {
         self.blockers.push(blocker);
     }
 
+    /// Adds the blockers that show only once others are mended, on legs that do not work as it is. Says whether there
+    /// were any.
+    fn reveal(&mut self, behind: Verdicts) -> bool {
+        let known = |blocker: &Blocker| {
+            self.blockers
+                .iter()
+                .any(|known| (known.cause, &known.resource) == (blocker.cause, &blocker.resource))
+        };
+        let is_well = |blocker: &Blocker| {
+            let pairs = blocker
+                .pulls
+                .iter()
+                .flat_map(|pull| blocker.legs.iter().map(move |leg| (pull.clone(), *leg)));
+            pairs
+                .into_iter()
+                .any(|pair| self.legs.get(&pair).is_some_and(|(verdict, _)| *verdict == Verdict::Ok))
+        };
+        let hidden: Vec<Blocker> =
+            behind.blockers.into_iter().filter(|blocker| !known(blocker) && !is_well(blocker)).collect();
+        let any = !hidden.is_empty();
+        hidden.into_iter().for_each(|blocker| self.blocked(blocker));
+        any
+    }
+
     /// Every leg that is blocked, by pull.
     pub fn blocked_legs(&self) -> Vec<(&str, Leg)> {
         let blocked = self.legs.iter().filter(|(_, (verdict, _))| *verdict == Verdict::Blocked);
@@ -284,8 +311,28 @@ pub fn pull_id(pull: &Pull<'_>) -> String {
     format!("{}/{} <- {}", pull.source.kind.as_str(), pull.source.id, pull.image.name)
 }
 
-/// Runs every check.
+/// Runs every check, also on the world as it would be once everything that ecr-fix can mend is mended: a blocker may
+/// hide behind another one on the same leg.
 pub fn verdicts(world: &World<'_>, options: &Options) -> Verdicts {
+    let mut verdicts = judged(world, options);
+    let mut mended = world.snapshot.clone();
+    for _ in 0..REVEALING_ROUNDS {
+        let changes = verdicts.blockers.iter().flat_map(|blocker| match &blocker.fix {
+            Fix::Automatic { changes, .. } => changes.as_slice(),
+            Fix::Manual { .. } | Fix::NotAws { .. } => &[],
+        });
+        mended.clone_from(world.snapshot);
+        changes.for_each(|change| change.simulate(&mut mended));
+        let behind = judged(&World { snapshot: &mended, ..world.clone() }, options);
+        if !verdicts.reveal(behind) {
+            break;
+        }
+    }
+    verdicts
+}
+
+/// Runs every check on the world as it is.
+pub fn judged(world: &World<'_>, options: &Options) -> Verdicts {
     let mut verdicts = Verdicts::default();
     for judge in judges::ALL {
         judge(world, options, &mut verdicts);

@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Found, Kind, Resource, Risk};
-use crate::aws::{Refused, Writer};
+use super::{Found, Kind, Resource, Risk, Sent};
+use crate::aws::{Reader, Refused, Writer};
+use crate::collect;
+use crate::error::Error;
 use crate::model::iam::AttachedPolicy;
 use crate::model::{Arn, Seen, Snapshot};
 use crate::pulls::Target;
@@ -19,9 +21,6 @@ pub const READ_ONLY: &str = "AmazonEC2ContainerRegistryReadOnly";
 
 /// What EKS documents for pod execution roles.
 pub const FARGATE_POD_EXECUTION: &str = "AmazonEKSFargatePodExecutionRolePolicy";
-
-/// What has to be read to see the change.
-pub const READS: &[&str] = &["iam:GetRole", "iam:ListAttachedRolePolicies"];
 
 /// That a policy is attached.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +44,10 @@ pub struct Address {
 
 impl Resource for Attachment {
     type Address = Address;
+
+    const KINDS: &'static [Kind] = &[Kind::AttachRolePolicy, Kind::DetachRolePolicy];
+
+    const READS: &'static [&'static str] = &["iam:GetRole", "iam:ListAttachedRolePolicies"];
 
     fn kind(_before: Option<&Self>, after: Option<&Self>) -> Kind {
         match after {
@@ -90,12 +93,16 @@ impl Resource for Attachment {
         }
     }
 
+    async fn look(aws: &Reader, at: &Address) -> Result<Snapshot, Error> {
+        collect::role_again(aws, &at.role_arn).await
+    }
+
     async fn send(
         aws: &Writer,
         at: &Address,
         _before: Option<&Self>,
         after: Option<&Self>,
-    ) -> Result<Option<String>, Refused> {
+    ) -> Result<Sent, Refused> {
         match after {
             Some(_) => aws.attach_role_policy(&at.role_name, &at.policy_arn).await,
             None => aws.detach_role_policy(&at.role_name, &at.policy_arn).await,

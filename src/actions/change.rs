@@ -4,8 +4,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Attachment, Kind, Risk, TrustPolicy, attachment, trust_policy};
-use crate::aws::{Refused, Writer};
+use super::{Attachment, Kind, Risk, TrustPolicy};
+use crate::aws::{Reader, Refused, Writer};
+use crate::error::Error;
 use crate::model::{Arn, Snapshot};
 use crate::pulls::Target;
 
@@ -13,6 +14,12 @@ use crate::pulls::Target;
 pub trait Resource: Clone + PartialEq + Serialize + DeserializeOwned {
     /// Where it is: the natural key, never an id that AWS has yet to assign.
     type Address: Clone + PartialEq + Serialize + DeserializeOwned;
+
+    /// Every kind that a change of it can be.
+    const KINDS: &'static [Kind];
+
+    /// The calls that show its state.
+    const READS: &'static [&'static str];
 
     /// What a change from one state to another is called.
     fn kind(before: Option<&Self>, after: Option<&Self>) -> Kind;
@@ -29,13 +36,55 @@ pub trait Resource: Clone + PartialEq + Serialize + DeserializeOwned {
     /// Changes the state in a snapshot.
     fn set(world: &mut Snapshot, at: &Self::Address, state: Option<Self>);
 
-    /// Changes the state in AWS. Gives the request id.
+    /// Reads only what the change is about, just before and just after it.
+    ///
+    /// # Errors
+    /// The caller's identity cannot be read. That the resource cannot is a fact of the snapshot.
+    fn look(aws: &Reader, at: &Self::Address) -> impl Future<Output = Result<Snapshot, Error>> + Send;
+
+    /// Changes the state in AWS.
+    ///
+    /// # Errors
+    /// What AWS answered.
     fn send(
         aws: &Writer,
         at: &Self::Address,
         before: Option<&Self>,
         after: Option<&Self>,
-    ) -> impl Future<Output = Result<Option<String>, Refused>> + Send;
+    ) -> impl Future<Output = Result<Sent, Refused>> + Send;
+
+    /// The calls that make the change, in order.
+    fn calls(before: Option<&Self>, after: Option<&Self>) -> Vec<&'static str> {
+        vec![Self::kind(before, after).api_call()]
+    }
+
+    /// The permissions that reading and making the change needs: calls and their resource.
+    fn permissions(
+        at: &Self::Address,
+        before: Option<&Self>,
+        after: Option<&Self>,
+    ) -> Vec<(&'static str, String)> {
+        let calls = Self::READS.iter().copied().chain(Self::calls(before, after));
+        calls.map(|call| (call, Self::arn(at))).collect()
+    }
+
+    /// What else the change makes, by the name under which other changes [require](Resource::requires) it.
+    fn provides(_at: &Self::Address, _after: Option<&Self>) -> Option<String> {
+        None
+    }
+
+    /// What other changes have to make first.
+    fn requires(_at: &Self::Address, _after: Option<&Self>) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Notes the id that AWS assigned to what the change made, so that the way back takes that one and no other.
+    fn assign(_at: &mut Self::Address, _id: &str) {}
+
+    /// What it costs more than before, in US dollars for 730 hours.
+    fn monthly_cost_usd(_at: &Self::Address, _before: Option<&Self>, _after: Option<&Self>) -> f64 {
+        0.0
+    }
 
     /// Whether two states mean the same, however they are written.
     fn same(one: &Self, other: &Self) -> bool {
@@ -72,6 +121,15 @@ pub enum Found<R> {
     Unread(String),
 }
 
+/// What AWS answered to a change.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sent {
+    /// For the support of AWS.
+    pub request_id: Option<String>,
+    /// The id of what was made, where AWS assigns one.
+    pub assigned_id: Option<String>,
+}
+
 /// One resource, from what it is to what it shall be.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(bound = "")]
@@ -84,13 +142,35 @@ pub struct Change<R: Resource> {
     pub after: Option<R>,
 }
 
-/// A change of any resource.
-#[derive(Clone, Debug, PartialEq)]
-pub enum AnyChange {
+/// Declares [`AnyChange`] over the resources that can be changed.
+macro_rules! any_change {
+    ($($(#[$meaning:meta])+ $resource:ident,)+) => {
+        /// A change of any resource.
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum AnyChange {
+            $($(#[$meaning])+ $resource(Change<$resource>),)+
+        }
+
+        $(impl From<Change<$resource>> for AnyChange {
+            fn from(change: Change<$resource>) -> AnyChange {
+                AnyChange::$resource(change)
+            }
+        })+
+
+        fn read_change(kind: Kind, at: &Value, before: &Value, after: &Value) -> Result<AnyChange, String> {
+            $(if $resource::KINDS.contains(&kind) {
+                return Ok(change_from::<$resource>(at, before, after)?.into());
+            })+
+            Err(format!("this program does not make changes of kind {}", kind.as_str()))
+        }
+    };
+}
+
+any_change! {
     /// A managed policy and a role.
-    Attachment(Change<Attachment>),
+    Attachment,
     /// The trust policy of a role.
-    TrustPolicy(Change<TrustPolicy>),
+    TrustPolicy,
 }
 
 /// How a resource stands to a change of it.
@@ -158,10 +238,7 @@ impl AnyChange {
 
     /// The ARN of the resource that changes.
     pub fn resource(&self) -> String {
-        match self {
-            AnyChange::Attachment(change) => Attachment::arn(&change.at),
-            AnyChange::TrustPolicy(change) => TrustPolicy::arn(&change.at),
-        }
+        each!(self, change => arn(change))
     }
 
     /// The account that owns the resource.
@@ -177,10 +254,7 @@ impl AnyChange {
     /// The change that takes this one back.
     #[must_use]
     pub fn inverse(&self) -> AnyChange {
-        match self {
-            AnyChange::Attachment(change) => AnyChange::Attachment(change.inverse()),
-            AnyChange::TrustPolicy(change) => AnyChange::TrustPolicy(change.inverse()),
-        }
+        each!(self, change => change.inverse().into())
     }
 
     /// Makes the change on paper: for the proof of a plan, and in the sandbox.
@@ -193,12 +267,45 @@ impl AnyChange {
         each!(self, change => change.standing(world))
     }
 
-    /// Makes the change in AWS. Gives the request id.
+    /// Reads from AWS only what the change is about.
+    ///
+    /// # Errors
+    /// The caller's identity cannot be read.
+    pub async fn look(&self, aws: &Reader) -> Result<Snapshot, Error> {
+        each!(self, change => look(change, aws).await)
+    }
+
+    /// Makes the change in AWS.
     ///
     /// # Errors
     /// What AWS answered.
-    pub async fn send(&self, aws: &Writer) -> Result<Option<String>, Refused> {
+    pub async fn send(&self, aws: &Writer) -> Result<Sent, Refused> {
         each!(self, change => send(change, aws).await)
+    }
+
+    /// The calls that make the change, in order.
+    pub fn api_calls(&self) -> Vec<&'static str> {
+        each!(self, change => calls(change))
+    }
+
+    /// What else the change makes, by name.
+    pub fn provides(&self) -> Option<String> {
+        each!(self, change => provides(change))
+    }
+
+    /// What other changes have to make first, by name.
+    pub fn requires(&self) -> Vec<String> {
+        each!(self, change => requires(change))
+    }
+
+    /// Notes the id that AWS assigned to what the change made.
+    pub fn assign(&mut self, id: &str) {
+        each!(self, change => assign(change, id));
+    }
+
+    /// What it costs more than before, in US dollars for 730 hours.
+    pub fn monthly_cost_usd(&self) -> f64 {
+        each!(self, change => monthly_cost_usd(change))
     }
 
     /// The change as lines with `+`, `-` and blank.
@@ -237,12 +344,7 @@ impl AnyChange {
     /// # Errors
     /// What does not fit.
     pub fn from_parts(kind: Kind, at: &Value, before: &Value, after: &Value) -> Result<AnyChange, String> {
-        let read = match kind {
-            Kind::AttachRolePolicy | Kind::DetachRolePolicy => {
-                AnyChange::Attachment(change_from::<Attachment>(at, before, after)?)
-            }
-            Kind::UpdateTrustPolicy => AnyChange::TrustPolicy(change_from::<TrustPolicy>(at, before, after)?),
-        };
+        let read = read_change(kind, at, before, after)?;
         if read.kind() == kind {
             Ok(read)
         } else {
@@ -250,14 +352,10 @@ impl AnyChange {
         }
     }
 
-    /// The permissions that making the change, and reading it before and after, needs: calls and their resource.
+    /// The permissions that making the change, reading it and taking it back needs: calls and their resource.
     pub fn permissions(&self) -> Vec<(&'static str, String)> {
-        let reads: &[&'static str] = match self {
-            AnyChange::Attachment(_) => attachment::READS,
-            AnyChange::TrustPolicy(_) => trust_policy::READS,
-        };
-        let calls = reads.iter().copied().chain([self.kind().api_call(), self.inverse().kind().api_call()]);
-        calls.map(|call| (call, self.resource())).collect()
+        let both = [self, &self.inverse()];
+        both.into_iter().flat_map(|any| each!(any, change => permissions(change))).collect()
     }
 }
 
@@ -273,7 +371,42 @@ fn simulate<R: Resource>(change: &Change<R>, world: &mut Snapshot) {
     R::set(world, &change.at, change.after.clone());
 }
 
-async fn send<R: Resource + Sync>(change: &Change<R>, aws: &Writer) -> Result<Option<String>, Refused>
+fn arn<R: Resource>(change: &Change<R>) -> String {
+    R::arn(&change.at)
+}
+
+fn calls<R: Resource>(change: &Change<R>) -> Vec<&'static str> {
+    R::calls(change.before.as_ref(), change.after.as_ref())
+}
+
+fn permissions<R: Resource>(change: &Change<R>) -> Vec<(&'static str, String)> {
+    R::permissions(&change.at, change.before.as_ref(), change.after.as_ref())
+}
+
+fn provides<R: Resource>(change: &Change<R>) -> Option<String> {
+    R::provides(&change.at, change.after.as_ref())
+}
+
+fn requires<R: Resource>(change: &Change<R>) -> Vec<String> {
+    R::requires(&change.at, change.after.as_ref())
+}
+
+fn assign<R: Resource>(change: &mut Change<R>, id: &str) {
+    R::assign(&mut change.at, id);
+}
+
+fn monthly_cost_usd<R: Resource>(change: &Change<R>) -> f64 {
+    R::monthly_cost_usd(&change.at, change.before.as_ref(), change.after.as_ref())
+}
+
+async fn look<R: Resource + Sync>(change: &Change<R>, aws: &Reader) -> Result<Snapshot, Error>
+where
+    R::Address: Sync,
+{
+    R::look(aws, &change.at).await
+}
+
+async fn send<R: Resource + Sync>(change: &Change<R>, aws: &Writer) -> Result<Sent, Refused>
 where
     R::Address: Sync,
 {

@@ -5,13 +5,12 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Found, Kind, Resource, Risk, statement};
-use crate::aws::{Refused, Writer};
+use super::{Found, Kind, Resource, Risk, Sent, statement};
+use crate::aws::{Reader, Refused, Writer};
+use crate::collect;
+use crate::error::Error;
 use crate::model::{Arn, PolicyText, Seen, Snapshot};
 use crate::pulls::Target;
-
-/// What has to be read to see the change.
-pub const READS: &[&str] = &["iam:GetRole"];
 
 /// The service that pulls the images of Fargate pods, in every partition.
 pub const FARGATE_PODS: &str = "eks-fargate-pods.amazonaws.com";
@@ -36,6 +35,10 @@ pub struct Address {
 
 impl Resource for TrustPolicy {
     type Address = Address;
+
+    const KINDS: &'static [Kind] = &[Kind::UpdateTrustPolicy];
+
+    const READS: &'static [&'static str] = &["iam:GetRole"];
 
     fn kind(_before: Option<&Self>, _after: Option<&Self>) -> Kind {
         Kind::UpdateTrustPolicy
@@ -79,12 +82,16 @@ impl Resource for TrustPolicy {
         }
     }
 
+    async fn look(aws: &Reader, at: &Address) -> Result<Snapshot, Error> {
+        collect::role_again(aws, &at.role_arn).await
+    }
+
     async fn send(
         aws: &Writer,
         at: &Address,
         _before: Option<&Self>,
         after: Option<&Self>,
-    ) -> Result<Option<String>, Refused> {
+    ) -> Result<Sent, Refused> {
         match after {
             Some(after) => aws.update_assume_role_policy(&at.role_name, &after.document).await,
             None => {

@@ -6,6 +6,7 @@ use aws_sdk_iam::types;
 
 use super::pages::{Unclear, Understand, pages};
 use super::{Reader, Refused, Writer};
+use crate::actions::Sent;
 use crate::model::PolicyText;
 use crate::model::iam::{
     AttachedPolicy, InlinePolicy, InstanceProfile, ManagedPolicy, PermissionsBoundary, PolicyVersion, Role,
@@ -155,51 +156,43 @@ impl From<types::Role> for Role {
 }
 
 impl Writer {
-    /// `iam:AttachRolePolicy`. Doing it twice changes nothing. Gives the request id.
+    /// `iam:AttachRolePolicy`. Doing it twice changes nothing.
     ///
     /// # Errors
     /// What AWS answered.
-    pub async fn attach_role_policy(&self, role: &str, policy_arn: &str) -> Result<Option<String>, Refused> {
+    pub async fn attach_role_policy(&self, role: &str, policy_arn: &str) -> Result<Sent, Refused> {
         let answer = self.iam.attach_role_policy().role_name(role).policy_arn(policy_arn).send().await;
-        request_id("iam:AttachRolePolicy", role, answer)
+        sent("iam:AttachRolePolicy", role, answer)
     }
 
-    /// `iam:DetachRolePolicy`. Gives the request id.
+    /// `iam:DetachRolePolicy`.
     ///
     /// # Errors
     /// What AWS answered; that it was not attached is [`super::Reason::NotFound`].
-    pub async fn detach_role_policy(&self, role: &str, policy_arn: &str) -> Result<Option<String>, Refused> {
+    pub async fn detach_role_policy(&self, role: &str, policy_arn: &str) -> Result<Sent, Refused> {
         let answer = self.iam.detach_role_policy().role_name(role).policy_arn(policy_arn).send().await;
-        request_id("iam:DetachRolePolicy", role, answer)
+        sent("iam:DetachRolePolicy", role, answer)
     }
 
-    /// `iam:UpdateAssumeRolePolicy`, which replaces the whole document. Gives the request id.
+    /// `iam:UpdateAssumeRolePolicy`, which replaces the whole document.
     ///
     /// # Errors
     /// What AWS answered.
-    pub async fn update_assume_role_policy(
-        &self,
-        role: &str,
-        document: &str,
-    ) -> Result<Option<String>, Refused> {
+    pub async fn update_assume_role_policy(&self, role: &str, document: &str) -> Result<Sent, Refused> {
         let answer =
             self.iam.update_assume_role_policy().role_name(role).policy_document(document).send().await;
-        request_id("iam:UpdateAssumeRolePolicy", role, answer)
+        sent("iam:UpdateAssumeRolePolicy", role, answer)
     }
 }
 
-/// The request id of an answer, or the refusal.
-fn request_id<T, E>(
-    call: &'static str,
-    role: &str,
-    answer: Result<T, SdkError<E>>,
-) -> Result<Option<String>, Refused>
+/// What was answered, or the refusal.
+fn sent<T, E>(call: &'static str, role: &str, answer: Result<T, SdkError<E>>) -> Result<Sent, Refused>
 where
     T: RequestId,
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
     match answer {
-        Ok(answer) => Ok(answer.request_id().map(str::to_owned)),
+        Ok(answer) => Ok(Sent { request_id: answer.request_id().map(str::to_owned), assigned_id: None }),
         Err(error) => Err(Refused::from_sdk(call, role, &error)),
     }
 }

@@ -53,6 +53,7 @@ pub struct Reader {
 #[derive(Clone, Debug)]
 pub struct Writer {
     iam: aws_sdk_iam::Client,
+    run: String,
 }
 
 impl Connection {
@@ -91,7 +92,7 @@ impl Connection {
     /// # Errors
     /// No region is configured.
     pub async fn writer(&self) -> Result<Writer, Error> {
-        Ok(Writer { iam: aws_sdk_iam::Client::new(&self.load().await?) })
+        Ok(Writer { iam: aws_sdk_iam::Client::new(&self.load().await?), run: String::new() })
     }
 
     async fn load(&self) -> Result<SdkConfig, Error> {
@@ -118,6 +119,19 @@ impl Connection {
             ));
         }
         Ok(config)
+    }
+}
+
+impl Writer {
+    /// The same, for a run: what it makes carries the id of the run in the tag `ecr-fix:run`.
+    #[must_use]
+    pub fn of_run(&self, run: &str) -> Writer {
+        Writer { run: run.to_owned(), ..self.clone() }
+    }
+
+    /// The id of the run that writes.
+    pub fn run(&self) -> &str {
+        &self.run
     }
 }
 

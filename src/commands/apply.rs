@@ -272,8 +272,9 @@ pub async fn carry_out(job: &Job<'_>) -> Result<Done, Error> {
     state.use_plan(&plan.digest, &id)?;
 
     let say = |text: &str| job.ui.note(text);
+    let world = job.world.of_run(&id);
     let mut engine = Engine {
-        world: job.world,
+        world: &world,
         journal,
         clock: Timestamp::now,
         patience: Patience { limit: job.wait.unsigned_abs() },
@@ -374,7 +375,7 @@ async fn roll_back_now(
 ) -> Result<Option<RunState>, Error> {
     let record = Record::load(dir)?;
     engine.journal.record(Timestamp::now(), Event::RollbackStarted { caller: job.caller.clone() })?;
-    engine.roll_back(job.plan, &run::states(&record)).await
+    engine.roll_back(job.plan, &record.actions).await
 }
 
 /// The journal failed: what was in flight may be left.

@@ -194,7 +194,7 @@ pub async fn carry_out(job: &Job<'_>) -> Result<Record, Error> {
         interrupt: job.interrupt,
         say: &say,
     };
-    let ended = engine.roll_back(job.plan, &run::states(&record)).await;
+    let ended = engine.roll_back(job.plan, &record.actions).await;
     let left = |because: Option<Error>| {
         let what = format!("run {} was not taken back completely", record.run);
         let hint =

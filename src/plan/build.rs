@@ -41,7 +41,7 @@ struct Candidate {
 pub fn build(snapshot: &Snapshot, request: &Request) -> Result<Plan, Error> {
     let world = World::of(snapshot, &request.scope)?;
     let before = diagnosis::verdicts(&world, &request.options);
-    let candidates = needed(candidates(&before), &world, request)?;
+    let candidates = in_order(needed(candidates(&before), &world, request)?);
     let diagnosis = diagnosis::diagnosis(&world, &before);
 
     let changed = simulate(snapshot, candidates.iter().map(|candidate| &candidate.change));
@@ -72,7 +72,7 @@ pub fn build(snapshot: &Snapshot, request: &Request) -> Result<Plan, Error> {
         actions: candidates
             .iter()
             .zip(1..)
-            .map(|(candidate, number)| action(candidate, number, &world))
+            .map(|(candidate, number)| action(candidate, number, &candidates, &world))
             .collect(),
         diagnosis,
     };
@@ -113,7 +113,7 @@ fn needed(
     let blocked_after = |changes: &[&AnyChange]| -> Result<BTreeSet<(String, Leg)>, Error> {
         let changed = simulate(world.snapshot, changes.iter().copied());
         let changed_world = World::of(&changed, &request.scope)?;
-        let verdicts = diagnosis::verdicts(&changed_world, &request.options);
+        let verdicts = diagnosis::judged(&changed_world, &request.options);
         Ok(verdicts.blocked_legs().into_iter().map(|(pull, leg)| (pull.to_owned(), leg)).collect())
     };
     let mut index = 0;
@@ -128,6 +128,27 @@ fn needed(
         }
     }
     Ok(candidates)
+}
+
+/// Every change after those that it depends on, and otherwise as a pull meets the blockers.
+fn in_order(mut waiting: Vec<Candidate>) -> Vec<Candidate> {
+    let mut ordered: Vec<Candidate> = Vec::new();
+    while !waiting.is_empty() {
+        let ready = waiting.iter().position(|candidate| {
+            let requires = candidate.change.requires();
+            !waiting.iter().any(|other| other.change.provides().is_some_and(|made| requires.contains(&made)))
+        });
+        // Changes that require each other cannot be ordered; the engine will say what is missing.
+        ordered.push(waiting.remove(ready.unwrap_or(0)));
+    }
+    ordered
+}
+
+/// The ids of the actions that make what a change requires.
+fn depends_on(change: &AnyChange, all: &[Candidate]) -> Vec<String> {
+    let requires = change.requires();
+    let makes = |other: &Candidate| other.change.provides().is_some_and(|made| requires.contains(&made));
+    all.iter().zip(1..).filter(|(other, _)| makes(other)).map(|(_, number)| format!("a{number}")).collect()
 }
 
 fn simulate<'a>(snapshot: &Snapshot, changes: impl IntoIterator<Item = &'a AnyChange>) -> Snapshot {
@@ -159,7 +180,7 @@ fn not_fixed(verdicts: &Verdicts, candidates: &[Candidate]) -> Vec<NotFixed> {
     verdicts.blockers.iter().zip(1..).filter_map(left).collect()
 }
 
-fn action(candidate: &Candidate, number: usize, world: &World<'_>) -> Action {
+fn action(candidate: &Candidate, number: usize, all: &[Candidate], world: &World<'_>) -> Action {
     let Candidate { change, because, fixes } = candidate;
     let (at, before, after) = change.parts();
     let (risk, why_safe) = change.risk();
@@ -172,7 +193,7 @@ fn action(candidate: &Candidate, number: usize, world: &World<'_>) -> Action {
         account: change.account(),
         region: world.target.region.clone(),
         fixes: fixes.clone(),
-        depends_on: Vec::new(),
+        depends_on: depends_on(change, all),
         risk,
         why_safe,
         because: because.clone(),
@@ -182,7 +203,7 @@ fn action(candidate: &Candidate, number: usize, world: &World<'_>) -> Action {
         diff: change.diff(),
         precondition: Precondition { fingerprint: fingerprint(change) },
         inverse: Inverse { kind: inverse.kind(), summary: inverse.summary() },
-        api_calls: vec![change.kind().api_call().to_owned()],
-        monthly_cost_usd: 0.0,
+        api_calls: change.api_calls().into_iter().map(str::to_owned).collect(),
+        monthly_cost_usd: change.monthly_cost_usd(),
     }
 }

@@ -151,7 +151,7 @@ impl Action {
             && self.resource == change.resource()
             && self.account == change.account()
             && self.inverse == Inverse { kind: inverse.kind(), summary: inverse.summary() }
-            && self.api_calls == [change.kind().api_call()]
+            && self.api_calls == change.api_calls()
     }
 
     /// The change itself.

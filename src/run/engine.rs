@@ -8,10 +8,10 @@ use jiff::Timestamp;
 use tokio::time::{Instant, sleep};
 
 use super::journal::{Event, Journal};
-use super::record::{self, ActionState, Record};
+use super::record::{self, ActionRecord, ActionState};
 use super::{Interrupt, RunState, World};
-use crate::actions::AnyChange;
 use crate::actions::change::Standing;
+use crate::actions::{AnyChange, Sent};
 use crate::aws::{Reason, Refused};
 use crate::error::Error;
 use crate::plan::{Action, Plan};
@@ -76,7 +76,7 @@ pub enum Why {
 
 /// What became of one attempt to make a change.
 enum Made {
-    Seen(Option<String>),
+    Seen(Sent),
     Refused(Refused),
     NotSeen(String),
 }
@@ -121,7 +121,7 @@ impl Engine<'_> {
     pub async fn roll_back(
         &mut self,
         plan: &Plan,
-        states: &[(String, ActionState)],
+        states: &[ActionRecord],
     ) -> Result<Option<RunState>, Error> {
         let asked_before = self.interrupt.asked();
         let mut complete = true;
@@ -130,9 +130,9 @@ impl Engine<'_> {
                 self.note(Event::RolledBack { state: RunState::PartiallyRolledBack })?;
                 return Ok(None);
             }
-            let state = states.iter().find(|(id, state)| *id == action.id && state.may_be_left());
-            if let Some((_, state)) = state {
-                complete &= self.back(action, *state).await?;
+            let known = states.iter().find(|known| known.id == action.id && known.state.may_be_left());
+            if let Some(known) = known {
+                complete &= self.back(action, known).await?;
             }
         }
         let state = if complete { RunState::RolledBack } else { RunState::PartiallyRolledBack };
@@ -156,8 +156,8 @@ impl Engine<'_> {
         (self.say)(&format!("{id}: {} …", change.summary()));
         self.note(Event::Intended { action: id.clone() })?;
         match self.make(&change).await {
-            Made::Seen(request_id) => {
-                self.note(Event::Applied { action: id.clone(), request_id })?;
+            Made::Seen(Sent { request_id, assigned_id }) => {
+                self.note(Event::Applied { action: id.clone(), request_id, assigned_id })?;
                 (self.say)(&format!("{id}: done"));
                 Ok(Outcome::Applied)
             }
@@ -183,10 +183,13 @@ impl Engine<'_> {
 
     /// Whether nothing of the action is left. Where it is not known whether the action was made, one look that does not
     /// show it proves nothing (reads lag), so its inverse is sent all the same: that changes nothing, or takes it back.
-    async fn back(&mut self, action: &Action, state: ActionState) -> Result<bool, Error> {
+    async fn back(&mut self, action: &Action, known: &ActionRecord) -> Result<bool, Error> {
         let id = action.id.clone();
-        let inverse = action.change()?.inverse();
-        let certain = !matches!(state, ActionState::Intended | ActionState::Unknown);
+        let mut inverse = action.change()?.inverse();
+        if let Some(assigned) = &known.assigned_id {
+            inverse.assign(assigned);
+        }
+        let certain = !matches!(known.state, ActionState::Intended | ActionState::Unknown);
         match self.standing(&inverse).await {
             Standing::After if !certain => {}
             Standing::After => {
@@ -208,7 +211,7 @@ impl Engine<'_> {
         (self.say)(&format!("{id}: {} …", inverse.summary()));
         self.note(Event::RevertIntended { action: id.clone() })?;
         let because = match self.make(&inverse).await {
-            Made::Seen(request_id) => {
+            Made::Seen(Sent { request_id, .. }) => {
                 self.note(Event::Reverted { action: id.clone(), request_id })?;
                 (self.say)(&format!("{id}: taken back"));
                 return Ok(true);
@@ -225,16 +228,16 @@ impl Engine<'_> {
     async fn make(&self, change: &AnyChange) -> Made {
         let sent = self.world.make(change).await;
         match sent {
-            Ok(request_id) => match self.wait_until_seen(change).await {
-                Ok(()) => Made::Seen(request_id),
+            Ok(sent) => match self.wait_until_seen(change).await {
+                Ok(()) => Made::Seen(sent),
                 Err(because) => Made::NotSeen(because),
             },
             Err(refused) if refused.reason == Reason::Network => match self.wait_until_seen(change).await {
-                Ok(()) => Made::Seen(refused.request_id),
+                Ok(()) => Made::Seen(Sent { request_id: refused.request_id, assigned_id: None }),
                 Err(_) => Made::NotSeen(explained(&refused)),
             },
             Err(refused) => match self.standing(change).await {
-                Standing::After => Made::Seen(refused.request_id),
+                Standing::After => Made::Seen(Sent { request_id: refused.request_id, assigned_id: None }),
                 _ => Made::Refused(refused),
             },
         }
@@ -275,9 +278,4 @@ fn explained(refused: &Refused) -> String {
         "" => refused.to_string(),
         message => format!("{refused}: {message}"),
     }
-}
-
-/// What a record says of every action, for [`Engine::roll_back`].
-pub fn states(record: &Record) -> Vec<(String, ActionState)> {
-    record.actions.iter().map(|action| (action.id.clone(), action.state)).collect()
 }

@@ -43,6 +43,9 @@ pub enum Event {
         action: String,
         /// Of the call that made it.
         request_id: Option<String>,
+        /// The id of what was made, where AWS assigned one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        assigned_id: Option<String>,
     },
     /// It was found done: not ours, never rolled back.
     AlreadySo {

@@ -8,7 +8,7 @@ mod record;
 mod state_dir;
 mod world;
 
-pub use engine::{Engine, NotMade, Outcome, Patience, Why, start, states};
+pub use engine::{Engine, NotMade, Outcome, Patience, Why, start};
 pub use interrupt::Interrupt;
 pub use journal::{Chain, Event, Journal};
 pub use lock::{Lock, lock_name};

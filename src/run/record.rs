@@ -58,6 +58,9 @@ pub struct ActionRecord {
     /// Of the last call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
+    /// The id of what it made, where AWS assigned one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub assigned_id: Option<String>,
     /// Why it failed, or why it was left alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub because: Option<String>,
@@ -237,6 +240,7 @@ fn pending(action: &crate::plan::Action) -> ActionRecord {
         resource: action.resource.clone(),
         summary: action.summary.clone(),
         request_id: None,
+        assigned_id: None,
         because: None,
         diff: None,
     }
@@ -254,9 +258,12 @@ fn follow(record: &mut Record, line: &Line) -> Result<(), String> {
             record.sandbox.clone_from(sandbox);
         }
         Event::Intended { action } => step(record, action, &[S::Pending], S::Intended)?,
-        Event::Applied { action, request_id } => {
+        Event::Applied { action, request_id, assigned_id } => {
             step(record, action, &[S::Intended], S::Applied)?;
             note(record, action, request_id.clone(), None, None);
+            if let Some(known) = record.actions.iter_mut().find(|known| known.id == *action) {
+                known.assigned_id.clone_from(assigned_id);
+            }
         }
         Event::AlreadySo { action } => step(record, action, &[S::Pending], S::AlreadySo)?,
         Event::Failed { action, because } => {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::actions::AnyChange;
+use crate::actions::{AnyChange, Sent};
 use crate::aws::{Reader, Refused, Writer};
 use crate::collect;
 use crate::error::Error;
@@ -24,6 +24,17 @@ pub enum World {
 }
 
 impl World {
+    /// The same, for a run: what it makes in AWS carries the id of the run.
+    #[must_use]
+    pub fn of_run(&self, run: &str) -> World {
+        match self {
+            World::Aws { reader, writer } => {
+                World::Aws { reader: reader.clone(), writer: Box::new(writer.of_run(run)) }
+            }
+            World::Sandbox(dir) => World::Sandbox(dir.clone()),
+        }
+    }
+
     /// Everything, for the diagnosis before and after: the cluster, and the registries of these images.
     ///
     /// # Errors
@@ -41,16 +52,16 @@ impl World {
     /// It cannot be read.
     pub async fn look(&self, change: &AnyChange) -> Result<Snapshot, Error> {
         match self {
-            World::Aws { reader, .. } => collect::role_again(reader, &change.resource()).await,
+            World::Aws { reader, .. } => change.look(reader).await,
             World::Sandbox(dir) => Ok(snapshot_dir::load(dir)?.snapshot),
         }
     }
 
-    /// Makes a change. Gives the request id.
+    /// Makes a change.
     ///
     /// # Errors
     /// What AWS, or the disk, answered.
-    pub async fn make(&self, change: &AnyChange) -> Result<Option<String>, Refused> {
+    pub async fn make(&self, change: &AnyChange) -> Result<Sent, Refused> {
         match self {
             World::Aws { writer, .. } => change.send(writer).await,
             World::Sandbox(dir) => {
@@ -63,7 +74,7 @@ impl World {
                 make().map_err(|error: Error| {
                     Refused::never_sent(change.kind().api_call(), &error.to_string())
                 })?;
-                Ok(None)
+                Ok(Sent::default())
             }
         }
     }

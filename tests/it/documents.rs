@@ -17,7 +17,7 @@ fn the_security_page_lists_every_write_call() {
     let list = list.split("<!-- write-calls: end -->").next().unwrap();
     let listed: BTreeSet<&str> =
         list.lines().filter_map(|line| line.strip_prefix("- `")?.strip_suffix('`')).collect();
-    assert_eq!(listed, WRITE_CALLS.into_iter().collect());
+    assert_eq!(listed, WRITE_CALLS.iter().copied().collect());
 }
 
 #[test]

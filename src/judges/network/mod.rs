@@ -2,11 +2,17 @@
 //!
 //! The network model says which component stops packets; this says which cause that is.
 
+mod endpoints;
+mod filters;
+mod fixes;
+mod routes;
+mod steps;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Options;
 use crate::checks::{Leg, Severity};
-use crate::diagnosis::{Blocker, Evidence, Fix, Verdicts, pull_id};
+use crate::diagnosis::{Blocker, Evidence, Verdicts, pull_id};
 use crate::model::EcrHost;
 use crate::model::ec2::VpcEndpoint;
 use crate::network::names::{self, PullHosts};
@@ -33,6 +39,8 @@ struct Stop {
     legs: BTreeSet<Leg>,
     pulls: BTreeSet<String>,
     because: BTreeSet<String>,
+    /// The flows that stop here: which leg, how packets went, and from where.
+    flows: Vec<Flow>,
 }
 
 /// One leg, how packets go on it, and from where.
@@ -65,7 +73,7 @@ pub(super) fn judge(world: &World<'_>, _options: &Options, verdicts: &mut Verdic
         }
     }
     for ((cause, component), stop) in stops {
-        verdicts.blocked(blocker(world, cause, component, stop));
+        verdicts.blocked(blocker(&network, world, cause, component, stop));
     }
 }
 
@@ -121,6 +129,7 @@ fn note(
         stop.legs.insert(leg);
         stop.pulls.insert(id.to_owned());
         stop.because.insert(because);
+        stop.flows.push((leg, trace.clone(), source.clone()));
     }
 }
 
@@ -242,7 +251,14 @@ fn vpc(world: &World<'_>, source: &Source) -> Option<String> {
     ec2.subnets.get(&subnet).map(|subnet| subnet.vpc_id.clone())
 }
 
-fn blocker(world: &World<'_>, cause: &'static str, component: String, stop: Stop) -> Blocker {
+fn blocker(
+    network: &Network<'_>,
+    world: &World<'_>,
+    cause: &'static str,
+    component: String,
+    stop: Stop,
+) -> Blocker {
+    let fix = fixes::fix(network, world, cause, &component, &stop);
     let because: Vec<String> = stop.because.into_iter().collect();
     let summary = because.first().cloned().unwrap_or_default();
     Blocker {
@@ -256,10 +272,7 @@ fn blocker(world: &World<'_>, cause: &'static str, component: String, stop: Stop
             .iter()
             .map(|saw| Evidence { source: source_call(&component).to_owned(), saw: saw.clone() })
             .collect(),
-        fix: Fix::Manual {
-            because: "this version changes roles only; it does not change networks".to_owned(),
-            steps: steps(world, cause, &component),
-        },
+        fix,
         resource: component,
     }
 }
@@ -277,51 +290,4 @@ fn source_call(component: &str) -> &'static str {
         "subnet" => "ec2:DescribeSubnets",
         _ => "ec2:DescribeNetworkInterfaces",
     }
-}
-
-/// What a person does, with the names of this world.
-fn steps(world: &World<'_>, cause: &str, component: &str) -> Vec<String> {
-    let region = &world.target.region;
-    let step = match cause {
-        "vpce-ecr-api-missing" | "vpce-ecr-dkr-missing" => {
-            let service = if cause == "vpce-ecr-api-missing" { "ecr.api" } else { "ecr.dkr" };
-            format!(
-                "make the interface endpoint {service} in {component}, with private DNS, one subnet per zone of the \
-                 nodes, and a security group that admits port 443 from them: aws ec2 create-vpc-endpoint --region \
-                 {region} --vpc-id {component} --vpc-endpoint-type Interface --service-name SERVICE --subnet-ids … \
-                 --security-group-ids … --private-dns-enabled"
-            )
-        }
-        "vpce-s3-missing" => format!(
-            "make the S3 gateway endpoint in {component}, with the route tables of the nodes: aws ec2 \
-             create-vpc-endpoint --region {region} --vpc-id {component} --service-name com.amazonaws.{region}.s3 \
-             --route-table-ids …"
-        ),
-        "s3-gateway-route-table-missing" => format!(
-            "associate the route tables of the nodes: aws ec2 modify-vpc-endpoint --region {region} \
-             --vpc-endpoint-id {component} --add-route-table-ids …"
-        ),
-        "vpce-private-dns-disabled" => format!(
-            "switch private DNS on: aws ec2 modify-vpc-endpoint --region {region} --vpc-endpoint-id {component} \
-             --private-dns-enabled"
-        ),
-        "vpc-dns-support-disabled" => format!(
-            "switch DNS on for the whole VPC: aws ec2 modify-vpc-attribute --region {region} --vpc-id {component} \
-             --enable-dns-support Value=true"
-        ),
-        "vpce-sg-blocks-443" => format!(
-            "admit the nodes: aws ec2 authorize-security-group-ingress --region {region} --group-id {component} \
-             --protocol tcp --port 443 --source-group NODE_GROUP"
-        ),
-        "sg-egress-blocked" | "fargate-sg-blocks" | "sg-egress-missing-s3-prefix-list" => format!(
-            "let port 443 out of {component}, to the endpoints, the S3 prefix list or the internet: aws ec2 \
-             authorize-security-group-egress --region {region} --group-id {component} --ip-permissions …"
-        ),
-        "nacl-blocked" => format!(
-            "let port 443 out of, and ports 1024-65535 into, the subnets of {component}: aws ec2 \
-             create-network-acl-entry --region {region} --network-acl-id {component} …"
-        ),
-        _ => format!("give {component} a way to ECR: NAT gateways, or endpoints for ecr.api, ecr.dkr and S3"),
-    };
-    vec![step, format!("read more: ecr-fix explain {cause}")]
 }
