@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::actions::AnyChange;
@@ -17,7 +18,7 @@ pub const FORMAT_VERSION: &str = "1.0";
 const REVEALING_ROUNDS: usize = 8;
 
 /// What `ecr-fix diagnose` says.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Diagnosis {
     /// See [`FORMAT_VERSION`].
     pub format_version: String,
@@ -34,7 +35,7 @@ pub struct Diagnosis {
 }
 
 /// The diagnosis in one look.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Summary {
     /// Over all pulls.
     pub verdict: Health,
@@ -47,7 +48,7 @@ pub struct Summary {
 }
 
 /// The verdict over all pulls.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Health {
     /// Every leg of every pull is known to be well.
@@ -71,7 +72,7 @@ impl Health {
 }
 
 /// One pull: a source and an image, with the legs between them.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PullPath {
     /// Findings name it in `blocks`.
     pub id: String,
@@ -86,7 +87,7 @@ pub struct PullPath {
 }
 
 /// One leg of a pull.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LegVerdict {
     /// Which one.
     pub leg: Leg,
@@ -100,7 +101,7 @@ pub struct LegVerdict {
 }
 
 /// How a leg, or a whole pull, is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// Known to be well.
@@ -126,7 +127,7 @@ impl Verdict {
 }
 
 /// One blocker.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Finding {
     /// `f1`, `f2`, …
     pub id: String,
@@ -155,7 +156,7 @@ pub struct Finding {
 }
 
 /// What was seen, and where.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Evidence {
     /// `SERVICE:Operation`.
     pub source: String,

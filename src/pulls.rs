@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Code, Error};
@@ -11,7 +12,7 @@ use crate::model::image_ref::ImageRef;
 use crate::model::{Arn, Partition, Snapshot, Unread, aws_accounts};
 
 /// The cluster that a diagnosis is about.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Target {
     /// The account of the cluster.
     pub account: String,
@@ -24,7 +25,7 @@ pub struct Target {
 }
 
 /// What pulls: all nodes of a group, or all pods of a Fargate profile.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Source {
     /// Which sort of puller.
     pub kind: SourceKind,
@@ -36,7 +37,7 @@ pub struct Source {
 }
 
 /// The sorts of pullers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum SourceKind {
     /// A managed node group.
@@ -104,7 +105,7 @@ pub struct World<'a> {
 }
 
 /// What to diagnose in a snapshot.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Scope {
     /// The name of the cluster, where there are several.
     #[serde(default, skip_serializing_if = "Option::is_none")]

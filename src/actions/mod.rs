@@ -12,13 +12,14 @@ pub use attachment::Attachment;
 pub use change::{AnyChange, Change, Found, Resource, Sent};
 pub use trust_policy::TrustPolicy;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Declares the kinds of changes, each with its name in every output and the call that makes it.
 macro_rules! kinds {
     ($($(#[$meaning:meta])+ $kind:ident = $name:literal by $call:literal,)+) => {
         /// What a change is called in plans, records and messages.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
         pub enum Kind {
             $($(#[$meaning])+ #[serde(rename = $name)] $kind,)+
         }
@@ -98,7 +99,7 @@ kinds! {
 }
 
 /// How much a change can harm.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Risk {
     /// It only adds what a pull needs.

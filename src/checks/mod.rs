@@ -107,6 +107,7 @@ mod wrong_account_in_image;
 mod wrong_region_token;
 mod wrong_registry_region;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::explain::Message;
@@ -147,7 +148,7 @@ impl Cause {
 }
 
 /// Why a cause may be the one that a message comes from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Recognition {
     /// How likely.
     pub likelihood: Likelihood,
@@ -161,7 +162,7 @@ pub struct Recognition {
 }
 
 /// How likely a cause is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Likelihood {
     /// The message fits it, and others better or as well.
@@ -327,7 +328,7 @@ pub const ALL: &[&Cause] = &[
 ];
 
 /// The legs of a pull, in the order in which a pull takes them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Leg {
     /// The puller has an identity: instance profile, pod execution role, pull secret.
@@ -381,7 +382,7 @@ impl Leg {
 }
 
 /// How bad a finding is for the pulls behind it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Severity {
     /// No pull gets through.
@@ -407,7 +408,7 @@ impl Severity {
 }
 
 /// Who can mend it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Remedy {
     /// A plan of ecr-fix.

@@ -20,6 +20,7 @@ pub mod wrapping;
 pub use message::{Known, Message};
 pub use wrapping::Runtime;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::checks::{self, Cause, Recognition};
@@ -29,7 +30,7 @@ use crate::model::ImageRef;
 const UNCLASSIFIED: &str = "unclassified";
 
 /// What a message means.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Explanation {
     /// Whether a registry of ECR is concerned.
     pub in_scope: bool,
@@ -44,7 +45,7 @@ pub struct Explanation {
 }
 
 /// A cause, and why it may be the one.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Reason {
     /// As in the catalogue.
     pub id: &'static str,

@@ -1,7 +1,7 @@
 //! Who speaks in a message: which runtime, on whose behalf, on what kind of node.
 
 /// The runtime whose words a message has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Runtime {
     /// containerd, and Docker where it stores images in containerd.

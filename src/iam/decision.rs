@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::document::Effect;
 use super::policies::Layer;
 
 /// The end of an evaluation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Every layer lets it pass.
@@ -31,7 +32,7 @@ impl Outcome {
 }
 
 /// A decision and its reasons.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Decision {
     /// Whether the request passes.
     #[serde(rename = "decision")]
@@ -54,7 +55,7 @@ pub struct Decision {
 pub const MOST_NEAR_MISSES: usize = 50;
 
 /// A statement that decided.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Deciding {
     /// The kind of its policy.
     pub policy_type: Layer,
@@ -72,7 +73,7 @@ pub struct Deciding {
 }
 
 /// A statement that fails in exactly one element.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct NearMiss {
     /// The kind of its policy.
     pub policy_type: Layer,

@@ -12,6 +12,7 @@ mod registry_policies;
 pub(crate) mod role_policies;
 mod trust;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::diagnosis::Verdicts;
@@ -28,7 +29,7 @@ pub const ALL: &[Judge] = &[
 ];
 
 /// Which remedies to prefer, where several work.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Options {
     /// How a role gets the permission to pull.
     #[serde(default)]
@@ -36,7 +37,7 @@ pub struct Options {
 }
 
 /// Which AWS managed policy lets nodes pull.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum PullPolicy {
     /// AmazonEC2ContainerRegistryPullOnly, where the partition has it

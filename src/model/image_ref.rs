@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::ecr_host::{EcrHost, HostKind};
@@ -12,7 +13,7 @@ use super::ecr_host::{EcrHost, HostKind};
 pub const DEFAULT_REGISTRY: &str = "docker.io";
 
 /// A reference of an image, or as much of it as a message shows.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub struct ImageRef {
     /// As written, with its port; `docker.io` where the image names none.
     pub registry: String,

@@ -1,11 +1,12 @@
 //! What a trace says: hops in order, the verdict, and what stopped it.
 
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 use super::filter::Direction;
 
 /// Whether packets get through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// There and back.
@@ -28,7 +29,7 @@ impl Verdict {
 }
 
 /// Why packets stop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reason {
     /// No rule of the sender's groups lets them out.
@@ -75,7 +76,7 @@ impl Reason {
 }
 
 /// What kind of component a hop is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum HopKind {
     /// An EC2 instance.
@@ -149,7 +150,7 @@ impl HopKind {
 }
 
 /// What a component decided.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Decision {
     /// Packets go on.
@@ -161,7 +162,7 @@ pub enum Decision {
 }
 
 /// One component on the way.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Hop {
     /// What it is.
     pub kind: HopKind,
@@ -169,6 +170,7 @@ pub struct Hop {
     pub id: String,
     /// Which way packets pass a filter.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "direction")]
+    #[schemars(with = "Option<String>")]
     pub direction: Option<Direction>,
     /// The rule or ACL entry that decided.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -221,7 +223,7 @@ impl Hop {
 }
 
 /// On whose side of the path a component stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Side {
     /// The sender's interface and subnet.
@@ -235,7 +237,7 @@ pub enum Side {
 }
 
 /// One thing that by itself stops packets. A path may have several.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Blocker {
     /// The id of the component.
     pub component: String,
@@ -255,7 +257,7 @@ pub struct Blocker {
 }
 
 /// A packet and its reply, followed from end to end.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Trace {
     /// Whether packets get through.
     pub verdict: Verdict,

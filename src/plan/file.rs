@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -14,7 +15,7 @@ use crate::judges::Options;
 use crate::pulls::{Scope, Target};
 
 /// A plan, as `ecr-fix plan --output json` prints it and `--out` saves it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Plan {
     /// Readers refuse another major version.
     pub format_version: String,
@@ -51,7 +52,7 @@ pub struct Plan {
 }
 
 /// One change, with all that a reviewer and the engine need.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Action {
     /// `a1`, `a2`, …
     pub id: String,
@@ -95,14 +96,14 @@ pub struct Action {
 }
 
 /// What must still hold when an action is applied.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Precondition {
     /// `sha256:` over the fields that the change relies on.
     pub fingerprint: String,
 }
 
 /// The change that takes an action back.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Inverse {
     /// What it is.
     pub kind: Kind,
@@ -112,7 +113,7 @@ pub struct Inverse {
 }
 
 /// A finding that the plan leaves.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NotFixed {
     /// Its id.
     pub finding: String,
@@ -123,7 +124,7 @@ pub struct NotFixed {
 }
 
 /// How the pulls are before and after, computed by applying the plan to a copy of the snapshot.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Proof {
     /// As they are.
     pub before: Tally,
@@ -134,7 +135,7 @@ pub struct Proof {
 }
 
 /// How many pulls do not work.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Tally {
     /// Known to be blocked.
     pub blocked: usize,

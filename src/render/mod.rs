@@ -3,6 +3,7 @@
 pub mod decision;
 pub mod explanation;
 pub mod json;
+pub mod schema;
 pub mod terminal;
 pub mod text;
 pub mod trace;

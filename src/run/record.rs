@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::journal::{self, Chain, Event, Line};
@@ -12,7 +13,7 @@ use crate::plan::Plan;
 use crate::pulls::Target;
 
 /// What `ecr-fix runs show` prints.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Record {
     /// See [`FORMAT_VERSION`].
     pub format_version: String,
@@ -43,7 +44,7 @@ pub struct Record {
 }
 
 /// What became of one action.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct ActionRecord {
     /// `a1`, `a2`, …
     pub id: String,
@@ -70,7 +71,7 @@ pub struct ActionRecord {
 }
 
 /// How a run stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum RunState {
     /// It has not ended.
@@ -88,7 +89,7 @@ pub enum RunState {
 }
 
 /// How an action stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ActionState {
     /// Nothing was sent.

@@ -32,3 +32,10 @@ fn the_readme_shows_what_the_demo_prints() {
     let excerpt = plan.split("Changes\n").nth(1).unwrap().split("\n  a2 ").next().unwrap();
     assert!(readme.contains(excerpt.trim_end()), "the README does not show this:\n{excerpt}");
 }
+
+#[test]
+fn the_schemas_are_those_of_the_types() {
+    for (name, schema) in ecr_fix::render::schema::all() {
+        expect_file![file(&format!("docs/schema/{name}.json"))].assert_eq(&schema);
+    }
+}
