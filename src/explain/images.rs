@@ -25,6 +25,8 @@ const BEFORE_QUOTED: &[&str] = &[
     "image:",
     "image: ",
     "imageref=",
+    "imagestatus ",
+    "inspect image ",
     "ref ",
     "image ",
 ];
@@ -44,6 +46,7 @@ const BEFORE_BARE: &[&str] = &[
     "manifest for ",
     "no such image: ",
     "docker://",
+    "oci://",
     "docker pull ",
     "trying to pull ",
     "error: pulling image ",
@@ -144,7 +147,7 @@ fn fullness(image: &ImageRef) -> (bool, usize) {
 }
 
 fn candidate(token: &str, before: &str) -> Option<ImageRef> {
-    let certain = ["credential provider", "docker://", "creds for", "trying to pull", "docker pull"];
+    let certain = ["credential provider", "docker://", "oci://", "creds for", "trying to pull", "docker pull"];
     if certain.iter().any(|mark| before.starts_with(mark)) {
         return ImageRef::parse(token);
     }
@@ -203,6 +206,10 @@ fn plausible(text: &str) -> Option<ImageRef> {
 /// `pulling from host HOST failed with status code [manifests TAG]`.
 fn from_host_clause(text: &str) -> Option<ImageRef> {
     let host = between(text, "pulling from host ", " failed with")?.trim();
+    // A word without a dot or a port hides the name of the host.
+    if !host.contains(['.', ':']) {
+        return None;
+    }
     let tag = between(text, "[manifests ", "]").map(str::trim);
     let mut image = ImageRef::of_registry(host);
     match tag {

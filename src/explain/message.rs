@@ -175,6 +175,15 @@ impl Message {
         self.has_status(403).filter(|_| !explained)
     }
 
+    /// The part that says that access was denied, where nothing says why or whether credentials were sent.
+    pub fn bare_denial(&self) -> Option<&str> {
+        let explained = self.denial.is_some()
+            || self.status.is_some()
+            || self.connection.is_some()
+            || self.sayings.says_more_than(&[Said::PullAccessDenied, Said::BackOff, Said::ErrImagePull]);
+        self.said(Said::PullAccessDenied).filter(|_| !explained && self.image.is_some())
+    }
+
     /// Something that happened on the node itself, whatever registry the image comes from.
     pub fn node_local(&self) -> Option<&str> {
         self.sayings.any(&[
@@ -189,6 +198,7 @@ impl Message {
             Said::PullSecretMissing,
             Said::PullSecretBroken,
         ])
+        .or_else(|| self.runtime_hangs())
     }
 
     /// Whether the message says anything about why: otherwise it only says that a pull failed.
@@ -198,6 +208,14 @@ impl Message {
             || self.connection.is_some()
             || self.denial.is_some()
             || self.sayings.says_more_than(&wrappings)
+    }
+
+    /// The part that says that the runtime did not answer a question of the kubelet in time.
+    pub fn runtime_hangs(&self) -> Option<&str> {
+        let silent = self.connection.as_ref().is_some_and(|connection| {
+            matches!(connection.failure, Failure::Timeout | Failure::Canceled) && connection.address.is_none()
+        });
+        self.said(Said::LocalCall).filter(|_| silent && self.requests.is_empty())
     }
 
     /// Whether the words show a node of EKS: its name, the images of its add-ons, or a region that was given.
@@ -310,6 +328,8 @@ impl Message {
             "failed to copy: read",
             "failed to copy: unexpected",
             "copying blob",
+            "writing blob",
+            "storing blob",
             "unexpected eof",
             "error reading from",
         ];

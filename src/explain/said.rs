@@ -55,6 +55,8 @@ pub enum Said {
     DiskFull,
     Corrupt,
     RuntimeDown,
+    /// A question to the runtime that no registry has a part in.
+    LocalCall,
     // Answers that are not of a registry.
     S3Xml,
     Html,
@@ -220,6 +222,12 @@ const SENTENCES: &[(&str, Said)] = &[
     ("docker.sock", Said::RuntimeDown),
     ("container runtime is down", Said::RuntimeDown),
     ("is the docker daemon running", Said::RuntimeDown),
+    ("failed to inspect image", Said::LocalCall),
+    ("imageinspecterror", Said::LocalCall),
+    ("imagestatus", Said::LocalCall),
+    ("listimages", Said::LocalCall),
+    ("imagefsinfo", Said::LocalCall),
+    ("failed to list images", Said::LocalCall),
     ("<code>accessdenied</code>", Said::S3Xml),
     ("<!doctype html", Said::Html),
     ("<html", Said::Html),

@@ -132,6 +132,7 @@ const DOCKER: &[&str] = &[
     "filesystem layer verification failed",
     "/var/lib/docker/",
     "invalid tag \"",
+    "docker daemon",
 ];
 /// go-containerregistry, whose words resemble Docker's.
 const LIBRARY: &[&str] = &[
@@ -140,8 +141,9 @@ const LIBRARY: &[&str] = &[
     "retrieving image",
     "push permission",
     "kaniko",
-    "unexpected status code 4",
 ];
+/// Its words too, where no other word shows containerd, which says the same of some answers.
+const LIBRARY_STATUS: &str = "unexpected status code 4";
 
 impl Wrapping {
     /// Reads the wrapping. `lower` is the message in lower case.
@@ -173,7 +175,7 @@ impl Wrapping {
             Runtime::CriO
         } else if has(CONTAINERD) || ends_with_not_found(lower) {
             Runtime::Containerd
-        } else if has(DOCKER) {
+        } else if has(DOCKER) && !lower.contains(LIBRARY_STATUS) {
             Runtime::Docker
         } else {
             Runtime::Unknown

@@ -232,7 +232,11 @@ fn misspelled(host: &str) -> Option<EcrHost> {
     let labels: Vec<&str> = host.split('.').collect();
     let has_service = labels.iter().any(|label| matches!(*label, "ecr" | "dkr" | "dkr-ecr" | "ecr-fips"));
     let has_domain = ["amazon", "aws"].iter().any(|word| host.contains(word));
-    if !has_service || !has_domain || labels.len() < 4 {
+    // An account without a service, or the bare domain: what is left where something was not filled in.
+    let has_account = labels.first().is_some_and(|label| is_account(label)) && host.contains(".amazonaws.com");
+    let is_bare = host == "amazonaws.com" || host == "amazonaws.com.cn";
+    let meant = has_service && has_domain && labels.len() >= 4;
+    if !(meant || has_account || is_bare) {
         return None;
     }
     let region = DOMAINS
