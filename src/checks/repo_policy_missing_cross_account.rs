@@ -49,9 +49,8 @@ pub(crate) const CAUSE: Cause = Cause {
 fn recognise(message: &Message) -> Option<Recognition> {
     let next = next::repository_policy(message);
     let meaning = "across accounts the policy of the repository must allow the role too";
-    // A resource policy is the owner's, whatever the call.
-    let concerns = |denial: &&Denial| denial.is_about_pulls() || denial.policy == Policy::Resource;
-    if let Some(denial) = message.denial.as_ref().filter(concerns).filter(|denial| !denial.explicit) {
+    let concerns = |denial: &&Denial| denial.is_about_registries() && !denial.explicit;
+    if let Some(denial) = message.denial.as_ref().filter(concerns) {
         let of_aws = message.is_of_aws() || denial.resource_account().is_some_and(is_aws_owned);
         return match denial.policy {
             Policy::Resource if of_aws => Some(Recognition::possible(&denial.excerpt, meaning, next)),

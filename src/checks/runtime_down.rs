@@ -44,6 +44,9 @@ fn recognise(message: &Message) -> Option<Recognition> {
         "runtime is down",
         "running?",
         "context deadline exceeded",
+        "unknown service",
+        "code = unavailable",
+        "transport is closing",
     ];
     (dialing.iter().any(|words| message.lower.contains(words)))
         .then(|| Recognition::certain(said, "the kubelet does not reach its runtime", NEXT).weight(80))

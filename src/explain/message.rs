@@ -84,6 +84,13 @@ impl Message {
         }
         match (self.requests.last(), &self.image) {
             (Some(request), _) => Some(request.target()),
+            // Docker fetches the configuration of an image from where the layers are.
+            (None, image)
+                if self.said(Said::ConfigurationOfImage).is_some()
+                    && image.as_ref().is_none_or(|image| image.account.is_some()) =>
+            {
+                Some(Target::Layers)
+            }
             (None, Some(image)) => Some(request::target(&image.registry, "")),
             (None, None) => None,
         }
@@ -162,7 +169,9 @@ impl Message {
     /// The part that says that the registry got no credentials, or none that it took.
     pub fn no_credentials(&self) -> Option<&str> {
         let said = self.sayings.any(&[Said::NoCredentials, Said::AuthenticationRequired]);
-        said.or_else(|| self.has_status(401)).filter(|_| self.denial.is_none())
+        said.or_else(|| self.has_status(401))
+            .or_else(|| self.said(Said::PullAccessDenied).filter(|_| self.image.is_none() && !self.says_else()))
+            .filter(|_| self.denial.is_none())
     }
 
     /// The part that says `403`, where the registry of a private image said it without a reason.
@@ -177,11 +186,15 @@ impl Message {
 
     /// The part that says that access was denied, where nothing says why or whether credentials were sent.
     pub fn bare_denial(&self) -> Option<&str> {
-        let explained = self.denial.is_some()
+        self.said(Said::PullAccessDenied).filter(|_| self.image.is_some() && !self.says_else())
+    }
+
+    /// Whether it says anything beyond that a pull failed because access was denied.
+    fn says_else(&self) -> bool {
+        self.denial.is_some()
             || self.status.is_some()
             || self.connection.is_some()
-            || self.sayings.says_more_than(&[Said::PullAccessDenied, Said::BackOff, Said::ErrImagePull]);
-        self.said(Said::PullAccessDenied).filter(|_| !explained && self.image.is_some())
+            || self.sayings.says_more_than(&[Said::PullAccessDenied, Said::BackOff, Said::ErrImagePull])
     }
 
     /// Something that happened on the node itself, whatever registry the image comes from.
@@ -228,7 +241,7 @@ impl Message {
     pub fn is_fargate(&self) -> bool {
         let repository = self.image.as_ref().and_then(|image| image.repository.as_deref());
         self.wrapping.fargate
-            || repository.is_some_and(|name| name == "coredns" || name.ends_with("/coredns"))
+            || repository.is_some_and(|name| name == "coredns" || name == "eks/coredns")
     }
 
     /// Whether the runtime pulls by itself, without the credentials of the kubelet: the image of the sandbox, except
@@ -265,13 +278,15 @@ impl Message {
     /// The connection, if no address of the internet answered for the private registry, as far as the message shows.
     pub fn registry_unreachable(&self) -> Option<&Connection> {
         let silent = self.connection.as_ref().filter(|connection| connection.is_silence())?;
-        // Without a request or an address, a deadline may be that of the whole pull.
-        if self.wrapping.plugin || (self.requests.is_empty() && silent.address.is_none()) {
+        // Without a request, an address or a word of the network, a deadline may be that of the whole pull.
+        let of_network = silent.failure == Failure::DialTimeout || silent.excerpt.contains("net/http");
+        let vague = self.requests.is_empty() && silent.address.is_none() && !of_network;
+        if self.wrapping.plugin || vague {
             return None;
         }
         let to_registry = match self.target() {
             Some(Target::Registry) => true,
-            None => silent.address.is_some(),
+            None => silent.address.is_some() || of_network,
             _ => false,
         };
         (to_registry && !silent.is_private() && !silent.is_ipv6()).then_some(silent)

@@ -84,6 +84,7 @@ const CRI_O: &[&str] = &[
     "determining manifest",
     "crio",
     "cri-o",
+    "unable to retrieve auth token",
     "podman",
 ];
 const CONTAINERD: &[&str] = &[
@@ -105,6 +106,10 @@ const CONTAINERD: &[&str] = &[
     "ctr: ",
     "containerd",
     "or may require authorization",
+    "image manifest has been retried",
+    "pull has been retried",
+    "inspect image has been retried",
+    "descriptor matching platform",
     "because of no progress in",
     "unexpected commit digest",
     "failed commit on ref",
@@ -133,6 +138,10 @@ const DOCKER: &[&str] = &[
     "/var/lib/docker/",
     "invalid tag \"",
     "docker daemon",
+    "the requested image's platform",
+    "no such image",
+    "image operating system",
+    "-based image is incompatible with a",
 ];
 /// go-containerregistry, whose words resemble Docker's.
 const LIBRARY: &[&str] = &[
