@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
+use super::semantic::{self, Line, Sign};
 use super::terminal::{Paint, clean};
+use super::totals::{Totals, cost, risk_word};
 use crate::commands::apply::Done;
 use crate::diagnosis::{Diagnosis, Finding, Health, PullPath, Verdict};
 use crate::error::Error;
@@ -131,8 +133,17 @@ fn unread(diagnosis: &Diagnosis, paint: Paint) -> String {
     out
 }
 
-/// The diagnosis, every change as a diff, what is left, and the proof.
+/// The diagnosis, every change in words, what is left, and the proof.
 pub fn plan(plan: &Plan, paint: Paint) -> String {
+    plan_with(plan, paint, |action| changes_in_words(&semantic::lines(action), paint))
+}
+
+/// The same with every line of the documents that change.
+pub fn raw_plan(plan: &Plan, paint: Paint) -> String {
+    plan_with(plan, paint, |action| diff(&action.diff, paint))
+}
+
+fn plan_with(plan: &Plan, paint: Paint, body: impl Fn(&Action) -> String) -> String {
     let mut out = diagnosis_in_short(plan, paint);
     if plan.actions.is_empty() {
         out += "\nNo changes.\n";
@@ -142,6 +153,7 @@ pub fn plan(plan: &Plan, paint: Paint) -> String {
     for known in &plan.actions {
         out.push('\n');
         out += &action(known, paint);
+        out += &body(known);
     }
     if !plan.not_fixed.is_empty() {
         let _ = writeln!(out, "\n{}", paint.bold("Not mended by this plan"));
@@ -165,12 +177,15 @@ fn diagnosis_in_short(plan: &Plan, paint: Paint) -> String {
     out
 }
 
+/// What an action is and why, without what it changes.
 fn action(known: &Action, paint: Paint) -> String {
-    let risk = format!("{:?}", known.risk).to_lowercase();
+    let sign = semantic::sign(known);
     let mut out = format!(
-        "  {} {}  ({risk} risk, {})\n",
-        paint.bold(&known.id),
+        "  {} {} {}  ({} risk, {})\n",
+        painted(sign, &sign.as_char().to_string(), paint),
+        paint.bold(&clean(&known.id)),
         paint.bold(known.kind.as_str()),
+        risk_word(known.risk),
         cost(known.monthly_cost_usd)
     );
     out += &wrapped(&clean(&known.summary), 5);
@@ -182,19 +197,43 @@ fn action(known: &Action, paint: Paint) -> String {
     out += &wrapped(&format!("safe   {}", clean(&known.why_safe)), 5);
     out += &wrapped(&format!("undo   {}", clean(&known.inverse.summary)), 5);
     out.push('\n');
-    out + &diff(&known.diff, paint)
+    out
+}
+
+/// What changes, one thing a line, wrapped: the sign stands in front of the first line of each.
+fn changes_in_words(lines: &[Line], paint: Paint) -> String {
+    let mut out = String::new();
+    for line in lines {
+        let indent = if line.is_detail { 9 } else { 7 };
+        let text = wrapped(&format!("{} {}", line.sign.as_char(), clean(&line.text)), indent);
+        // The blank of a line that stays is no white space to be cut.
+        let text = if line.sign == Sign::Keep { wrapped(&clean(&line.text), indent + 2) } else { text };
+        for row in text.lines() {
+            let _ = writeln!(out, "{}", painted(line.sign, row, paint));
+        }
+    }
+    out
+}
+
+fn painted(sign: Sign, text: &str, paint: Paint) -> String {
+    match sign {
+        Sign::Add => paint.green(text),
+        Sign::Remove => paint.red(text),
+        Sign::Change => paint.yellow(text),
+        Sign::Keep => text.to_owned(),
+    }
 }
 
 /// Lines of a diff, coloured by their sign. They are not wrapped: a reviewer may want to copy them.
 fn diff(diff: &str, paint: Paint) -> String {
     diff.lines().fold(String::new(), |mut out, line| {
         let text = clean(line);
-        let text = match text.chars().next() {
-            Some('+') => paint.green(&text),
-            Some('-') => paint.red(&text),
-            _ => text,
+        let sign = match text.chars().next() {
+            Some('+') => Sign::Add,
+            Some('-') => Sign::Remove,
+            _ => Sign::Keep,
         };
-        let _ = writeln!(out, "       {text}");
+        let _ = writeln!(out, "       {}", painted(sign, &text, paint));
         out
     })
 }
@@ -215,13 +254,14 @@ fn plan_footer(plan: &Plan, paint: Paint) -> String {
     for opened in &plan.proof.newly_reachable {
         out += &wrapped(&format!("also opened: {}", clean(opened)), 2);
     }
-    let total = plan.actions.iter().map(|action| action.monthly_cost_usd).sum();
+    let totals = Totals::of(plan);
     let _ = writeln!(
         out,
-        "\n{} {}, {}. Valid until {}.\n{}",
+        "\n{} {}; {}, {}.\nValid until {}.\n{}",
         paint.bold("Plan:"),
-        changes(plan.actions.len()),
-        cost(total),
+        totals.counts(),
+        totals.risk(),
+        cost(totals.monthly_cost_usd),
         clean(&plan.expires_at),
         paint.dim(&clean(&plan.digest))
     );
@@ -391,10 +431,6 @@ pub fn changes(number: usize) -> String {
 
 fn count(number: usize, what: &str) -> String {
     if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
-}
-
-fn cost(usd: f64) -> String {
-    if usd == 0.0 { "no cost".to_owned() } else { format!("about {usd:.2} USD a month") }
 }
 
 fn steps(steps: &[String], indent: usize) -> String {
