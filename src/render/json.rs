@@ -5,7 +5,7 @@ use std::io;
 use serde::Serialize;
 use serde_json::ser::{Formatter, PrettyFormatter};
 
-use super::terminal::{is_unsafe, starts_command};
+use super::terminal::with_risk;
 use crate::error::Error;
 
 /// `{"error": {"code": …, "message": …, "hint": …}}`.
@@ -80,17 +80,17 @@ impl Formatter for Harmless<'_> {
         writer: &mut W,
         fragment: &str,
     ) -> io::Result<()> {
-        // Every line of a document starts with a quote, a bracket or a number: `::` cannot start one.
-        let risky = |place, c| is_unsafe(c) || starts_command('"', fragment.get(place..).unwrap_or_default());
-        let mut rest = 0;
-        for (place, c) in fragment.char_indices().filter(|(place, c)| risky(*place, *c)) {
-            writer.write_all(fragment.get(rest..place).unwrap_or_default().as_bytes())?;
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                write!(writer, "\\u{unit:04x}")?;
-            }
-            rest = place + c.len_utf8();
+        if !with_risk(fragment).any(|(_, is_risky)| is_risky) {
+            return writer.write_all(fragment.as_bytes());
         }
-        writer.write_all(fragment.get(rest..).unwrap_or_default().as_bytes())
+        for (c, is_risky) in with_risk(fragment) {
+            if is_risky {
+                c.encode_utf16(&mut [0; 2]).iter().try_for_each(|unit| write!(writer, "\\u{unit:04x}"))?;
+            } else {
+                writer.write_all(c.encode_utf8(&mut [0; 4]).as_bytes())?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -98,7 +98,10 @@ impl Formatter for Harmless<'_> {
 fn documents_read_as_they_were_and_steer_nothing() {
     let foreign = "a\u{9b}2J\u{202e}\u{e0041}\u{7f} ##[error]x ::y \u{1b}é😀\"\\";
     let text = document(&serde_json::json!({ foreign: [foreign] }));
-    assert!(text.chars().all(|c| c == '\n' || !is_unsafe(c)) && !text.contains("##["), "{text}");
+    assert!(
+        text.chars().all(|c| c == '\n' || !super::terminal::is_unsafe(c)) && !text.contains("##["),
+        "{text}"
+    );
     let read: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!(read, serde_json::json!({ foreign: [foreign] }));
 }

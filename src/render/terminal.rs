@@ -28,16 +28,18 @@ pub fn clean(foreign: &str) -> String {
     out
 }
 
+/// The characters of a text, and whether each has to be escaped in a format that can: it steers a terminal, or starts a
+/// command to a pipeline. For formats in which no line starts with foreign text.
+pub fn with_risk(foreign: &str) -> impl Iterator<Item = (char, bool)> {
+    let rest = |place| foreign.get(place..).unwrap_or_default();
+    foreign.char_indices().map(move |(place, c)| (c, is_unsafe(c) || starts_command('"', rest(place))))
+}
+
 /// Whether the runner of a pipeline would take the rest of a line for a command to it.
-pub fn starts_command(before: char, rest: &str) -> bool {
+fn starts_command(before: char, rest: &str) -> bool {
     (rest.starts_with("::") && before.is_whitespace())
         || rest.starts_with("##[")
         || rest.starts_with("##vso[")
-}
-
-/// Foreign text of several lines: as [`clean`], but line ends stay.
-pub fn clean_lines(foreign: &str) -> String {
-    foreign.lines().map(clean).collect::<Vec<_>>().join("\n")
 }
 
 /// Characters that steer a terminal, or that nobody sees.

@@ -97,8 +97,12 @@ fn pull(path: &PullPath, paint: Paint) -> String {
 
 fn finding(found: &Finding, paint: Paint) -> String {
     let severity = format!("{:?}", found.severity).to_uppercase();
-    let mut out =
-        format!("  {} {} {}\n", paint.bold(&found.id), paint.red(&severity), paint.bold(&found.cause));
+    let mut out = format!(
+        "  {} {} {}\n",
+        paint.bold(&clean(&found.id)),
+        paint.red(&severity),
+        paint.bold(&clean(&found.cause))
+    );
     out += &wrapped(&clean(&found.summary), 5);
     out += &wrapped(&format!("on     {}", clean(&found.resource)), 5);
     for evidence in &found.evidence {
@@ -127,7 +131,7 @@ fn unread(diagnosis: &Diagnosis, paint: Paint) -> String {
         };
         out += &wrapped(&format!("{}{on}: {}", clean(&unread.source), clean(&unread.because)), 2);
         if !unread.hides.is_empty() {
-            out += &wrapped(&format!("may hide: {}", unread.hides.join(", ")), 6);
+            out += &wrapped(&format!("may hide: {}", clean(&unread.hides.join(", "))), 6);
         }
     }
     out
@@ -161,7 +165,7 @@ fn plan_with(plan: &Plan, paint: Paint, body: impl Fn(&Action) -> String) -> Str
     for left in &plan.not_fixed {
         let cause = plan.diagnosis.findings.iter().find(|found| found.id == left.finding);
         let cause = cause.map(|found| clean(&found.cause)).unwrap_or_default();
-        out += &wrapped(&format!("{} {cause}: {}", left.finding, clean(&left.because)), 2);
+        out += &wrapped(&format!("{} {cause}: {}", clean(&left.finding), clean(&left.because)), 2);
         out += &steps(&left.manual_steps, 5);
     }
     out + &plan_footer(plan, paint)
@@ -170,7 +174,7 @@ fn plan_with(plan: &Plan, paint: Paint, body: impl Fn(&Action) -> String) -> Str
 fn diagnosis_in_short(plan: &Plan, paint: Paint) -> String {
     let mut out = headline(&plan.diagnosis, paint);
     for found in &plan.diagnosis.findings {
-        let line = format!("{} {}: {}", found.id, clean(&found.cause), clean(&found.summary));
+        let line = format!("{} {}: {}", clean(&found.id), clean(&found.cause), clean(&found.summary));
         out += &wrapped(&line, 2);
     }
     out += &unread(&plan.diagnosis, paint);
@@ -190,7 +194,7 @@ fn action(known: &Action, paint: Paint) -> String {
     );
     out += &wrapped(&clean(&known.summary), 5);
     out += &wrapped(&format!("on     {}", clean(&known.resource)), 5);
-    out += &wrapped(&format!("mends  {}", known.fixes.join(", ")), 5);
+    out += &wrapped(&format!("mends  {}", clean(&known.fixes.join(", "))), 5);
     if !known.because.is_empty() {
         out += &wrapped(&format!("why    {}", clean(&known.because)), 5);
     }
@@ -204,12 +208,16 @@ fn action(known: &Action, paint: Paint) -> String {
 fn changes_in_words(lines: &[Line], paint: Paint) -> String {
     let mut out = String::new();
     for line in lines {
-        let indent = if line.is_detail { 9 } else { 7 };
-        let text = wrapped(&format!("{} {}", line.sign.as_char(), clean(&line.text)), indent);
-        // The blank of a line that stays is no white space to be cut.
-        let text = if line.sign == Sign::Keep { wrapped(&clean(&line.text), indent + 2) } else { text };
-        for row in text.lines() {
-            let _ = writeln!(out, "{}", painted(line.sign, row, paint));
+        let indent = " ".repeat(if line.is_detail { 9 } else { 7 });
+        let (first, rest) = (format!("{indent}{} ", line.sign.as_char()), format!("{indent}    "));
+        // Names are not broken at their hyphens: a reviewer may want to copy them.
+        let options = textwrap::Options::new(WIDTH)
+            .initial_indent(&first)
+            .subsequent_indent(&rest)
+            .word_splitter(textwrap::WordSplitter::NoHyphenation)
+            .break_words(false);
+        for row in textwrap::wrap(&clean(&line.text), options) {
+            let _ = writeln!(out, "{}", painted(line.sign, row.trim_end(), paint));
         }
     }
     out
@@ -290,16 +298,17 @@ pub fn about_to_change(plan: &Plan, caller: Option<&str>, world: &World, paint: 
 pub fn explain_actions(plan: &Plan) -> String {
     let mut out = String::new();
     for action in &plan.actions {
-        let _ = writeln!(out, "\n{} {}", action.id, clean(&action.summary));
-        out += &wrapped(&format!("Calls {} on {}.", action.api_calls.join(", "), clean(&action.resource)), 3);
+        let _ = writeln!(out, "\n{} {}", clean(&action.id), clean(&action.summary));
+        let calls = action.api_calls.join(", ");
+        out += &wrapped(&clean(&format!("Calls {calls} on {}.", action.resource)), 3);
         let causes = plan.diagnosis.findings.iter().filter(|found| action.fixes.contains(&found.id));
         for found in causes {
             let blocks = count(found.blocks.len(), "pull");
             out += &wrapped(
-                &format!("It mends {}, which blocks {blocks}: {}.", found.cause, clean(&found.summary)),
+                &clean(&format!("It mends {}, which blocks {blocks}: {}.", found.cause, found.summary)),
                 3,
             );
-            out += &wrapped(&format!("More: `ecr-fix explain {}`.", found.cause), 3);
+            out += &wrapped(&format!("More: `ecr-fix explain {}`.", clean(&found.cause)), 3);
         }
         out += &wrapped(&format!("Why this: {}.", clean(&action.because)), 3);
         out += &wrapped(&format!("Why it is safe: {}.", clean(&action.why_safe)), 3);

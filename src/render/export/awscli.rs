@@ -7,26 +7,33 @@ use serde_json::{Map, Value, json};
 use super::step::{End, Endpoint, Entry, Rule, Step, prefix};
 use super::{Expressed, about, comments, header, identifier, inexpressible, maker_of};
 use crate::plan::{Action, Plan};
-use crate::render::terminal::is_unsafe;
+use crate::render::terminal::with_risk;
 
 /// What every script starts with: a call goes to the account that it is for, or nowhere.
 const PRELUDE: &str = r#"set -euo pipefail
 export AWS_PAGER=""
 
-# in_account ACCOUNT REGION ARGUMENTS...: calls the AWS CLI, with the profile in $PROFILE_ACCOUNT where that is set.
+# with_profile PROFILE ARGUMENTS...: calls the AWS CLI, with a profile where one is named.
+with_profile() {
+    local profile=$1
+    shift
+    if [ -n "$profile" ]; then
+        aws --profile "$profile" "$@"
+    else
+        aws "$@"
+    fi
+}
+
+# in_account ACCOUNT REGION ARGUMENTS...: calls it with the profile in $PROFILE_ACCOUNT, and for no other account.
 in_account() {
     local account=$1 region=$2 profile="PROFILE_$1" found
     shift 2
-    if [ -n "${!profile:-}" ]; then
-        set -- --profile "${!profile}" "$@"
-    fi
-    found=$(if [ -n "${!profile:-}" ]; then export AWS_PROFILE="${!profile}"; fi
-        aws sts get-caller-identity --query Account --output text)
+    found=$(with_profile "${!profile:-}" sts get-caller-identity --query Account --output text)
     if [ "$found" != "$account" ]; then
         echo "these are credentials of account $found, not $account: set PROFILE_$account" >&2
         exit 1
     fi
-    aws --region "$region" "$@"
+    with_profile "${!profile:-}" --region "$region" "$@"
 }
 "#;
 
@@ -372,14 +379,14 @@ fn quoted(text: &str) -> String {
     if !text.is_empty() && text.chars().all(is_plain) && !text.starts_with('=') {
         return text.to_owned();
     }
-    if !text.chars().any(is_unsafe) {
+    if !with_risk(text).any(|(_, is_risky)| is_risky) {
         return format!("'{}'", text.replace('\'', r"'\''"));
     }
     let mut out = String::from("$'");
-    for c in text.chars() {
+    for (c, is_risky) in with_risk(text) {
         match c {
             '\'' | '\\' => out.extend(['\\', c]),
-            c if is_unsafe(c) => {
+            c if is_risky => {
                 let mut bytes = [0; 4];
                 for byte in c.encode_utf8(&mut bytes).bytes() {
                     let _ = write!(out, "\\x{byte:02x}");

@@ -2,14 +2,13 @@
 //! resource that another stack declares.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
 use super::step::{End, Endpoint, Entry, Rule, Step, prefix};
 use super::{Expressed, about, comments, header, identifier, inexpressible, maker_of};
 use crate::plan::{Action, Plan};
-use crate::render::terminal::is_unsafe;
+use crate::render::terminal::with_risk;
 
 /// The template: parameters for what is known by name only, then every action.
 pub(super) fn template(plan: &Plan) -> String {
@@ -23,7 +22,10 @@ pub(super) fn template(plan: &Plan) -> String {
                 is_empty = false;
                 all.iter().for_each(|(name, value)| resources += &entry(name, value, 1));
             }
-            Err(because) => resources += &comments(&inexpressible(action, "CloudFormation", &because), "  "),
+            Err(because) => {
+                resources += &comments(&inexpressible(action, "CloudFormation", &because), "  ");
+                resources += &property(action);
+            }
         }
         resources.push('\n');
     }
@@ -109,6 +111,17 @@ fn resource(
             "it is a property of the instance: set IamInstanceProfile of the AWS::EC2::Instance {instance}, or of its launch template, to {profile}"
         )),
     }
+}
+
+/// The property to set in the stack of the owner, where it is a whole document.
+fn property(action: &Action) -> String {
+    let (name, document) = match Step::of(action) {
+        Some(Step::UpdateTrustPolicy { document, .. }) => ("AssumeRolePolicyDocument", document),
+        Some(Step::SetRepositoryPolicy { document, .. }) => ("RepositoryPolicyText", document),
+        _ => return String::new(),
+    };
+    let lines: Vec<String> = entry(name, &document, 1).lines().map(str::to_owned).collect();
+    comments(&lines, "  ")
 }
 
 fn security_group(vpc: &str, name: &str, cluster: &str, ingress: &[Rule], egress: &[Rule]) -> Value {
@@ -283,13 +296,11 @@ fn scalar(value: &Value) -> String {
 /// Text in double quotes, in which only a backslash and a quote mean anything.
 fn quoted(text: &str) -> String {
     let mut out = String::from("\"");
-    for c in text.chars() {
+    for (c, is_risky) in with_risk(text) {
         match c {
             '"' | '\\' => out.extend(['\\', c]),
             '\n' => out.push_str("\\n"),
-            c if is_unsafe(c) => {
-                let _ = write!(out, "\\U{:08x}", u32::from(c));
-            }
+            c if is_risky => out += &format!("\\U{:08x}", u32::from(c)),
             c => out.push(c),
         }
     }

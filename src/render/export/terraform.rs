@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::step::{End, Endpoint, Entry, Rule, Step, prefix};
 use super::{Expressed, about, comments, header, identifier, inexpressible, maker_of};
 use crate::plan::{Action, Plan};
-use crate::render::terminal::is_unsafe;
+use crate::render::terminal::with_risk;
 
 /// An argument: its name and its expression.
 type Argument = (&'static str, String);
@@ -18,6 +18,7 @@ type Argument = (&'static str, String);
 pub(super) fn code(plan: &Plan) -> String {
     let mut out = comments(&header(plan), "");
     out += "\nterraform {\n  required_version = \">= 1.5\"\n  required_providers {\n    aws = {\n      source  = \"hashicorp/aws\"\n      version = \">= 5.60\"\n    }\n  }\n}\n";
+    out.push('\n');
     out += &provider(None, &plan.target.account, &plan.target.region);
     for (account, region) in elsewhere(plan) {
         out += "\n# The credentials of this account belong here: assume_role or profile.\n";
@@ -377,24 +378,21 @@ fn expression(value: &Value, depth: usize) -> String {
     }
 }
 
-/// A quoted string: in it, only `${` and `%{` start a template, and only a quote ends it.
+/// A quoted string: in it, only `${` and `%{` start a template, and only a quote ends it. A brace behind one of these
+/// signs is written as its number, because a doubled sign is read differently after another sign.
 fn string(text: &str) -> String {
     let mut out = String::from("\"");
-    let mut rest = text.chars().peekable();
-    while let Some(c) = rest.next() {
+    let mut before = ' ';
+    for (c, is_risky) in with_risk(text) {
+        let starts_template = c == '{' && matches!(before, '$' | '%');
         match c {
             '"' | '\\' => out.extend(['\\', c]),
-            '$' | '%' if rest.peek() == Some(&'{') => out.extend([c, c]),
             '\n' => out.push_str("\\n"),
-            c if is_unsafe(c) => {
-                let _ = if u32::from(c) > 0xffff {
-                    write!(out, "\\U{:08x}", u32::from(c))
-                } else {
-                    write!(out, "\\u{:04x}", u32::from(c))
-                };
-            }
+            c if u32::from(c) > 0xffff && is_risky => out += &format!("\\U{:08x}", u32::from(c)),
+            c if is_risky || starts_template => out += &format!("\\u{:04x}", u32::from(c)),
             c => out.push(c),
         }
+        before = c;
     }
     out + "\""
 }
@@ -402,6 +400,6 @@ fn string(text: &str) -> String {
 #[test]
 fn nothing_in_a_string_is_a_template_or_ends_it() {
     assert_eq!(string(r#"a"b\c"#), r#""a\"b\\c""#);
-    assert_eq!(string("${x} %{if} $ % $${y} {"), r#""$${x} %%{if} $ % $$${y} {""#);
+    assert_eq!(string("${x} %{if} $ % $${y} {"), r#""$\u007bx} %\u007bif} $ % $$\u007by} {""#);
     assert_eq!(string("a\nb\u{1b}\u{e0041}"), r#""a\nb\u001b\U000e0041""#);
 }

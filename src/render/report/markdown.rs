@@ -8,6 +8,7 @@ use crate::actions::Risk;
 use crate::diagnosis::{Health, Verdict};
 use crate::plan::{Action, Plan};
 use crate::render::semantic::{self, sign};
+use crate::render::terminal::clean;
 use crate::render::totals::{Totals, cost, mended_by, risk_word};
 
 /// The characters of a comment on a pull request. Bytes are counted, of which there are never fewer.
@@ -242,18 +243,20 @@ fn details(action: &Action) -> String {
     for (label, value) in rows.iter().filter(|(_, value)| !value.is_empty() && value != "<code></code>") {
         let _ = writeln!(out, "- {label}: {value}");
     }
-    let words: String = semantic::lines(action)
-        .iter()
-        .map(|line| {
-            format!("{} {}{}\n", line.sign.as_char(), if line.is_detail { "  " } else { "" }, line.text)
-        })
-        .collect();
-    let _ = write!(out, "\n{}", fenced("diff", &words));
-    let raw = format!("{}\n", action.diff.trim_end());
-    if raw != words {
-        let _ = write!(out, "\nThe whole document:\n\n{}", fenced("diff", &raw));
+    let words = semantic::lines(action);
+    let _ = write!(out, "\n{}", fenced("diff", &as_diff(&words)));
+    if words != semantic::raw_lines(action) {
+        let _ = write!(out, "\nThe whole document:\n\n{}", fenced("diff", &action.diff));
     }
     out + "\n</details>\n\n"
+}
+
+fn as_diff(lines: &[semantic::Line]) -> String {
+    let indent = |line: &semantic::Line| if line.is_detail { "  " } else { "" };
+    lines
+        .iter()
+        .map(|line| format!("{} {}{}\n", line.sign.as_char(), indent(line), clean(&line.text)))
+        .collect()
 }
 
 fn left(plan: &Plan) -> String {

@@ -16,7 +16,10 @@ pub(super) fn text(foreign: &str) -> String {
             // GitHub finds mentions and issues in the text that is shown, so what is shown has to differ.
             '@' => out.push_str("&#64;&#8203;"),
             '#' => out.push_str("&#35;&#8203;"),
-            c if is_markup(c) || starts_block(before, c) || starts_link(before, c, rest) => {
+            c if starts_link(before, c, rest) => {
+                let _ = write!(out, "&#{};&#8203;", u32::from(c));
+            }
+            c if is_markup(c) || starts_block(before, c) => {
                 let _ = write!(out, "&#{};", u32::from(c));
             }
             c => out.push(c),
@@ -81,11 +84,11 @@ fn longest_run(line: &str, wanted: char) -> usize {
 fn foreign_text_means_nothing_to_markdown() {
     assert_eq!(
         text("a|b <img> [x](http://y) **z**"),
-        "a&#124;b &#60;img&#62; &#91;x&#93;(http&#58;//y) &#42;&#42;z&#42;&#42;"
+        "a&#124;b &#60;img&#62; &#91;x&#93;(http&#58;&#8203;//y) &#42;&#42;z&#42;&#42;"
     );
     assert_eq!(text("- x"), "&#45; x");
     assert_eq!(text("12. x"), "12&#46; x");
-    assert_eq!(text("@owner #1 www.x.y"), "&#64;&#8203;owner &#35;&#8203;1 www&#46;x.y");
+    assert_eq!(text("@owner #1 www.x.y"), "&#64;&#8203;owner &#35;&#8203;1 www&#46;&#8203;x.y");
     assert_eq!(code("arn:aws:iam::1:role/x"), "`arn:aws:iam::1:role/x`");
     assert_eq!(code("a`b"), "<code>a&#96;b</code>");
     assert_eq!(fenced("", "a\n````\nb"), "`````\na\n````\nb\n`````\n");

@@ -57,7 +57,7 @@ pub(super) fn matrix(rows: &[Row<'_>], is_after: bool) -> Markup {
 
 /// The stops of a pull, from the puller down to the last layer.
 pub(super) fn path(row: &Row<'_>, plan: &Plan, is_after: bool) -> Markup {
-    let height = STOP * (row.cells.len() + 1) + 30;
+    let height = STOP * row.cells.len() + 40;
     let first_block = row.cells.iter().position(|cell| class(cell, is_after) == "blocked");
     html! {
         svg xmlns="http://www.w3.org/2000/svg" viewBox={ "0 0 520 " (height) } role="img" aria-label=(way_said(row, plan, is_after)) {
