@@ -33,6 +33,13 @@ pub struct Kind {
     rows: fn(&Kubernetes) -> Vec<Value>,
 }
 
+impl Kind {
+    /// Whether only some clusters know it.
+    pub fn is_custom(&self) -> bool {
+        self.path.starts_with("/apis/")
+    }
+}
+
 /// Every kind, in the order in which they are read.
 pub const KINDS: &[Kind] = &[
     Kind {

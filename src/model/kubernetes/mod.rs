@@ -500,6 +500,17 @@ impl Node {
 }
 
 impl Kubernetes {
+    /// Takes over what was read of other kinds.
+    pub fn absorb(&mut self, other: Kubernetes) {
+        let Kubernetes { pods, nodes, events, service_accounts, ec2_node_classes, node_classes } = other;
+        self.pods.extend(pods);
+        self.nodes.extend(nodes);
+        self.events.extend(events);
+        self.service_accounts.extend(service_accounts);
+        self.ec2_node_classes.extend(ec2_node_classes);
+        self.node_classes.extend(node_classes);
+    }
+
     /// Every image that a pod of the cluster pulls, or that a kubelet could not pull for a pod that is gone.
     pub fn images(&self) -> BTreeSet<&str> {
         let pods = self.pods.values().filter(|pod| !pod.has_ended());
