@@ -350,6 +350,18 @@ pub fn verdicts(world: &World<'_>, options: &Options) -> Verdicts {
     verdicts
 }
 
+/// Forgets what kubelets say only of pulls that were blocked before a plan was applied: they wait up to five minutes
+/// before they try again, and until then their words are about the world before.
+pub fn forget_old_words(world: &mut World<'_>, before: &Diagnosis) {
+    let blocked = before.pull_paths.iter().filter(|path| path.verdict == Verdict::Blocked);
+    let blocked: BTreeSet<&str> = blocked.map(|path| path.id.as_str()).collect();
+    let is_old = |words| {
+        let mut pulls = world.pulls_of(words).map(|pull| pull_id(&pull)).peekable();
+        pulls.peek().is_some() && pulls.all(|pull| blocked.contains(pull.as_str()))
+    };
+    world.words = world.words.iter().filter(|words| !is_old(words)).cloned().collect();
+}
+
 /// Runs every check on the world as it is.
 pub fn judged(world: &World<'_>, options: &Options) -> Verdicts {
     let mut verdicts = Verdicts::default();

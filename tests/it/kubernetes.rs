@@ -160,7 +160,8 @@ fn without_a_kubeconfig_a_token_of_our_own_gets_in() {
     let token = authorization.strip_prefix("Bearer k8s-aws-v1.").unwrap();
     let engine = base64::engine::general_purpose::URL_SAFE_NO_PAD;
     let address = String::from_utf8(base64::Engine::decode(&engine, token).unwrap()).unwrap();
-    assert!(address.starts_with("https://sts.eu-west-1.amazonaws.com/?Action=GetCallerIdentity"), "{address}");
+    let sts = format!("https://sts.{}.amazonaws.com/?Action=GetCallerIdentity", cluster.case.scenario.region());
+    assert!(address.starts_with(&sts), "{address}");
     assert!(address.contains("X-Amz-Expires=60&") && address.contains("host%3Bx-k8s-aws-id"), "{address}");
     // Whoever is not let in has no more than without Kubernetes, and is told so.
     cluster.api.change(&healthy_objects(&cluster.case), &json!({ "token": "other" }));

@@ -66,7 +66,7 @@ pub const KINDS: &[Kind] = &[
         kind: "Event",
         api_version: "v1",
         path: "/api/v1/events",
-        field_selector: "involvedObject.kind=Pod",
+        field_selector: "involvedObject.kind=Pod,type!=Normal",
         key: "Events",
         call: "kubernetes:ListEvents",
         read: |into, item| {
@@ -231,4 +231,77 @@ fn rows<R: Serialize>(kind: &str, api_version: &str, rows: &BTreeMap<String, R>)
 fn read<R: DeserializeOwned, T>(item: &RawValue, put: impl FnOnce(R) -> T) -> Result<(), Misshapen> {
     put(parse(item)?);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use serde_json::json;
+
+    use crate::model::Snapshot;
+    use crate::snapshot_dir::{Loaded, read_file};
+
+    fn read(name: &str, document: &serde_json::Value) -> Result<Snapshot, String> {
+        let mut loaded = Loaded::default();
+        read_file(&mut loaded, Path::new(name), &document.to_string()).map_err(|error| {
+            format!("{} {}", error.what(), error.causes().join(" "))
+        })?;
+        Ok(loaded.snapshot)
+    }
+
+    #[test]
+    fn lists_and_single_objects_are_read_in_every_form() {
+        let pod = json!({ "kind": "Pod", "apiVersion": "v1", "metadata": { "name": "a", "namespace": "b" } });
+        let bare = json!({ "metadata": { "name": "a", "namespace": "b", "creationTimestamp": null } });
+        for document in [
+            pod.clone(),
+            json!({ "kind": "List", "apiVersion": "v1", "items": [pod, { "kind": "Secret", "data": {} }] }),
+            json!({ "kind": "PodList", "apiVersion": "v1", "items": [bare] }),
+        ] {
+            let snapshot = read("x.json", &document).unwrap();
+            assert!(snapshot.kubernetes.pods.contains_key("b/a"), "{document}");
+            assert_eq!(snapshot.keys.iter().collect::<Vec<_>>(), ["Pods"], "{document}");
+        }
+    }
+
+    #[test]
+    fn a_list_of_nothing_tells_of_what() {
+        let empty = |kind: &str| json!({ "kind": kind, "apiVersion": "v1", "items": [] });
+        assert!(read("x.json", &empty("PodList")).unwrap().keys.contains("Pods"));
+        assert!(read("dir/pods.json", &empty("List")).unwrap().keys.contains("Pods"));
+        assert!(read("x.json", &empty("List")).unwrap().keys.is_empty());
+    }
+
+    #[test]
+    fn a_wrong_shape_is_named() {
+        let broken = json!({ "kind": "PodList", "apiVersion": "v1", "items": [
+            { "metadata": { "name": "a" } }, { "metadata": { "name": "b" }, "spec": { "containers": "none" } },
+        ]});
+        let error = read("pods.json", &broken).map(|_| ()).unwrap_err();
+        assert!(error.contains("pods.json") && error.contains("/items/1/spec/containers"), "{error}");
+    }
+
+    /// What is not named by our types is never in memory, and signatures are cut.
+    #[test]
+    fn only_what_is_needed_is_written() {
+        let document = json!({ "kind": "List", "apiVersion": "v1", "items": [{
+            "kind": "Pod",
+            "metadata": { "name": "a", "namespace": "b", "annotations": { "x": "CANARY" } },
+            "spec": { "containers": [{ "name": "c", "image": "i", "env": [{ "name": "P", "value": "CANARY" }] }] },
+            "status": { "containerStatuses": [{ "name": "c", "state": { "waiting": {
+                "reason": "ErrImagePull", "message": "Get \"https://h/x?X-Amz-Signature=CANARY\": timeout",
+            }}}]},
+        }, {
+            "kind": "Event", "metadata": { "name": "e" }, "involvedObject": { "kind": "Pod", "name": "a" },
+            "reason": "Failed", "message": "token=CANARYCANARY",
+        }, {
+            "kind": "Event", "metadata": { "name": "f" }, "involvedObject": { "kind": "Pod", "name": "a" },
+            "reason": "FailedScheduling", "message": "0/3 nodes are available",
+        }]});
+        let snapshot = read("x.json", &document).unwrap();
+        let text: String = super::files(&snapshot).into_iter().map(|(_, text)| text).collect();
+        assert!(text.contains("ErrImagePull") && text.contains("timeout"), "{text}");
+        assert!(!text.contains("CANARY") && !text.contains("FailedScheduling"), "{text}");
+    }
 }
