@@ -114,7 +114,8 @@ impl Access {
         let contexts = self.contexts(&kubeconfig);
         let mut other = None;
         for context in &contexts {
-            let options = KubeConfigOptions { context: Some(context.clone()), ..KubeConfigOptions::default() };
+            let options =
+                KubeConfigOptions { context: Some(context.clone()), ..KubeConfigOptions::default() };
             let config = match Config::from_custom_kubeconfig(kubeconfig.clone(), &options).await {
                 Ok(config) => config,
                 Err(error) if contexts.len() == 1 => return Err(without_secrets(&error)),
@@ -167,7 +168,8 @@ fn identity(config: &Config, cluster: &Cluster) -> Identity {
     let Some(endpoint) = cluster.endpoint.as_deref().and_then(|at| at.parse::<http::Uri>().ok()) else {
         return Identity::Tunnel;
     };
-    let port = |at: &http::Uri| at.port_u16().unwrap_or(if at.scheme_str() == Some("http") { 80 } else { 443 });
+    let port =
+        |at: &http::Uri| at.port_u16().unwrap_or(if at.scheme_str() == Some("http") { 80 } else { 443 });
     let host = |at: &http::Uri| at.host().unwrap_or_default().to_ascii_lowercase();
     let (server, wanted) = (&config.cluster_url, host(&endpoint));
     let same_host = host(server) == wanted && port(server) == port(&endpoint);
@@ -179,7 +181,8 @@ fn identity(config: &Config, cluster: &Cluster) -> Identity {
         return Identity::Same;
     }
     let is_local = |host: &str| {
-        host == "localhost" || host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|at| at.is_loopback())
+        host == "localhost"
+            || host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|at| at.is_loopback())
     };
     if is_local(&host(server)) { Identity::Tunnel } else { Identity::Other }
 }
@@ -283,8 +286,9 @@ async fn list(client: &Client, calls: &Calls, kind: &'static Kind) -> Result<Kub
 }
 
 fn request(kind: &Kind, token: &str) -> Result<http::Request<Vec<u8>>, String> {
-    let encoded =
-        |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
+    let encoded = |text: &str| {
+        percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+    };
     let mut address = format!("{}?limit={PAGE_SIZE}", kind.path);
     for (name, value) in [("fieldSelector", kind.field_selector), ("continue", token)] {
         if !value.is_empty() {
@@ -301,8 +305,7 @@ fn take_page(all: &mut Kubernetes, kind: &Kind, text: &str) -> Result<String, St
     let items: &RawValue = top.get("items").ok_or_else(|| unclear(&"it is no list"))?;
     read_list(all, items, Some(kind))
         .map_err(|wrong| unclear(&format!("items{}: {}", wrong.pointer, wrong.expected)))?;
-    let metadata: serde_json::Value =
-        read_key(&top, "metadata").map_err(|wrong| unclear(&wrong.expected))?;
+    let metadata: serde_json::Value = read_key(&top, "metadata").map_err(|wrong| unclear(&wrong.expected))?;
     Ok(metadata.get("continue").and_then(|token| token.as_str()).unwrap_or_default().to_owned())
 }
 
@@ -310,7 +313,11 @@ fn take_page(all: &mut Kubernetes, kind: &Kind, text: &str) -> Result<String, St
 fn because(error: &kube::Error) -> String {
     match error {
         kube::Error::Api(status) => {
-            let reason = if status.reason.is_empty() { format!("status {}", status.code) } else { status.reason.clone() };
+            let reason = if status.reason.is_empty() {
+                format!("status {}", status.code)
+            } else {
+                status.reason.clone()
+            };
             let message: String = status.message.chars().take(LONGEST_REASON).collect();
             if message.is_empty() { reason } else { format!("{reason}: {message}") }
         }

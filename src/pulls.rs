@@ -242,7 +242,8 @@ impl<'a> World<'a> {
                 &["node-role-missing-ecr-policy", "instance-profile-missing"],
             ));
         }
-        let of_pods = |unread: &Unread| ["kubernetes:ListPods", NO_KUBERNETES].contains(&unread.source.as_str());
+        let of_pods =
+            |unread: &Unread| ["kubernetes:ListPods", NO_KUBERNETES].contains(&unread.source.as_str());
         if !keys.contains("Pods") && !unread.iter().any(of_pods) {
             unread.push(row(
                 NO_KUBERNETES,
@@ -375,12 +376,16 @@ fn asked(names: &[String]) -> Result<BTreeSet<Image>, Error> {
 /// What stands for the images of the EKS add-ons, because every node pulls them.
 fn stand_in(target: &Target) -> Option<Image> {
     let account = aws_accounts::add_on_account(&target.region)?;
-    let host = format!("{account}.dkr.ecr.{}.{}", target.region, Partition::of_region(&target.region).dns_suffix);
+    let host =
+        format!("{account}.dkr.ecr.{}.{}", target.region, Partition::of_region(&target.region).dns_suffix);
     Some(Image {
         name: format!("{host}/eks/*"),
         account: account.to_owned(),
         region: target.region.clone(),
-        repository_arn: format!("arn:{}:ecr:{}:{account}:repository/eks/pause", target.partition, target.region),
+        repository_arn: format!(
+            "arn:{}:ecr:{}:{account}:repository/eks/pause",
+            target.partition, target.region
+        ),
         reference: None,
     })
 }
@@ -495,11 +500,14 @@ pub(crate) mod tests {
         for source in &world.sources {
             let role = source.role.as_deref().unwrap_or("-").rsplit('/').next().unwrap();
             let nodes: Vec<&str> = world.nodes_of(source).map(|node| node.instance_id.as_str()).collect();
-            text += &format!("{} {} role {role} nodes {}\n", source.kind.as_str(), source.id, nodes.join(" "));
+            text +=
+                &format!("{} {} role {role} nodes {}\n", source.kind.as_str(), source.id, nodes.join(" "));
             for pull in world.pulls().iter().filter(|pull| pull.source == source) {
-                let name = pull.image.name.split_once('.').map(|(account, rest)| {
-                    format!("{account}/{}", rest.split_once('/').unwrap().1)
-                });
+                let name = pull
+                    .image
+                    .name
+                    .split_once('.')
+                    .map(|(account, rest)| format!("{account}/{}", rest.split_once('/').unwrap().1));
                 text += &format!("  {}\n", name.unwrap());
             }
         }
@@ -512,7 +520,10 @@ pub(crate) mod tests {
 
     #[test]
     fn without_pods_every_source_pulls_every_image() {
-        check(&[], &[APP], &expect![[r#"
+        check(
+            &[],
+            &[APP],
+            &expect![[r#"
             nodegroup ng role ng nodes 
               111122223333/app:v1
               602401143452/eks/*
@@ -522,7 +533,8 @@ pub(crate) mod tests {
             elsewhere 0
             unread kubernetes:pods: not read: only the add-on images and those named with --image are judged
             unread route53:ListHostedZonesByVPC: not read
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
@@ -539,9 +551,13 @@ pub(crate) mod tests {
             instance("i-asg3", "other", ours(json!({ "aws:autoscaling:groupName": "asg" }))),
             instance("i-lone", "own", ours(json!({}))),
             instance("i-karp", "karp", ours(json!({ "karpenter.sh/nodepool": "spot" }))),
-            instance("i-auto", "auto", json!({
-                "eks:eks-cluster-name": "c", "eks:kubernetes-node-pool-name": "general-purpose",
-            })),
+            instance(
+                "i-auto",
+                "auto",
+                json!({
+                    "eks:eks-cluster-name": "c", "eks:kubernetes-node-pool-name": "general-purpose",
+                })
+            ),
             instance("i-not-ours", "x", json!({ "eks:cluster-name": "d", "eks:nodegroup-name": "ng" })),
         ]);
         check(

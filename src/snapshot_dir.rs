@@ -12,10 +12,10 @@ use serde_json::value::RawValue;
 
 use crate::error::{Code, Error};
 use crate::json_text::{Fields, indent_before, laid_out, range_within};
-use crate::model::{ec2, kubernetes};
 use crate::model::snapshot::{
     About, Misshapen, RowChange, Shape, Snapshot, TABLES, Table, Unread, file_reader, pretty, table,
 };
+use crate::model::{ec2, kubernetes};
 
 /// The file that `ecr-fix snapshot` adds: where, when, and what was refused.
 const ABOUT_FILE: &str = "snapshot.json";

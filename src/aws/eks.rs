@@ -2,7 +2,9 @@
 
 use super::pages::pages;
 use super::{Reader, Refused};
-use crate::model::eks::{CertificateAuthority, Cluster, ComputeConfig, FargateProfile, FargateSelector, Nodegroup, VpcConfig};
+use crate::model::eks::{
+    CertificateAuthority, Cluster, ComputeConfig, FargateProfile, FargateSelector, Nodegroup, VpcConfig,
+};
 
 impl Reader {
     /// `eks:DescribeCluster`.

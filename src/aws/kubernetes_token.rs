@@ -68,8 +68,7 @@ fn signed(cluster: &str, region: &str, credentials: &Credentials, now: Timestamp
     let to_sign = format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n{}", hex(&Sha256::digest(canonical)));
     let secret = format!("AWS4{}", credentials.secret_access_key());
     let parts = [day.as_str(), region, "sts", "aws4_request", to_sign.as_str()];
-    let signature =
-        parts.iter().fold(secret.into_bytes(), |key, part| hmac(&key, part.as_bytes()).to_vec());
+    let signature = parts.iter().fold(secret.into_bytes(), |key, part| hmac(&key, part.as_bytes()).to_vec());
     format!("https://{host}/?{query}&X-Amz-Signature={}", hex(&signature))
 }
 
@@ -109,8 +108,13 @@ mod tests {
     fn the_signature_is_that_of_botocore() {
         let now: Timestamp = "2026-11-23T12:00:00Z".parse().unwrap();
         let of = |token: Option<&str>, region: &str| {
-            let credentials =
-                Credentials::new("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG", token.map(str::to_owned), None, "test");
+            let credentials = Credentials::new(
+                "AKIDEXAMPLE",
+                "wJalrXUtnFEMI/K7MDENG",
+                token.map(str::to_owned),
+                None,
+                "test",
+            );
             signed("prod", region, &credentials, now)
         };
         assert_eq!(

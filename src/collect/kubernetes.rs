@@ -66,7 +66,9 @@ fn unread(call: &str, because: &str) -> Unread {
 /// What may be wrong without our seeing it.
 fn hides(call: &str) -> &'static [&'static str] {
     match call {
-        NO_KUBERNETES | "kubernetes:ListPods" => &["repo-policy-missing-cross-account", "image-tag-not-found"],
+        NO_KUBERNETES | "kubernetes:ListPods" => {
+            &["repo-policy-missing-cross-account", "image-tag-not-found"]
+        }
         "kubernetes:ListNodes" => &["hybrid-node-credentials", "instance-profile-missing"],
         "kubernetes:ListEvents" => &["pull-secret-expired", "node-disk-full", "registry-host-typo"],
         "kubernetes:ListServiceAccounts" => &["pull-secret-missing"],

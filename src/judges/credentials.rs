@@ -161,9 +161,9 @@ fn replacement(source: &Source, id: &str) -> String {
             "mend the launch template of {}, then replace the node: aws ec2 terminate-instances --instance-ids {id}",
             source.id
         ),
-        SourceKind::Nodegroup | SourceKind::FargateProfile | SourceKind::Hybrid => format!(
-            "let the node group replace the node: aws ec2 terminate-instances --instance-ids {id}"
-        ),
+        SourceKind::Nodegroup | SourceKind::FargateProfile | SourceKind::Hybrid => {
+            format!("let the node group replace the node: aws ec2 terminate-instances --instance-ids {id}")
+        }
     }
 }
 

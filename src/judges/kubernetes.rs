@@ -64,14 +64,14 @@ struct Chorus<'a> {
 
 /// Weighs what kubelets say against the verdicts so far.
 pub(crate) fn weigh_words(world: &World<'_>, verdicts: &mut Verdicts) {
-    let known = Known {
-        account: Some(world.target.account.clone()),
-        region: Some(world.target.region.clone()),
-    };
+    let known =
+        Known { account: Some(world.target.account.clone()), region: Some(world.target.region.clone()) };
     let mut choruses: BTreeMap<(Vec<String>, &'static str), Chorus<'_>> = BTreeMap::new();
     for words in &world.words {
         let explained = explain::explain(&words.message(), &known);
-        let Some(reason) = explained.causes.into_iter().next().filter(|_| explained.in_scope) else { continue };
+        let Some(reason) = explained.causes.into_iter().next().filter(|_| explained.in_scope) else {
+            continue;
+        };
         let Some(cause) = Cause::find(reason.id) else { continue };
         let pulls: Vec<String> = world.pulls_of(words).map(|pull| pull_id(&pull)).collect();
         if pulls.is_empty() && is_elsewhere(explained.image.as_ref()) {
@@ -137,7 +137,8 @@ fn contradict(world: &World<'_>, verdicts: &mut Verdicts, chorus: &Chorus<'_>) {
     if verdicts.explained.contains(&words.key()) {
         return;
     }
-    let certain = reason.recognition.likelihood == Likelihood::Certain && BEYOND_THE_MODEL.contains(&reason.id);
+    let certain =
+        reason.recognition.likelihood == Likelihood::Certain && BEYOND_THE_MODEL.contains(&reason.id);
     if certain {
         verdicts.blocked(blocker(world, chorus));
         return;

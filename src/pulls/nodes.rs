@@ -76,7 +76,8 @@ fn known<'a>(world: &'a Snapshot, cluster: &Cluster) -> Vec<Known<'a>> {
         matched.extend(node.map(|node| node.metadata.name.as_str()));
         all.extend(place(world, cluster, Some(instance), node));
     }
-    let others = world.kubernetes.nodes.values().filter(|node| !matched.contains(node.metadata.name.as_str()));
+    let others =
+        world.kubernetes.nodes.values().filter(|node| !matched.contains(node.metadata.name.as_str()));
     all.extend(others.filter_map(|node| place(world, cluster, None, Some(node))));
     all
 }
@@ -89,8 +90,7 @@ fn place<'a>(
     node: Option<&'a Node>,
 ) -> Option<Known<'a>> {
     let tag = |key: &str| instance.and_then(|instance| instance.tag(key));
-    let label =
-        |key: &str| node.and_then(|node| node.metadata.labels.get(key)).map(String::as_str);
+    let label = |key: &str| node.and_then(|node| node.metadata.labels.get(key)).map(String::as_str);
     let of_cluster = |key: &str| tag(key) == Some(cluster.name.as_str());
     let role = instance.and_then(|instance| role_of(world, instance));
     let pool = label("karpenter.sh/nodepool")

@@ -72,7 +72,8 @@ impl<'a> Pods<'a> {
             }
         }
         for event in self.kubernetes.events.values() {
-            let (Some(name), Some(sources)) = (image_of_gone(self.kubernetes, event), self.sources_of_event(event))
+            let (Some(name), Some(sources)) =
+                (image_of_gone(self.kubernetes, event), self.sources_of_event(event))
             else {
                 continue;
             };
@@ -196,9 +197,10 @@ fn takes(profile: &FargateProfile, pod: &Pod) -> bool {
     let namespace = pod.metadata.namespace.as_deref().unwrap_or("default");
     profile.selectors.iter().any(|selector| {
         selector.namespace.as_deref().is_some_and(|pattern| fits(pattern, namespace))
-            && selector.labels.iter().all(|(key, pattern)| {
-                pod.metadata.labels.get(key).is_some_and(|value| fits(pattern, value))
-            })
+            && selector
+                .labels
+                .iter()
+                .all(|(key, pattern)| pod.metadata.labels.get(key).is_some_and(|value| fits(pattern, value)))
     })
 }
 

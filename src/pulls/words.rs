@@ -122,7 +122,8 @@ fn words_of(
     let object = &event.involved_object;
     let id = format!("{}/{}", object.namespace.as_deref().unwrap_or_default(), object.name);
     // Another pod under the same name is another pod.
-    let same = |pod: &&Pod| object.uid.is_none() || pod.metadata.uid.is_none() || pod.metadata.uid == object.uid;
+    let same =
+        |pod: &&Pod| object.uid.is_none() || pod.metadata.uid.is_none() || pod.metadata.uid == object.uid;
     let pod = kubernetes.pods.get(&id).filter(same);
     let container = object.field_path.as_deref().and_then(container_in);
     let (image, sources) = match pod {
@@ -132,9 +133,9 @@ fn words_of(
             (image.or_else(|| only_image(pod)).map(str::to_owned), pods.sources_of(pod))
         }
         None => {
-            let gone = event.node().is_some_and(|node| {
-                !kubernetes.nodes.is_empty() && !kubernetes.nodes.contains_key(node)
-            });
+            let gone = event
+                .node()
+                .is_some_and(|node| !kubernetes.nodes.is_empty() && !kubernetes.nodes.contains_key(node));
             let sources = pods.sources_of_event(event).unwrap_or_default();
             let image = image_in(&text).map(str::to_owned);
             let since = image.as_deref().is_some_and(|image| started.since(image, &sources, event.seen_at()));
@@ -172,6 +173,7 @@ fn has_worked(pod: &Pod, container: Option<&str>) -> bool {
 
 /// The one image of a pod.
 fn only_image(pod: &Pod) -> Option<&str> {
-    let images: BTreeSet<&str> = pod.containers().filter_map(|container| container.image.as_deref()).collect();
+    let images: BTreeSet<&str> =
+        pod.containers().filter_map(|container| container.image.as_deref()).collect();
     images.first().copied().filter(|_| images.len() == 1)
 }

@@ -116,7 +116,11 @@ fn pulls(diagnosis: &Value) -> Vec<String> {
     let paths = diagnosis["pull_paths"].as_array().unwrap().iter();
     let told = paths.map(|path| {
         let repository = path["image"].as_str().unwrap().split_once('/').unwrap().1.to_owned();
-        format!("{} <- {repository} {}", path["from"]["kind"].as_str().unwrap(), path["verdict"].as_str().unwrap())
+        format!(
+            "{} <- {repository} {}",
+            path["from"]["kind"].as_str().unwrap(),
+            path["verdict"].as_str().unwrap()
+        )
     });
     told.filter(|pull| !pull.contains("<- eks/")).collect()
 }
@@ -160,7 +164,8 @@ fn without_a_kubeconfig_a_token_of_our_own_gets_in() {
     let token = authorization.strip_prefix("Bearer k8s-aws-v1.").unwrap();
     let engine = base64::engine::general_purpose::URL_SAFE_NO_PAD;
     let address = String::from_utf8(base64::Engine::decode(&engine, token).unwrap()).unwrap();
-    let sts = format!("https://sts.{}.amazonaws.com/?Action=GetCallerIdentity", cluster.case.scenario.region());
+    let sts =
+        format!("https://sts.{}.amazonaws.com/?Action=GetCallerIdentity", cluster.case.scenario.region());
     assert!(address.starts_with(&sts), "{address}");
     assert!(address.contains("X-Amz-Expires=60&") && address.contains("host%3Bx-k8s-aws-id"), "{address}");
     // Whoever is not let in has no more than without Kubernetes, and is told so.
@@ -220,7 +225,10 @@ fn the_kubeconfig_of_another_cluster_is_not_mixed_in() {
     }
     cluster.api.change(&foreign, &json!({}));
     let diagnosis = diagnose(&cluster.api.plain_url, &json!({}));
-    assert!(unread(&diagnosis).iter().all(|(_, because)| because.contains("another cluster")), "{diagnosis:#}");
+    assert!(
+        unread(&diagnosis).iter().all(|(_, because)| because.contains("another cluster")),
+        "{diagnosis:#}"
+    );
     assert_eq!(pulls(&diagnosis).len(), 0);
     // A kubeconfig that cannot be used never ends the command, and is never quoted.
     let login = json!({ "exec": {
@@ -254,7 +262,8 @@ fn kubelets_confirm_and_contradict() {
             objects
         }
     };
-    let broken = Cluster::build("node-role-no-ecr", says("failed to resolve reference: 401 Unauthorized"), &json!({}));
+    let broken =
+        Cluster::build("node-role-no-ecr", says("failed to resolve reference: 401 Unauthorized"), &json!({}));
     let diagnosis = broken.diagnose(&[]).expect(0).json();
     let evidence = diagnosis["findings"][0]["evidence"].to_string();
     assert!(evidence.contains("kubernetes:ListEvents") && evidence.contains("shop/web"), "{diagnosis:#}");
@@ -269,7 +278,9 @@ fn kubelets_confirm_and_contradict() {
     assert!(text.contains("the kubelet says of pod shop/web on node-0"), "{diagnosis:#}");
     assert!(text.contains("kubectl describe pod -n shop web"), "{diagnosis:#}");
 
-    healthy.api.change(&says("write /var/lib/containerd/x: no space left on device")(&healthy.case), &json!({}));
+    healthy
+        .api
+        .change(&says("write /var/lib/containerd/x: no space left on device")(&healthy.case), &json!({}));
     let diagnosis = healthy.diagnose(&["--detailed-exitcode"]).expect(20).json();
     assert_eq!(diagnosis["findings"][0]["cause"], "node-disk-full", "{diagnosis:#}");
     assert_eq!(diagnosis["findings"][0]["resource"], "pod/shop/web");
@@ -288,7 +299,11 @@ fn canary_objects(case: &Case) -> Vec<Value> {
     let (mut objects, image) = (nodes(case), own_image(case));
     let layer = "https://prod-eu-west-1-starport-layer-bucket.s3.eu-west-1.amazonaws.com/a?X-Amz-Security-Token=\
                  CANARYtoken&X-Amz-Signature=CANARYsignature";
-    objects.push(pod("web", &image, &waiting(&format!("Get \"{layer}\": dial tcp 52.1.2.3:443: i/o timeout"))));
+    objects.push(pod(
+        "web",
+        &image,
+        &waiting(&format!("Get \"{layer}\": dial tcp 52.1.2.3:443: i/o timeout")),
+    ));
     objects.push(event("web", "Failed", &failed(&image, &format!("Get \"{layer}\": dial tcp: i/o timeout"))));
     objects.push(json!({
         "kind": "ServiceAccount", "metadata": { "name": "default", "namespace": "shop" },
@@ -342,7 +357,8 @@ fn kubectl_reads_the_stand_in() {
     let dir = cluster.case.operator.home().join("by-hand");
     cluster.case.live("snapshot", &["--out", "by-hand", "--no-kubernetes"]).expect(0);
     fs::write(dir.join("my-pods.json"), output).unwrap();
-    fs::write(dir.join("my-nodes.json"), kubectl(&cluster, &kubeconfig, &["get", "nodes", "-o", "json"])).unwrap();
+    fs::write(dir.join("my-nodes.json"), kubectl(&cluster, &kubeconfig, &["get", "nodes", "-o", "json"]))
+        .unwrap();
     let diagnosis = cluster.case.live("diagnose", &["--snapshot", "by-hand"]).expect(0).json();
     assert_eq!(pulls(&diagnosis).len(), 1, "{diagnosis:#}");
 }

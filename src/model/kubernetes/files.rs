@@ -84,9 +84,7 @@ pub const KINDS: &[Kind] = &[
         key: "ServiceAccounts",
         call: "kubernetes:ListServiceAccounts",
         read: |into, item| {
-            read(item, |account: ServiceAccount| {
-                into.service_accounts.insert(account.metadata.id(), account)
-            })
+            read(item, |account: ServiceAccount| into.service_accounts.insert(account.metadata.id(), account))
         },
         rows: |of| rows("ServiceAccount", "v1", &of.service_accounts),
     },
@@ -181,7 +179,8 @@ pub fn read_list(
     for (index, item) in items.unwrap_or_default().into_iter().enumerate() {
         let below = |wrong: Misshapen| Misshapen { pointer: format!("/{index}{}", wrong.pointer), ..wrong };
         // The API leaves the kind out of the items of a list.
-        let named: Named<'_> = if of_list.is_some() { Named { kind: None } } else { parse(item).map_err(below)? };
+        let named: Named<'_> =
+            if of_list.is_some() { Named { kind: None } } else { parse(item).map_err(below)? };
         let of_item = named.kind.as_deref().and_then(kind_of);
         let Some(kind) = of_list.or(of_item) else { continue };
         (kind.read)(into, item).map_err(below)?;
@@ -244,9 +243,8 @@ mod tests {
 
     fn read(name: &str, document: &serde_json::Value) -> Result<Snapshot, String> {
         let mut loaded = Loaded::default();
-        read_file(&mut loaded, Path::new(name), &document.to_string()).map_err(|error| {
-            format!("{} {}", error.what(), error.causes().join(" "))
-        })?;
+        read_file(&mut loaded, Path::new(name), &document.to_string())
+            .map_err(|error| format!("{} {}", error.what(), error.causes().join(" ")))?;
         Ok(loaded.snapshot)
     }
 

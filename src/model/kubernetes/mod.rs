@@ -323,10 +323,11 @@ impl Event {
             "FailedCreatePodSandBox",
             "FailedToRetrieveImagePullSecret",
             "InspectFailed",
-                    ];
+        ];
         let said = |word| self.message.as_deref().is_some_and(|message| message.contains(word));
         self.involved_object.kind == "Pod"
-            && (self.reason.as_deref().is_some_and(|reason| REASONS.contains(&reason)) || said("Fargate Profile"))
+            && (self.reason.as_deref().is_some_and(|reason| REASONS.contains(&reason))
+                || said("Fargate Profile"))
     }
 }
 
@@ -541,7 +542,8 @@ const LONGEST_MESSAGE: usize = 4096;
 
 /// The words of a kubelet may hold the presigned address of a layer: secrets go before anything keeps them.
 fn message<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
-    Ok(Option::<String>::deserialize(from)?.map(|text| bounded(&redact(bounded(&text, 16 * LONGEST_MESSAGE)), LONGEST_MESSAGE).to_owned()))
+    Ok(Option::<String>::deserialize(from)?
+        .map(|text| bounded(&redact(bounded(&text, 16 * LONGEST_MESSAGE)), LONGEST_MESSAGE).to_owned()))
 }
 
 fn bounded(text: &str, most: usize) -> &str {

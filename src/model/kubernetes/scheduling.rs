@@ -87,19 +87,19 @@ impl PodSpec {
         let affinity = self.affinity.as_ref().and_then(|affinity| affinity.node_affinity.as_ref());
         let required = affinity.and_then(|affinity| affinity.required.as_ref());
         selected
-            && required.is_none_or(|selector| {
-                selector.node_selector_terms.iter().any(|term| term.may_hold(node))
-            })
+            && required
+                .is_none_or(|selector| selector.node_selector_terms.iter().any(|term| term.may_hold(node)))
     }
 }
 
 impl NodeSelectorTerm {
     fn may_hold(&self, node: LabelSet<'_>) -> bool {
         let any = !self.match_expressions.is_empty() || !self.match_fields.is_empty();
-        let labels = self.match_expressions.iter().all(|requirement| match node.labels.get(&requirement.key) {
-            None if !node.complete => true,
-            value => requirement.holds(value.map(String::as_str)),
-        });
+        let labels =
+            self.match_expressions.iter().all(|requirement| match node.labels.get(&requirement.key) {
+                None if !node.complete => true,
+                value => requirement.holds(value.map(String::as_str)),
+            });
         let names = self.match_fields.iter().all(|requirement| {
             node.name.is_none_or(|name| requirement.key != "metadata.name" || requirement.holds(Some(name)))
         });
@@ -169,6 +169,9 @@ mod tests {
         let on = |name: &str| json!([{ "key": "metadata.name", "operator": "In", "values": [name] }]);
         assert!(may_run(affinity(&json!([]), &on("node-1")), &[], true));
         assert!(!may_run(affinity(&json!([]), &on("node-2")), &[], true), "of a DaemonSet, for another node");
-        assert!(!may_run(affinity(&json!([]), &json!([])), &[], true), "a term that asks for nothing never holds");
+        assert!(
+            !may_run(affinity(&json!([]), &json!([])), &[], true),
+            "a term that asks for nothing never holds"
+        );
     }
 }

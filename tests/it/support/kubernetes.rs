@@ -57,7 +57,8 @@ impl KubernetesApi {
 
     /// The requests so far: `path`, `query`, `authorization`.
     pub(crate) fn asked(&self) -> Vec<Value> {
-        let text = fs::read_to_string(self.home.path().join("world.asked")).unwrap_or_else(|_| "[]".to_owned());
+        let text =
+            fs::read_to_string(self.home.path().join("world.asked")).unwrap_or_else(|_| "[]".to_owned());
         serde_json::from_str(&text).expect("a list")
     }
 
