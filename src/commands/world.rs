@@ -45,8 +45,8 @@ pub struct WorldArgs {
     #[arg(long, env = "ECR_FIX_KUBECONFIG", value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
     /// The context of the kubeconfig (default: the current one, or the one of the cluster)
-    #[arg(long, env = "ECR_FIX_CONTEXT", value_name = "NAME")]
-    pub context: Option<String>,
+    #[arg(long = "context", env = "ECR_FIX_CONTEXT", value_name = "NAME")]
+    pub kube_context: Option<String>,
     /// Do not ask the Kubernetes API: only the add-on images and those named with --image are judged
     #[arg(long, env = "ECR_FIX_NO_KUBERNETES")]
     pub no_kubernetes: bool,
@@ -163,7 +163,7 @@ impl WorldArgs {
         let limit = std::time::Duration::try_from(self.timeout).unwrap_or_default();
         Access {
             kubeconfig: self.kubeconfig.clone(),
-            context: self.context.clone(),
+            context: self.kube_context.clone(),
             off: self.no_kubernetes,
             limit: limit * 3 / 4,
         }
