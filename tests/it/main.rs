@@ -10,6 +10,7 @@ mod exit_codes;
 mod explain;
 mod harness;
 mod interrupts;
+mod kubernetes;
 mod reading;
 mod refusals;
 mod reports;
