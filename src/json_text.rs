@@ -149,10 +149,12 @@ pub fn insertion(
     let neighbour = range_within(text, neighbour.get())?;
     let indent = indent_before(text, neighbour.start);
     let gap = if many_lines { format!("\n{indent}") } else { " ".to_owned() };
-    let written: Option<Vec<String>> = new
-        .iter()
-        .map(|value| if many_lines { laid_out(&value.to_string(), &indent, true) } else { Some(value.to_string()) })
-        .collect();
+    let written: Option<Vec<String>> =
+        new.iter()
+            .map(|value| {
+                if many_lines { laid_out(&value.to_string(), &indent, true) } else { Some(value.to_string()) }
+            })
+            .collect();
     let written = written?.join(&format!(",{gap}"));
     Some(match position {
         0 => (neighbour.start..neighbour.start, format!("{written},{gap}")),
@@ -194,7 +196,8 @@ mod tests {
     #[test]
     fn elements_come_and_go_and_the_others_keep_every_byte() {
         let text = "{\"Routes\": [\n    {\"A\": 1,   \"Unknown\": true},\n    {\"A\": 2}\n  ], \"x\": null}";
-        let (old, new) = (json!({"Routes": [{"A": 1}, {"A": 2}]}), json!({"Routes": [{"A": 1}, {"A": 2}, {"A": 3}]}));
+        let (old, new) =
+            (json!({"Routes": [{"A": 1}, {"A": 2}]}), json!({"Routes": [{"A": 1}, {"A": 2}, {"A": 3}]}));
         let changed = change(text, &old, &new);
         assert!(changed.contains("{\"A\": 1,   \"Unknown\": true}"), "{changed}");
         assert_eq!(serde_json::from_str::<Value>(&changed).unwrap()["Routes"][2], json!({"A": 3}));
