@@ -174,8 +174,17 @@ fn causes(
             _ => at_component("tgw-egress-broken"),
         },
         Reason::ReturnPath => at_component("tgw-egress-broken"),
+        Reason::NoRoute if leads_to_another_region(world, source, pull) => {
+            vec![("cross-region-private-pull", vpc(world, source).unwrap_or_default())]
+        }
         Reason::NoRoute => no_route(network, world, leg, stopped, source, fargate),
     }
+}
+
+/// Endpoints serve their own region: in a VPC that lives by them, an image of another one is out of reach.
+fn leads_to_another_region(world: &World<'_>, source: &Source, pull: &Pull<'_>) -> bool {
+    let has_endpoints = vpc(world, source).is_some_and(|vpc| endpoints(world, &vpc).next().is_some());
+    has_endpoints && pull.image.region != world.target.region
 }
 
 /// The groups of an interface: the model names all of them as one component.
