@@ -133,10 +133,14 @@ fn is_going(row: &Row) -> bool {
     ["deleting", "deleted"].iter().any(|state| row.state.eq_ignore_ascii_case(state))
 }
 
-/// The name of a group where it is ours, its id otherwise.
-fn group_name(world: &Snapshot, at: &Address, group: &GroupId) -> String {
+/// The groups of an endpoint: by name where it is the group that ecr-fix makes, by id otherwise.
+pub fn group_names(world: &Snapshot, cluster: &str, row: &Row) -> BTreeSet<String> {
+    row.groups.iter().map(|group| group_name(world, cluster, group)).collect()
+}
+
+fn group_name(world: &Snapshot, cluster: &str, group: &GroupId) -> String {
     let described = world.ec2.security_groups.get(&group.group_id).map(|row| &row.group_name);
-    let own = own_name(&at.vpc.cluster);
+    let own = own_name(cluster);
     let is_ours = group.group_name.as_ref().or(described) == Some(&own);
     if is_ours { own } else { group.group_id.clone() }
 }
@@ -157,7 +161,7 @@ fn state_of(world: &Snapshot, at: &Address, row: &Row) -> VpcEndpoint {
     VpcEndpoint {
         private_dns_enabled: row.private_dns_enabled,
         subnet_ids: row.subnet_ids.iter().cloned().collect(),
-        security_groups: row.groups.iter().map(|group| group_name(world, at, group)).collect(),
+        security_groups: group_names(world, &at.vpc.cluster, row),
         route_table_ids: row.route_table_ids.iter().cloned().collect(),
         policy: policy.map(|policy| policy.as_str().to_owned()),
     }
@@ -219,7 +223,7 @@ fn change(world: &mut Snapshot, at: &Address, id: &str, state: &VpcEndpoint) {
     let groups: Vec<(String, Option<GroupId>)> =
         state.security_groups.iter().map(|name| (name.clone(), group_in(world, at, name))).collect();
     let known: Vec<String> = match world.ec2.vpc_endpoints.get(id) {
-        Some(row) => row.groups.iter().map(|group| group_name(world, at, group)).collect(),
+        Some(row) => row.groups.iter().map(|group| group_name(world, &at.vpc.cluster, group)).collect(),
         None => return,
     };
     let Some(row) = world.ec2.vpc_endpoints.get_mut(id) else { return };
@@ -614,7 +618,7 @@ impl VpcEndpoint {
     fn ids_are_ids(&self, at: &Address) -> Result<(), String> {
         let own = own_name(&at.vpc.cluster);
         let wrong = |ids: &BTreeSet<String>, prefix: &str| {
-            ids.iter().find(|id| !is_id(id, prefix) && !(prefix == "sg-" && **id == own)).cloned()
+            ids.iter().find(|id| !is_id(id, prefix) && (prefix != "sg-" || **id != own)).cloned()
         };
         let wrong = wrong(&self.subnet_ids, "subnet-")
             .or_else(|| wrong(&self.security_groups, "sg-"))

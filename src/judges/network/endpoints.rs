@@ -341,7 +341,8 @@ impl<'n, 'w> Site<'n, 'w> {
     fn groups(&self) -> Result<(BTreeSet<String>, Option<AnyChange>, String), String> {
         if let Some(row) = self.endpoint_open_to_all() {
             let because = format!("the groups of {}, which let every puller in", row.vpc_endpoint_id);
-            return Ok((row.groups.iter().map(|group| group.group_id.clone()).collect(), None, because));
+            let groups = vpc_endpoint::group_names(self.world.snapshot, &self.vpc.cluster, row);
+            return Ok((groups, None, because));
         }
         let name = own_name(&self.vpc.cluster);
         let wanted = self.own_group()?;
@@ -410,7 +411,7 @@ impl<'n, 'w> Site<'n, 'w> {
         let mut ingress: BTreeSet<Rule> = admitted.iter().map(Rule::https_from).collect();
         let is_admitted =
             |row: &&NetworkInterface| row.groups.iter().any(|group| admitted.contains(&group.group_id));
-        let moved = self.others().map_or(true, |others| !others.iter().all(|row| is_admitted(row)));
+        let moved = self.others().map_or(true, |others| !others.iter().all(is_admitted));
         if moved {
             let row = self.world.snapshot.ec2.vpcs.get(&self.vpc.vpc_id);
             let row = row.ok_or_else(|| format!("{} was not read", self.vpc.vpc_id))?;
@@ -627,6 +628,25 @@ mod tests {
             manual: security group ecr-fix-endpoints-demo exists and lets others in than ecr-fix would: delete it, or mend it
         "#]],
         );
+    }
+
+    /// Found by its id, it would never look as it was planned: what is read goes by its name.
+    #[test]
+    fn our_own_group_is_used_again_by_its_name() {
+        let again = story(
+            "vpce-missing",
+            &[("\"GroupName\": \"endpoints\"", "\"GroupName\": \"ecr-fix-endpoints-demo\"")],
+        );
+        check(&again, "vpce-ecr-api-missing", "vpc-0demo", &expect![[r#"
+            make the interface endpoint for ecr.api in vpc-0demo
+            + Interface endpoint com.amazonaws.eu-west-1.ecr.api
+            +   subnet subnet-0a
+            +   subnet subnet-0b
+            +   security group ecr-fix-endpoints-demo
+            +   private DNS on
+            +   policy AWS's default: IAM alone decides
+            because vpc-0demo uses endpoints and has none for ecr.api; one subnet in each zone with pullers (eu-west-1a, eu-west-1b); the groups of vpce-0ec2, which let every puller in
+        "#]]);
     }
 
     #[test]
