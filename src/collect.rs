@@ -5,6 +5,7 @@ mod hides;
 mod kubernetes;
 mod network;
 mod registries;
+mod vpc_again;
 
 use std::collections::BTreeSet;
 
@@ -17,6 +18,7 @@ use crate::model::snapshot::About;
 use crate::model::{Arn, Partition, Snapshot, Unread};
 use each::{Each, each};
 use hides::hides;
+pub use vpc_again::{security_groups_again, vpc_attributes_again, vpc_endpoints_again};
 
 /// The keys of a snapshot that reading live fills completely.
 const KEYS: [&str; 5] = ["cluster", "nodegroup", "fargateProfile", "RoleDetailList", "Policies"];

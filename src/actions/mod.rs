@@ -5,12 +5,19 @@
 
 pub mod attachment;
 pub mod change;
+pub mod cluster_vpc;
+pub mod security_group;
 pub mod statement;
 pub mod trust_policy;
+pub mod vpc_attribute;
+pub mod vpc_endpoint;
 
 pub use attachment::Attachment;
 pub use change::{AnyChange, Change, Found, Resource, Sent};
+pub use security_group::SecurityGroup;
 pub use trust_policy::TrustPolicy;
+pub use vpc_attribute::VpcAttribute;
+pub use vpc_endpoint::VpcEndpoint;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -243,18 +243,22 @@ impl Engine<'_> {
         }
     }
 
+    /// Where the change shows and AWS is still at work on the resource, the wait is as long as that may take.
     async fn wait_until_seen(&self, change: &AnyChange) -> Result<(), String> {
-        let deadline = Instant::now() + self.patience.limit;
+        let start = Instant::now();
         let mut pause = Duration::from_millis(200);
         loop {
-            let because = match self.standing(change).await {
-                Standing::After => return Ok(()),
-                Standing::Before => "it does not show yet".to_owned(),
-                Standing::Elsewhere { found, .. } => found,
-                Standing::Unread(because) => because,
+            let (because, limit) = match self.look(change).await {
+                (Standing::After, None) => return Ok(()),
+                (Standing::After, Some(unsettled)) => {
+                    (unsettled, self.patience.limit.max(change.settles_within()))
+                }
+                (Standing::Before, _) => ("it does not show yet".to_owned(), self.patience.limit),
+                (Standing::Elsewhere { found, .. }, _) => (found, self.patience.limit),
+                (Standing::Unread(because), _) => (because, self.patience.limit),
             };
-            if Instant::now() + pause > deadline {
-                return Err(format!("after {} s: {because}", self.patience.limit.as_secs()));
+            if start.elapsed() + pause > limit {
+                return Err(format!("after {} s: {because}", limit.as_secs()));
             }
             sleep(pause).await;
             pause = (pause * 2).min(Duration::from_secs(5));
@@ -262,9 +266,14 @@ impl Engine<'_> {
     }
 
     async fn standing(&self, change: &AnyChange) -> Standing {
+        self.look(change).await.0
+    }
+
+    /// How the resource stands, and why AWS is still at work on it, where it is.
+    async fn look(&self, change: &AnyChange) -> (Standing, Option<String>) {
         match self.world.look(change).await {
-            Ok(world) => change.standing(&world),
-            Err(error) => Standing::Unread(error.to_string()),
+            Ok(world) => (change.standing(&world), change.unsettled(&world)),
+            Err(error) => (Standing::Unread(error.to_string()), None),
         }
     }
 

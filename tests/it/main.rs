@@ -6,6 +6,7 @@
 mod bad_input;
 mod diagnosis;
 mod documents;
+mod endpoints;
 mod exit_codes;
 mod explain;
 mod harness;

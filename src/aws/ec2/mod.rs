@@ -9,6 +9,9 @@ mod prefix_list;
 mod routing;
 mod transit;
 mod vpc;
+mod write;
+
+pub use write::{EndpointChanges, NewEndpoint};
 
 use aws_sdk_ec2::types::{Filter, Tag as TheirTag};
 

@@ -17,17 +17,18 @@ use crate::model::EcrHost;
 use crate::model::ec2::VpcEndpoint;
 use crate::network::names::{self, PullHosts};
 use crate::network::{self, HopKind, Network, Reason, Side, Source, Trace, Verdict, pull};
-use crate::pulls::{Pull, SourceKind, World};
+use crate::pulls::{self, Pull, SourceKind, World};
 
 /// The endpoint service behind each flow.
 const SERVICES: [(Leg, &str); 3] =
     [(Leg::EcrApiNetwork, "ecr.api"), (Leg::RegistryNetwork, "ecr.dkr"), (Leg::LayerNetwork, "s3")];
 
 /// Causes of a path that leads past the endpoints that it should take.
-const LACKS_ENDPOINT: [&str; 6] = [
+const LACKS_ENDPOINT: [&str; 7] = [
     "vpce-ecr-api-missing",
     "vpce-ecr-dkr-missing",
     "vpce-s3-missing",
+    "vpce-s3-interface-only",
     "vpce-private-dns-disabled",
     "vpce-not-available",
     "vpc-dns-support-disabled",
@@ -52,7 +53,7 @@ type Stops = BTreeMap<(&'static str, String), Stop>;
 pub(super) fn judge(world: &World<'_>, _options: &Options, verdicts: &mut Verdicts) {
     let network = Network::of(world.snapshot);
     let mut stops = Stops::new();
-    let mut flows: BTreeMap<(&crate::pulls::Source, &str), Vec<Flow>> = BTreeMap::new();
+    let mut flows: BTreeMap<(&pulls::Source, &str), Vec<Flow>> = BTreeMap::new();
     for pull in world.pulls() {
         let id = pull_id(&pull);
         let registry = pull.image.name.split('/').next().unwrap_or_default();
@@ -82,7 +83,7 @@ fn flows_of(network: &Network<'_>, world: &World<'_>, pull: &Pull<'_>, registry:
     let Some(hosts) = EcrHost::parse(registry).and_then(|host| PullHosts::of(&host)) else {
         return Vec::new();
     };
-    let sources = places_of(network, world, pull.source);
+    let sources = places(network, world, pull.source);
     let mut flows = Vec::new();
     for (class, found) in pull::flows_by_class(network, &sources, &hosts) {
         let Some(source) = class.first() else { continue };
@@ -98,7 +99,7 @@ fn flows_of(network: &Network<'_>, world: &World<'_>, pull: &Pull<'_>, registry:
 }
 
 /// Where a source runs: what EKS would start, or the nodes that there are.
-fn places_of(network: &Network<'_>, world: &World<'_>, source: &crate::pulls::Source) -> Vec<Source> {
+fn places(network: &Network<'_>, world: &World<'_>, source: &pulls::Source) -> Vec<Source> {
     let wanted = match source.kind {
         SourceKind::FargateProfile => network::SourceKind::FargateProfile,
         SourceKind::Nodegroup => network::SourceKind::Nodegroup,
@@ -179,8 +180,17 @@ fn causes(
             _ => at_component("tgw-egress-broken"),
         },
         Reason::ReturnPath => at_component("tgw-egress-broken"),
+        Reason::NoRoute if leads_to_another_region(world, source, pull) => {
+            vec![("cross-region-private-pull", vpc(world, source).unwrap_or_default())]
+        }
         Reason::NoRoute => no_route(network, world, leg, stopped, source, fargate),
     }
+}
+
+/// Endpoints serve their own region: in a VPC that lives by them, an image of another one is out of reach.
+fn leads_to_another_region(world: &World<'_>, source: &Source, pull: &Pull<'_>) -> bool {
+    let has_endpoints = vpc(world, source).is_some_and(|vpc| endpoints(world, &vpc).next().is_some());
+    has_endpoints && pull.image.region != world.target.region
 }
 
 /// The groups of an interface: the model names all of them as one component.
@@ -231,6 +241,8 @@ fn unused(network: &Network<'_>, endpoint: &VpcEndpoint, vpc: &str) -> Vec<(&'st
     let known_off = |seen| matches!(seen, crate::model::Seen::Known(false));
     if !endpoint.state.eq_ignore_ascii_case("available") {
         vec![("vpce-not-available", endpoint.vpc_endpoint_id.clone())]
+    } else if serves(endpoint, "s3") {
+        vec![("vpce-s3-interface-only", endpoint.vpc_endpoint_id.clone())]
     } else if known_off(names::dns_support(network, vpc)) {
         vec![("vpc-dns-support-disabled", vpc.to_owned())]
     } else {
