@@ -5,11 +5,18 @@
 
 pub mod attachment;
 pub mod change;
+pub mod ec2_id;
+pub mod network_acl_entry;
+pub mod route;
+pub mod security_group_rule;
 pub mod statement;
 pub mod trust_policy;
 
 pub use attachment::Attachment;
 pub use change::{AnyChange, Change, Found, Resource, Sent};
+pub use network_acl_entry::NetworkAclEntry;
+pub use route::Route;
+pub use security_group_rule::SecurityGroupRule;
 pub use trust_policy::TrustPolicy;
 
 use schemars::JsonSchema;

@@ -52,6 +52,7 @@ pub struct Reader {
 /// Changes AWS. Only the engine has one.
 #[derive(Clone, Debug)]
 pub struct Writer {
+    ec2: aws_sdk_ec2::Client,
     iam: aws_sdk_iam::Client,
     run: String,
 }
@@ -92,7 +93,12 @@ impl Connection {
     /// # Errors
     /// No region is configured.
     pub async fn writer(&self) -> Result<Writer, Error> {
-        Ok(Writer { iam: aws_sdk_iam::Client::new(&self.load().await?), run: String::new() })
+        let config = self.load().await?;
+        Ok(Writer {
+            ec2: aws_sdk_ec2::Client::new(&config),
+            iam: aws_sdk_iam::Client::new(&config),
+            run: String::new(),
+        })
     }
 
     async fn load(&self) -> Result<SdkConfig, Error> {

@@ -110,6 +110,7 @@ pub fn dns(network: &Network<'_>, source: &Source) -> Trace {
                         on_return: false,
                         because,
                         failing: Vec::new(),
+                        denied: None,
                     };
                     Trace::blocked(hops, blocker)
                 }
