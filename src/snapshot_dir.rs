@@ -4,13 +4,14 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write as _;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::error::{Code, Error};
-use crate::json_text::{Fields, indent_before, range_within, revised, with_elements, without_elements};
+use crate::json_text::{Fields, indent_before, laid_out, range_within};
 use crate::model::ec2;
 use crate::model::snapshot::{
     About, Misshapen, RowChange, Shape, Snapshot, TABLES, Table, Unread, file_reader, pretty, table,
@@ -206,72 +207,22 @@ fn write_change(dir: &Path, table: &Table, change: &RowChange) -> Result<(), Err
             "do not change the directory while ecr-fix works in it",
         )
     };
-    match (&change.before, &change.after) {
-        (Some(old), Some(new)) => edit_in_place(dir, table, change, old, new)?.ok_or_else(lost),
-        (None, Some(new)) => edit_list(dir, table, |written, _| with_elements(written, &[new], INDENT))?.ok_or_else(lost),
-        (Some(_), None) => {
-            let without = |written: &str, rows: &[&RawValue]| {
-                let place = rows.iter().position(|row| (change.id_of)(row.get()).as_ref() == Some(&change.id))?;
-                without_elements(written, place..place + 1)
-            };
-            edit_list(dir, table, without)?.ok_or_else(lost)
-        }
-        (None, None) => Ok(()),
-    }
-}
-
-/// The indent of the lists of a file that the AWS CLI printed.
-const INDENT: &str = "    ";
-
-/// Edits the first list of rows that the edit fits; `None` where it fits none.
-fn edit_list(
-    dir: &Path,
-    table: &Table,
-    edit: impl Fn(&str, &[&RawValue]) -> Option<String>,
-) -> Result<Option<()>, Error> {
-    if table.shape != Shape::List {
-        return Ok(None);
-    }
-    for file in files(dir)? {
-        let text = read(&file)?;
-        let Ok(top) = serde_json::from_str::<Fields<'_>>(&text) else { continue };
-        let Some(list) = top.get(table.key) else { continue };
-        let Ok(rows) = serde_json::from_str::<Vec<&RawValue>>(list.get()) else { continue };
-        let (Some(range), Some(edited)) = (range_within(&text, list.get()), edit(list.get(), &rows)) else { continue };
-        let mut changed = text.clone();
-        changed.replace_range(range, &edited);
-        return replace_file(&file, changed.as_bytes()).map(Some);
-    }
-    Ok(None)
-}
-
-/// Writes the fields that changed into the row, wherever it stands; `None` where it stands nowhere.
-fn edit_in_place(
-    dir: &Path,
-    table: &Table,
-    change: &RowChange,
-    old: &str,
-    new: &str,
-) -> Result<Option<()>, Error> {
-    let Some(changed) = changed_fields(old, new) else { return Ok(None) };
+    let (Some(old), Some(new)) = (&change.before, &change.after) else { return Err(lost()) };
+    let changed = changed_fields(old, new).ok_or_else(lost)?;
     // A row may stand in several files, each with some of its fields: the one that has a changed field comes first.
     for any_row_will_do in [false, true] {
         for file in files(dir)? {
             let text = read(&file)?;
             let Ok(top) = serde_json::from_str::<Fields<'_>>(&text) else { continue };
             let Some(row) = find_row(&text, &top, table, change) else { continue };
-            let Ok(fields) = serde_json::from_str::<Fields<'_>>(row.get()) else { return Ok(None) };
+            let fields: Fields<'_> = serde_json::from_str(row.get()).map_err(|_| lost())?;
             if any_row_will_do || fields.keys().any(|name| changed.contains(name.as_ref())) {
-                let Some(range) = range_within(&text, row.get()) else { return Ok(None) };
-                let indent = indent_before(&text, range.start);
-                let Some(revised) = revised(row.get(), old, new, &indent) else { return Ok(None) };
-                let mut edited = text.clone();
-                edited.replace_range(range, &revised);
-                return replace_file(&file, edited.as_bytes()).map(Some);
+                let edited = edit_row(&text, row, old, new).ok_or_else(lost)?;
+                return replace_file(&file, edited.as_bytes());
             }
         }
     }
-    Ok(None)
+    Err(lost())
 }
 
 /// The names of the fields in which two rows differ.
@@ -298,6 +249,35 @@ fn find_row<'a>(text: &'a str, top: &Fields<'a>, table: &Table, change: &RowChan
             .collect(),
     };
     rows.into_iter().find(|row| (change.id_of)(row.get()).as_ref() == Some(&change.id))
+}
+
+/// The text with those fields of `row` replaced in which `old` and `new` differ.
+fn edit_row(text: &str, row: &RawValue, old: &str, new: &str) -> Option<String> {
+    let fields = |json| serde_json::from_str::<Fields<'_>>(json).ok();
+    let (present, names, new) = (fields(row.get())?, changed_fields(old, new)?, fields(new)?);
+    let mut edits: Vec<(Range<usize>, String)> = Vec::new();
+    for name in names {
+        let value = new.get(name.as_str()).map_or("null", |value| value.get());
+        match present.get(name.as_str()) {
+            Some(field) => {
+                let range = range_within(text, field.get())?;
+                let indent = indent_before(text, range.start);
+                edits.push((range, laid_out(value, &indent, field.get().contains('\n'))?));
+            }
+            None => {
+                let start = range_within(text, row.get())?.start + 1;
+                let key = serde_json::to_string(&name).ok()?;
+                let comma = if present.is_empty() { "" } else { "," };
+                edits.push((start..start, format!("{key}: {value}{comma}")));
+            }
+        }
+    }
+    edits.sort_by_key(|(range, _)| std::cmp::Reverse(range.start));
+    let mut edited = text.to_owned();
+    for (range, value) in edits {
+        edited.replace_range(range, &value);
+    }
+    Some(edited)
 }
 
 /// Replaces a file by way of a temporary one beside it, so that no reader ever sees half of it.
