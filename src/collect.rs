@@ -5,6 +5,7 @@ mod each;
 mod hides;
 mod network;
 mod registries;
+mod vpc_again;
 
 pub use again::{network_acl_again, route_table_again, security_group_again};
 
@@ -18,6 +19,7 @@ use crate::model::snapshot::About;
 use crate::model::{Arn, Partition, Snapshot, Unread};
 use each::{Each, each};
 use hides::hides;
+pub use vpc_again::{security_groups_again, vpc_attributes_again, vpc_endpoints_again};
 
 /// The keys of a snapshot that reading live fills completely.
 const KEYS: [&str; 5] = ["cluster", "nodegroup", "fargateProfile", "RoleDetailList", "Policies"];

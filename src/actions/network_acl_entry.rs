@@ -3,7 +3,8 @@
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::ec2_id;
+use super::blocks::is_private;
+use super::cluster_vpc::{ClusterVpc, is_id};
 use super::{Change, Found, Kind, Resource, Risk, Sent};
 use crate::aws::{Reader, Refused, Writer};
 use crate::collect;
@@ -44,8 +45,10 @@ pub struct NetworkAclEntry {
 /// Which entry.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Address {
-    /// The ACL.
-    pub network_acl_arn: String,
+    /// Where it is.
+    pub vpc: ClusterVpc,
+    /// `acl-…`.
+    pub acl_id: String,
     /// Lower numbers decide first.
     pub rule_number: i64,
     /// Out of the subnets, or into them.
@@ -53,11 +56,6 @@ pub struct Address {
 }
 
 impl Address {
-    /// `acl-…`.
-    pub fn acl(&self) -> &str {
-        ec2_id::of(&self.network_acl_arn)
-    }
-
     fn is_place_of(&self, entry: &AclEntry) -> bool {
         entry.rule_number == self.rule_number && entry.egress == self.egress
     }
@@ -126,7 +124,7 @@ impl NetworkAclEntry {
         if self.block.trunc() != self.block {
             return Err(format!("{} is no block", self.block));
         }
-        if ec2_id::is_private(&self.block) {
+        if is_private(&self.block) {
             return Ok(());
         }
         // To and from public addresses only what a client sends out and gets back; whether to and from all of them is
@@ -162,11 +160,11 @@ impl Resource for NetworkAclEntry {
     }
 
     fn arn(at: &Address) -> String {
-        at.network_acl_arn.clone()
+        at.vpc.arn(&format!("network-acl/{}", at.acl_id))
     }
 
     fn summary(at: &Address, before: Option<&Self>, after: Option<&Self>) -> String {
-        let (number, direction, acl) = (at.rule_number, at.direction(), at.acl());
+        let (number, direction, acl) = (at.rule_number, at.direction(), &at.acl_id);
         let end = if at.egress { "to" } else { "from" };
         match (before, after) {
             (None, Some(entry)) => {
@@ -187,23 +185,29 @@ impl Resource for NetworkAclEntry {
     }
 
     fn get(world: &Snapshot, at: &Address) -> Found<Self> {
-        let Some(acl) = world.ec2.network_acls.get(at.acl()) else {
-            return match world.missing::<()>("NetworkAcls", "ec2:DescribeNetworkAcls", at.acl()) {
+        if let Some(lost) = at.vpc.lost_in(world) {
+            return lost;
+        }
+        let Some(acl) = world.ec2.network_acls.get(&at.acl_id) else {
+            return match world.missing::<()>("NetworkAcls", "ec2:DescribeNetworkAcls", &at.acl_id) {
                 Seen::Unread(because) => Found::Unread(because),
-                _ => Found::Gone(format!("network ACL {} does not exist any more", at.acl())),
+                _ => Found::Gone(format!("network ACL {} does not exist any more", at.acl_id)),
             };
         };
+        if acl.vpc_id.as_ref().is_some_and(|vpc| *vpc != at.vpc.vpc_id) {
+            return Found::Gone(format!("{} is not in {}", at.acl_id, at.vpc.vpc_id));
+        }
         match acl.entries.iter().find(|entry| at.is_place_of(entry)) {
             None => Found::State(None),
             Some(row) => match NetworkAclEntry::of(row) {
                 Some(entry) => Found::State(Some(entry)),
-                None => Found::Unread(format!("entry {} of {} names no block", at.rule_number, at.acl())),
+                None => Found::Unread(format!("entry {} of {} names no block", at.rule_number, at.acl_id)),
             },
         }
     }
 
     fn set(world: &mut Snapshot, at: &Address, state: Option<Self>) {
-        let Some(acl) = world.ec2.network_acls.get_mut(at.acl()) else { return };
+        let Some(acl) = world.ec2.network_acls.get_mut(&at.acl_id) else { return };
         let place = acl.entries.iter().position(|entry| at.is_place_of(entry));
         let row = state.map(|entry| entry.row(at.rule_number, at.egress));
         match (place.and_then(|place| acl.entries.get_mut(place)), row) {
@@ -214,7 +218,7 @@ impl Resource for NetworkAclEntry {
     }
 
     async fn look(aws: &Reader, at: &Address) -> Result<Snapshot, Error> {
-        Ok(collect::network_acl_again(aws, at.acl()).await)
+        Ok(collect::network_acl_again(aws, &at.vpc.cluster, &at.acl_id).await)
     }
 
     async fn send(
@@ -237,14 +241,15 @@ impl Resource for NetworkAclEntry {
     ) -> Vec<(&'static str, String)> {
         // Descriptions of EC2 cannot be limited to one resource.
         let reads = Self::READS.iter().map(|read| (*read, "*".to_owned()));
-        reads.chain([(Self::kind(before, after).api_call(), Self::arn(at))]).collect()
+        let cluster = ("eks:DescribeCluster", at.vpc.cluster_arn());
+        reads.chain([cluster, (Self::kind(before, after).api_call(), Self::arn(at))]).collect()
     }
 
     fn lines(at: &Address, state: Option<&Self>) -> Vec<String> {
         let line = |entry: &Self| {
             let end = if at.egress { "to" } else { "from" };
             let (number, direction) = (at.rule_number, at.direction());
-            format!("{}: {number} {direction} {} {} {end} {}", at.acl(), entry.action, entry.text(), entry.block)
+            format!("{}: {number} {direction} {} {} {end} {}", at.acl_id, entry.action, entry.text(), entry.block)
         };
         state.map(line).into_iter().collect()
     }
@@ -252,7 +257,10 @@ impl Resource for NetworkAclEntry {
     /// Entries come and go only where they let pass what a pull needs. One that stands there may only let more ports
     /// of that pass, between the same two ends; and a denial is never touched.
     fn allowed(at: &Address, before: Option<&Self>, after: Option<&Self>) -> Result<(), String> {
-        ec2_id::check(&at.network_acl_arn, "network-acl", "acl-")?;
+        at.vpc.check()?;
+        if !is_id(&at.acl_id, "acl-") {
+            return Err(format!("{} is not the id of a network ACL", at.acl_id));
+        }
         if !(1..=LAST_NUMBER).contains(&at.rule_number) {
             return Err(format!("{} is not the number of an entry", at.rule_number));
         }
@@ -263,6 +271,10 @@ impl Resource for NetworkAclEntry {
             (Some(one), Some(other)) if widens(other, one) => one.is_for_pulls(at.egress),
             (Some(_), Some(_)) => Err("it does more than to let more ports pass".to_owned()),
         }
+    }
+
+    fn within(at: &Address, target: &Target) -> Result<(), String> {
+        at.vpc.within(target)
     }
 
     fn planned_for(before: Option<&Self>, after: Option<&Self>, _target: &Target) -> Result<(), String> {
@@ -279,7 +291,7 @@ impl Resource for NetworkAclEntry {
 
     fn risk(at: &Address, before: Option<&Self>, after: Option<&Self>) -> (Risk, String) {
         let Some(entry) = after else {
-            return (Risk::Medium, format!("what only this entry of {} lets pass is dropped again", at.acl()));
+            return (Risk::Medium, format!("what only this entry of {} lets pass is dropped again", at.acl_id));
         };
         let what = match before {
             Some(_) => "it lets more ports pass between the same two ends",
@@ -302,7 +314,7 @@ pub fn command(change: &Change<NetworkAclEntry>, region: &str) -> String {
     let direction = at.direction();
     let mut text = format!(
         "aws ec2 {kind} --region {region} --network-acl-id {} --{direction} --rule-number {}",
-        at.acl(),
+        at.acl_id,
         at.rule_number
     );
     if let Some(entry) = after {

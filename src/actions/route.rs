@@ -3,7 +3,7 @@
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::ec2_id;
+use super::cluster_vpc::{ClusterVpc, is_id};
 use super::{Change, Found, Kind, Resource, Risk, Sent};
 use crate::aws::{Reader, Refused, Writer};
 use crate::collect;
@@ -20,26 +20,23 @@ pub struct Route {
     /// `blackhole` where the target is gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
-    /// The VPC in which the target has to be at work, looked up again just before the route is made.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub target_vpc: Option<String>,
+    /// Whether the target has to be seen at work just before the route is made; what was there before need not be.
+    #[serde(default)]
+    pub must_work: bool,
 }
 
 /// Which route.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Address {
-    /// The table.
-    pub route_table_arn: String,
+    /// Where it is.
+    pub vpc: ClusterVpc,
+    /// `rtb-…`.
+    pub table_id: String,
     /// The block that it is for.
     pub destination: IpNet,
 }
 
 impl Address {
-    /// `rtb-…`.
-    pub fn table(&self) -> &str {
-        ec2_id::of(&self.route_table_arn)
-    }
-
     fn is_destination_of(&self, row: &Row) -> bool {
         match self.destination {
             IpNet::V4(block) => row.destination_cidr_block == Some(block),
@@ -54,7 +51,7 @@ impl Route {
         let mut copy = row.clone();
         let fields = target_fields(&mut copy);
         let target = fields.into_iter().find_map(|(_, field)| field.take())?;
-        Some(Route { target, state: row.state.clone(), target_vpc: None })
+        Some(Route { target, state: row.state.clone(), must_work: false })
     }
 
     /// Whether packets get lost on it, whatever else is true.
@@ -104,11 +101,11 @@ impl Resource for Route {
     }
 
     fn arn(at: &Address) -> String {
-        at.route_table_arn.clone()
+        at.vpc.arn(&format!("route-table/{}", at.table_id))
     }
 
     fn summary(at: &Address, before: Option<&Self>, after: Option<&Self>) -> String {
-        let (destination, table) = (at.destination, at.table());
+        let (destination, table) = (at.destination, &at.table_id);
         match (before, after) {
             (Some(old), Some(new)) => {
                 format!("lead {destination} in {table} to {}, not to {}", new.target, old.target)
@@ -119,12 +116,18 @@ impl Resource for Route {
     }
 
     fn get(world: &Snapshot, at: &Address) -> Found<Self> {
-        let Some(table) = world.ec2.route_tables.get(at.table()) else {
-            return match world.missing::<()>("RouteTables", "ec2:DescribeRouteTables", at.table()) {
+        if let Some(lost) = at.vpc.lost_in(world) {
+            return lost;
+        }
+        let Some(table) = world.ec2.route_tables.get(&at.table_id) else {
+            return match world.missing::<()>("RouteTables", "ec2:DescribeRouteTables", &at.table_id) {
                 Seen::Unread(because) => Found::Unread(because),
-                _ => Found::Gone(format!("route table {} does not exist any more", at.table())),
+                _ => Found::Gone(format!("route table {} does not exist any more", at.table_id)),
             };
         };
+        if table.vpc_id.as_ref().is_some_and(|vpc| *vpc != at.vpc.vpc_id) {
+            return Found::Gone(format!("{} is not in {}", at.table_id, at.vpc.vpc_id));
+        }
         match table.routes.iter().find(|row| at.is_destination_of(row)) {
             None => Found::State(None),
             Some(row) => match Route::of(row) {
@@ -132,14 +135,14 @@ impl Resource for Route {
                 None => Found::Unread(format!(
                     "where the route {} of {} leads is not known",
                     at.destination,
-                    at.table()
+                    at.table_id
                 )),
             },
         }
     }
 
     fn set(world: &mut Snapshot, at: &Address, state: Option<Self>) {
-        let Some(table) = world.ec2.route_tables.get_mut(at.table()) else { return };
+        let Some(table) = world.ec2.route_tables.get_mut(&at.table_id) else { return };
         let Some(route) = state else {
             table.routes.retain(|row| !at.is_destination_of(row));
             return;
@@ -157,7 +160,7 @@ impl Resource for Route {
     }
 
     async fn look(aws: &Reader, at: &Address) -> Result<Snapshot, Error> {
-        Ok(collect::route_table_again(aws, at.table()).await)
+        Ok(collect::route_table_again(aws, &at.vpc.cluster, &at.table_id).await)
     }
 
     async fn send(
@@ -180,7 +183,8 @@ impl Resource for Route {
     ) -> Vec<(&'static str, String)> {
         // Descriptions of EC2 cannot be limited to one resource.
         let reads = Self::READS.iter().map(|read| (*read, "*".to_owned()));
-        reads.chain([(Self::kind(before, after).api_call(), Self::arn(at))]).collect()
+        let cluster = ("eks:DescribeCluster", at.vpc.cluster_arn());
+        reads.chain([cluster, (Self::kind(before, after).api_call(), Self::arn(at))]).collect()
     }
 
     /// Whether the target is a blackhole changes by itself, when the target comes or goes.
@@ -191,7 +195,7 @@ impl Resource for Route {
     fn lines(at: &Address, state: Option<&Self>) -> Vec<String> {
         let line = |route: &Self| {
             let state = if route.is_blackhole() { " (blackhole)" } else { "" };
-            format!("{}: {} -> {}{state}", at.table(), at.destination, route.target)
+            format!("{}: {} -> {}{state}", at.table_id, at.destination, route.target)
         };
         state.map(line).into_iter().collect()
     }
@@ -199,14 +203,21 @@ impl Resource for Route {
     /// A default route comes to a gateway that only lets out, where there is none or one that is lost. The way back is
     /// the same change, seen from the other side.
     fn allowed(at: &Address, before: Option<&Self>, after: Option<&Self>) -> Result<(), String> {
-        ec2_id::check(&at.route_table_arn, "route-table", "rtb-")?;
+        at.vpc.check()?;
+        if !is_id(&at.table_id, "rtb-") {
+            return Err(format!("{} is not the id of a route table", at.table_id));
+        }
         leads_out(at, before, after).or_else(|because| leads_out(at, after, before).map_err(|_| because))
+    }
+
+    fn within(at: &Address, target: &Target) -> Result<(), String> {
+        at.vpc.within(target)
     }
 
     fn planned_for(before: Option<&Self>, after: Option<&Self>, _target: &Target) -> Result<(), String> {
         match after {
-            Some(route) if route.target_vpc.is_none() => {
-                Err("it does not name the VPC of the gateway, so nobody could look whether it is at work".to_owned())
+            Some(route) if !route.must_work => {
+                Err("nobody would look whether the gateway is at work".to_owned())
             }
             Some(after) if before.is_none_or(|before| before.target != after.target) => Ok(()),
             _ => Err("a plan adds or turns routes; only a rollback takes them away".to_owned()),
@@ -214,7 +225,7 @@ impl Resource for Route {
     }
 
     fn risk(at: &Address, before: Option<&Self>, after: Option<&Self>) -> (Risk, String) {
-        let table = at.table();
+        let table = &at.table_id;
         match (before, after) {
             (None, Some(route)) => (
                 Risk::Medium,
@@ -246,9 +257,9 @@ fn leads_out(at: &Address, before: Option<&Route>, after: Option<&Route>) -> Res
         IpNet::V6(block) if block.prefix_len() == 0 => ("egress-only internet gateway", "eigw-"),
         block => return Err(format!("{block} is no default route")),
     };
-    ec2_id::check_id(&after.target, prefix).map_err(|_| {
-        format!("{} is no {kind}, and a route to anything else may let the internet in", after.target)
-    })?;
+    if !is_id(&after.target, prefix) {
+        return Err(format!("{} is no {kind}, and a route to anything else may let the internet in", after.target));
+    }
     match before {
         None => Ok(()),
         Some(before) if before.target == after.target => Err("it changes nothing".to_owned()),
@@ -267,7 +278,7 @@ pub fn command(change: &Change<Route>, region: &str) -> String {
         "--destination-ipv6-cidr-block"
     };
     let mut text =
-        format!("aws ec2 {kind} --region {region} --route-table-id {} {option} {}", at.table(), at.destination);
+        format!("aws ec2 {kind} --region {region} --route-table-id {} {option} {}", at.table_id, at.destination);
     if let Some(route) = after {
         let option = match route.target.split('-').next().unwrap_or_default() {
             "nat" => "--nat-gateway-id",

@@ -4,9 +4,9 @@ use std::fmt;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
-use super::ec2_id;
+use super::blocks::is_private;
+use super::cluster_vpc::{ClusterVpc, id_on_paper, is_id, is_on_paper};
 use super::{Change, Found, Kind, Resource, Risk, Sent};
 use crate::aws::{Reader, Refused, Writer};
 use crate::collect;
@@ -33,8 +33,10 @@ pub struct SecurityGroupRule {
 /// Which rule, by what EC2 takes for the same rule.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Address {
-    /// The group.
-    pub security_group_arn: String,
+    /// Where it is.
+    pub vpc: ClusterVpc,
+    /// `sg-…`.
+    pub group_id: String,
     /// Which way packets pass.
     pub direction: Direction,
     /// `tcp` or `udp`.
@@ -82,11 +84,6 @@ impl fmt::Display for Peer {
 }
 
 impl Address {
-    /// `sg-…`.
-    pub fn group(&self) -> &str {
-        ec2_id::of(&self.security_group_arn)
-    }
-
     /// `tcp/443`.
     fn service(&self) -> String {
         let Address { protocol, from_port, to_port, .. } = self;
@@ -137,20 +134,18 @@ impl Address {
                 row.referenced_group_info.as_ref().is_some_and(|group| group.group_id == *id)
             }
         };
-        peer && row.group_id == self.group()
+        peer && row.group_id == self.group_id
             && row.is_egress == self.is_egress()
             && self.fits(&row.ip_protocol, row.from_port, row.to_port)
     }
 
     /// The row that EC2 would show. Its id is only known once EC2 has assigned it: on paper it follows from the rule.
     fn row(&self, rule: &SecurityGroupRule) -> RuleRow {
-        let name = format!("{} {:?} {} {}", self.group(), self.direction, self.service(), self.peer);
-        let digest = Sha256::digest(name.as_bytes());
-        let made_up = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect::<String>();
+        let key = [&self.group_id, self.to_or_from(), &self.service(), &self.peer.to_string()];
         let mut row = RuleRow {
-            security_group_rule_id: format!("sgr-0{made_up}"),
-            group_id: self.group().to_owned(),
-            group_owner_id: Some(ec2_id::account(&self.security_group_arn)),
+            security_group_rule_id: id_on_paper("sgr-", &key),
+            group_id: self.group_id.clone(),
+            group_owner_id: Some(self.vpc.account.clone()),
             is_egress: self.is_egress(),
             ip_protocol: self.protocol.clone(),
             from_port: Some(self.from_port.into()),
@@ -194,11 +189,11 @@ impl Resource for SecurityGroupRule {
     }
 
     fn arn(at: &Address) -> String {
-        at.security_group_arn.clone()
+        at.vpc.arn(&format!("security-group/{}", at.group_id))
     }
 
     fn summary(at: &Address, _before: Option<&Self>, after: Option<&Self>) -> String {
-        let (way, group) = (at.to_or_from(), at.group());
+        let (way, group) = (at.to_or_from(), &at.group_id);
         let inward = if at.is_egress() { "out of" } else { "into" };
         match after {
             Some(_) => format!("let {} {inward} {group}, {way} {}", at.service(), at.peer),
@@ -207,12 +202,18 @@ impl Resource for SecurityGroupRule {
     }
 
     fn get(world: &Snapshot, at: &Address) -> Found<Self> {
-        let Some(group) = world.ec2.security_groups.get(at.group()) else {
-            return match world.missing::<()>("SecurityGroups", "ec2:DescribeSecurityGroups", at.group()) {
+        if let Some(lost) = at.vpc.lost_in(world) {
+            return lost;
+        }
+        let Some(group) = world.ec2.security_groups.get(&at.group_id) else {
+            return match world.missing::<()>("SecurityGroups", "ec2:DescribeSecurityGroups", &at.group_id) {
                 Seen::Unread(because) => Found::Unread(because),
-                _ => Found::Gone(format!("security group {} does not exist any more", at.group())),
+                _ => Found::Gone(format!("security group {} does not exist any more", at.group_id)),
             };
         };
+        if group.vpc_id.as_ref().is_some_and(|vpc| *vpc != at.vpc.vpc_id) {
+            return Found::Gone(format!("{} is not in {}", at.group_id, at.vpc.vpc_id));
+        }
         let permissions = if at.is_egress() { &group.ip_permissions_egress } else { &group.ip_permissions };
         let fits = |permission: &&IpPermission| {
             at.fits(&permission.ip_protocol, permission.from_port, permission.to_port)
@@ -228,7 +229,7 @@ impl Resource for SecurityGroupRule {
     }
 
     fn set(world: &mut Snapshot, at: &Address, state: Option<Self>) {
-        let Some(group) = world.ec2.security_groups.get_mut(at.group()) else { return };
+        let Some(group) = world.ec2.security_groups.get_mut(&at.group_id) else { return };
         let permissions =
             if at.is_egress() { &mut group.ip_permissions_egress } else { &mut group.ip_permissions };
         let fits =
@@ -251,7 +252,7 @@ impl Resource for SecurityGroupRule {
     }
 
     async fn look(aws: &Reader, at: &Address) -> Result<Snapshot, Error> {
-        Ok(collect::security_group_again(aws, at.group()).await)
+        Ok(collect::security_group_again(aws, &at.vpc.cluster, &at.group_id).await)
     }
 
     async fn send(
@@ -273,13 +274,14 @@ impl Resource for SecurityGroupRule {
         before: Option<&Self>,
         after: Option<&Self>,
     ) -> Vec<(&'static str, String)> {
-        let rules = ec2_id::any_of(&at.security_group_arn, "security-group-rule");
+        let rules = at.vpc.arn("security-group-rule/*");
         let call = Self::kind(before, after).api_call();
         // Descriptions of EC2 cannot be limited to one resource. A rule gets its tag in the call that makes it.
         let reads = Self::READS.iter().map(|read| (*read, "*".to_owned()));
         let writes = [(call, Self::arn(at)), (call, rules.clone())];
         let tags = after.map(|_| ("ec2:CreateTags", rules));
-        reads.chain(writes).chain(tags).collect()
+        let cluster = ("eks:DescribeCluster", at.vpc.cluster_arn());
+        reads.chain([cluster]).chain(writes).chain(tags).collect()
     }
 
     fn assign(at: &mut Address, id: &str) {
@@ -292,7 +294,7 @@ impl Resource for SecurityGroupRule {
 
     fn lines(at: &Address, state: Option<&Self>) -> Vec<String> {
         let direction = if at.is_egress() { "egress" } else { "ingress" };
-        let line = || format!("{}: {direction} {} {} {}", at.group(), at.service(), at.to_or_from(), at.peer);
+        let line = || format!("{}: {direction} {} {} {}", at.group_id, at.service(), at.to_or_from(), at.peer);
         state.iter().map(|_| line()).collect()
     }
 
@@ -304,7 +306,8 @@ impl Resource for SecurityGroupRule {
         if changed.direction != at.direction {
             return Err("the direction of the rule is not that of its address".to_owned());
         }
-        ec2_id::check(&at.security_group_arn, "security-group", "sg-")?;
+        at.vpc.check()?;
+        check_id(&at.group_id, "sg-")?;
         if at.from_port != at.to_port {
             return Err(format!("it opens ports {}-{}, and a pull needs only one", at.from_port, at.to_port));
         }
@@ -318,6 +321,10 @@ impl Resource for SecurityGroupRule {
         }
     }
 
+    fn within(at: &Address, target: &Target) -> Result<(), String> {
+        at.vpc.within(target)
+    }
+
     fn planned_for(_before: Option<&Self>, after: Option<&Self>, _target: &Target) -> Result<(), String> {
         after.map(|_| ()).ok_or_else(|| "a plan adds rules; only a rollback takes them away".to_owned())
     }
@@ -327,7 +334,7 @@ impl Resource for SecurityGroupRule {
     }
 
     fn risk(at: &Address, _before: Option<&Self>, after: Option<&Self>) -> (Risk, String) {
-        let (service, group) = (at.service(), at.group());
+        let (service, group) = (at.service(), &at.group_id);
         if after.is_none() {
             return (Risk::Medium, format!("whoever uses the rule for {service} of {group} loses it"));
         }
@@ -364,19 +371,28 @@ pub fn command(change: &Change<SecurityGroupRule>, region: &str) -> String {
     format!(
         "aws ec2 {kind} --region {region} --group-id {} --ip-permissions \
          'IpProtocol={protocol},FromPort={from_port},ToPort={to_port},{peers}'",
-        at.group()
+        at.group_id
     )
+}
+
+/// Whether an id is one that AWS has assigned.
+fn check_id(id: &str, prefix: &str) -> Result<(), String> {
+    if is_id(id, prefix) && !is_on_paper(id) {
+        Ok(())
+    } else {
+        Err(format!("{id} is not an id of AWS that begins with {prefix}"))
+    }
 }
 
 fn allowed_peer(at: &Address) -> Result<(), String> {
     match &at.peer {
-        Peer::SecurityGroup(id) => ec2_id::check_id(id, "sg-"),
-        Peer::PrefixList(id) if at.is_egress() => ec2_id::check_id(id, "pl-"),
+        Peer::SecurityGroup(id) => check_id(id, "sg-"),
+        Peer::PrefixList(id) if at.is_egress() => check_id(id, "pl-"),
         Peer::PrefixList(_) => Err("nothing is let in from a prefix list".to_owned()),
         Peer::Block(block) if block.trunc() != *block => Err(format!("{block} is no block")),
         // The plan's options decide about the internet: see `opens_internet`.
         Peer::Block(block) if block.prefix_len() == 0 && at.is_egress() && at.to_port == 443 => Ok(()),
-        Peer::Block(block) if ec2_id::is_private(block) => Ok(()),
+        Peer::Block(block) if is_private(block) => Ok(()),
         Peer::Block(block) => Err(format!("{block} is not within private addresses")),
     }
 }

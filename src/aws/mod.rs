@@ -13,6 +13,7 @@ mod refused;
 mod sts;
 
 pub use calls::{Calls, Tally};
+pub use ec2::{EndpointChanges, NewEndpoint};
 pub use ecr::Registry;
 pub use refused::{Reason, Refused};
 

@@ -124,6 +124,24 @@ impl Refused {
         refused(Reason::Network, because.to_owned(), chain.join(": "), request_id)
     }
 
+    /// A refusal of one part of a call, within an answer that is no error.
+    pub(super) fn from_code(
+        call: &'static str,
+        resource: &str,
+        code: &str,
+        message: &str,
+        request_id: Option<&str>,
+    ) -> Refused {
+        Refused {
+            call,
+            resource: resource.to_owned(),
+            reason: reason_of(code, 400),
+            because: code.to_owned(),
+            message: message.to_owned(),
+            request_id: request_id.map(str::to_owned),
+        }
+    }
+
     /// A call that is not made, because it could not be right.
     pub fn never_sent(call: &'static str, because: &str) -> Refused {
         Refused {

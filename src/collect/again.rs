@@ -1,15 +1,19 @@
-//! Reads one resource of a network again, for a look just before and just after a change of it.
+//! Reads one resource of a network again, with the cluster, for a look just before and just after a change of it.
 
-use super::network::put;
+use super::vpc_again::{put, with_cluster};
 use crate::aws::{Reader, Reason, Refused};
 use crate::model::Snapshot;
 use crate::model::snapshot::Record;
 
 /// A security group with its rules.
-pub async fn security_group_again(reader: &Reader, id: &str) -> Snapshot {
+pub async fn security_group_again(reader: &Reader, cluster: &str, id: &str) -> Snapshot {
     let ids = [id.to_owned()];
-    let (group, rules) = tokio::join!(reader.security_group(id), reader.security_group_rules(&ids));
-    let mut part = Snapshot::default();
+    let (cluster, group, rules) = tokio::join!(
+        reader.cluster(cluster),
+        reader.security_group(id),
+        reader.security_group_rules(&ids)
+    );
+    let mut part = with_cluster(cluster);
     put_one(&mut part, group);
     // Without the ids of the rules the group itself still tells which there are.
     if let Ok(rules) = rules {
@@ -19,16 +23,18 @@ pub async fn security_group_again(reader: &Reader, id: &str) -> Snapshot {
 }
 
 /// A network ACL.
-pub async fn network_acl_again(reader: &Reader, id: &str) -> Snapshot {
-    let mut part = Snapshot::default();
-    put_one(&mut part, reader.network_acl(id).await);
+pub async fn network_acl_again(reader: &Reader, cluster: &str, id: &str) -> Snapshot {
+    let (cluster, acl) = tokio::join!(reader.cluster(cluster), reader.network_acl(id));
+    let mut part = with_cluster(cluster);
+    put_one(&mut part, acl);
     part
 }
 
 /// A route table.
-pub async fn route_table_again(reader: &Reader, id: &str) -> Snapshot {
-    let mut part = Snapshot::default();
-    put_one(&mut part, reader.route_table(id).await);
+pub async fn route_table_again(reader: &Reader, cluster: &str, id: &str) -> Snapshot {
+    let (cluster, table) = tokio::join!(reader.cluster(cluster), reader.route_table(id));
+    let mut part = with_cluster(cluster);
+    put_one(&mut part, table);
     part
 }
 

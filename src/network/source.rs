@@ -337,6 +337,23 @@ impl Network<'_> {
         classes
     }
 
+    /// The subnet that a source is in.
+    pub fn subnet_of(&self, source: &Source) -> Option<&str> {
+        let subnet = self.end_of(source, Family::V4).subnet?;
+        self.subnets.get(subnet).map(|subnet| subnet.id.as_str())
+    }
+
+    /// The security groups of a source; `None` where they were not read.
+    pub fn groups_of(&self, source: &Source) -> Option<Vec<String>> {
+        self.end_of(source, Family::V4).groups.map(|groups| groups.to_vec())
+    }
+
+    /// The route table of a subnet: its own, or the one of the VPC.
+    pub fn route_table_of(&self, subnet: &str) -> Option<&str> {
+        let subnet = self.subnet_by_id.get(subnet).and_then(|index| self.subnets.get(*index))?;
+        self.tables.get(subnet.table?).map(|table| table.id.as_str())
+    }
+
     /// The source as one end of a connection over IPv4 or IPv6.
     pub(super) fn end_of(&self, source: &Source, family: Family) -> End {
         let interface = source.interface.as_ref().and_then(|id| self.interface_by_id.get(id)).copied();

@@ -256,17 +256,19 @@ impl Engine<'_> {
     }
 
     async fn wait_until_seen(&self, change: &AnyChange) -> Result<(), String> {
-        let deadline = Instant::now() + self.patience.limit;
+        let limit = self.patience.limit.max(change.settles_within());
+        let deadline = Instant::now() + limit;
         let mut pause = Duration::from_millis(200);
         loop {
-            let because = match self.standing(change).await {
-                Standing::After => return Ok(()),
-                Standing::Before => "it does not show yet".to_owned(),
-                Standing::Elsewhere { found, .. } => found,
-                Standing::Unread(because) => because,
+            let because = match self.look(change).await {
+                (Standing::After, None) => return Ok(()),
+                (Standing::After, Some(unsettled)) => unsettled,
+                (Standing::Before, _) => "it does not show yet".to_owned(),
+                (Standing::Elsewhere { found, .. }, _) => found,
+                (Standing::Unread(because), _) => because,
             };
             if Instant::now() + pause > deadline {
-                return Err(format!("after {} s: {because}", self.patience.limit.as_secs()));
+                return Err(format!("after {} s: {because}", limit.as_secs()));
             }
             sleep(pause).await;
             pause = (pause * 2).min(Duration::from_secs(5));
@@ -274,9 +276,14 @@ impl Engine<'_> {
     }
 
     async fn standing(&self, change: &AnyChange) -> Standing {
+        self.look(change).await.0
+    }
+
+    /// How the resource stands, and why AWS is still at work on it, where it is.
+    async fn look(&self, change: &AnyChange) -> (Standing, Option<String>) {
         match self.world.look(change).await {
-            Ok(world) => change.standing(&world),
-            Err(error) => Standing::Unread(error.to_string()),
+            Ok(world) => (change.standing(&world), change.unsettled(&world)),
+            Err(error) => (Standing::Unread(error.to_string()), None),
         }
     }
 

@@ -16,7 +16,7 @@ use tokio::time::sleep;
 use crate::actions::network_acl_entry::{self, NetworkAclEntry};
 use crate::actions::route::{self, Route};
 use crate::actions::security_group_rule::{self, Peer, SecurityGroupRule};
-use crate::actions::{Sent, ec2_id};
+use crate::actions::Sent;
 use crate::aws::pages::all;
 use crate::aws::{Reader, Reason, Refused, Writer};
 use crate::model::ec2::{NetworkAcl, RouteTable, SecurityGroup};
@@ -87,10 +87,10 @@ impl Writer {
         let (permission, tags) = (permission(at, rule.description.as_deref()), self.tags_of_rules());
         let answer = rehearsed!(
             "ec2:AuthorizeSecurityGroupIngress",
-            at.group(),
+            &at.group_id,
             self.ec2
                 .authorize_security_group_ingress()
-                .group_id(at.group())
+                .group_id(&at.group_id)
                 .ip_permissions(permission.clone())
                 .set_tag_specifications(tags.clone())
         )?;
@@ -109,10 +109,10 @@ impl Writer {
         let (permission, tags) = (permission(at, rule.description.as_deref()), self.tags_of_rules());
         let answer = rehearsed!(
             "ec2:AuthorizeSecurityGroupEgress",
-            at.group(),
+            &at.group_id,
             self.ec2
                 .authorize_security_group_egress()
-                .group_id(at.group())
+                .group_id(&at.group_id)
                 .ip_permissions(permission.clone())
                 .set_tag_specifications(tags.clone())
         )?;
@@ -127,10 +127,10 @@ impl Writer {
         let (ids, permissions) = by_id_or_by_value(at);
         let answer = rehearsed!(
             "ec2:RevokeSecurityGroupIngress",
-            at.group(),
+            &at.group_id,
             self.ec2
                 .revoke_security_group_ingress()
-                .group_id(at.group())
+                .group_id(&at.group_id)
                 .set_security_group_rule_ids(ids.clone())
                 .set_ip_permissions(permissions.clone())
         )?;
@@ -145,10 +145,10 @@ impl Writer {
         let (ids, permissions) = by_id_or_by_value(at);
         let answer = rehearsed!(
             "ec2:RevokeSecurityGroupEgress",
-            at.group(),
+            &at.group_id,
             self.ec2
                 .revoke_security_group_egress()
-                .group_id(at.group())
+                .group_id(&at.group_id)
                 .set_security_group_rule_ids(ids.clone())
                 .set_ip_permissions(permissions.clone())
         )?;
@@ -167,10 +167,10 @@ impl Writer {
         let entry = Entry::of(at, entry);
         let answer = rehearsed!(
             "ec2:CreateNetworkAclEntry",
-            at.acl(),
+            &at.acl_id,
             self.ec2
                 .create_network_acl_entry()
-                .network_acl_id(at.acl())
+                .network_acl_id(&at.acl_id)
                 .rule_number(entry.number)
                 .egress(at.egress)
                 .rule_action(entry.action.clone())
@@ -195,10 +195,10 @@ impl Writer {
         let entry = Entry::of(at, entry);
         let answer = rehearsed!(
             "ec2:ReplaceNetworkAclEntry",
-            at.acl(),
+            &at.acl_id,
             self.ec2
                 .replace_network_acl_entry()
-                .network_acl_id(at.acl())
+                .network_acl_id(&at.acl_id)
                 .rule_number(entry.number)
                 .egress(at.egress)
                 .rule_action(entry.action.clone())
@@ -219,10 +219,10 @@ impl Writer {
         let number = i32::try_from(at.rule_number).unwrap_or_default();
         let answer = rehearsed!(
             "ec2:DeleteNetworkAclEntry",
-            at.acl(),
+            &at.acl_id,
             self.ec2
                 .delete_network_acl_entry()
-                .network_acl_id(at.acl())
+                .network_acl_id(&at.acl_id)
                 .rule_number(number)
                 .egress(at.egress)
         )?;
@@ -234,14 +234,14 @@ impl Writer {
     /// # Errors
     /// The gateway is not at work, or what AWS answered: that there is a route is [`Reason::AlreadyThere`].
     pub async fn create_route(&self, at: &route::Address, route: &Route) -> Result<Sent, Refused> {
-        self.check_gateway("ec2:CreateRoute", route).await?;
+        self.check_gateway("ec2:CreateRoute", at, route).await?;
         let (v4, v6) = destination(at);
         let answer = rehearsed!(
             "ec2:CreateRoute",
-            at.table(),
+            &at.table_id,
             self.ec2
                 .create_route()
-                .route_table_id(at.table())
+                .route_table_id(&at.table_id)
                 .set_destination_cidr_block(v4.clone())
                 .set_destination_ipv6_cidr_block(v6.clone())
                 .set_nat_gateway_id(target(route, "nat-"))
@@ -259,14 +259,14 @@ impl Writer {
     /// # Errors
     /// The gateway is not at work, or what AWS answered.
     pub async fn replace_route(&self, at: &route::Address, route: &Route) -> Result<Sent, Refused> {
-        self.check_gateway("ec2:ReplaceRoute", route).await?;
+        self.check_gateway("ec2:ReplaceRoute", at, route).await?;
         let (v4, v6) = destination(at);
         let answer = rehearsed!(
             "ec2:ReplaceRoute",
-            at.table(),
+            &at.table_id,
             self.ec2
                 .replace_route()
-                .route_table_id(at.table())
+                .route_table_id(&at.table_id)
                 .set_destination_cidr_block(v4.clone())
                 .set_destination_ipv6_cidr_block(v6.clone())
                 .set_nat_gateway_id(target(route, "nat-"))
@@ -287,10 +287,10 @@ impl Writer {
         let (v4, v6) = destination(at);
         let answer = rehearsed!(
             "ec2:DeleteRoute",
-            at.table(),
+            &at.table_id,
             self.ec2
                 .delete_route()
-                .route_table_id(at.table())
+                .route_table_id(&at.table_id)
                 .set_destination_cidr_block(v4.clone())
                 .set_destination_ipv6_cidr_block(v6.clone())
         )?;
@@ -298,9 +298,15 @@ impl Writer {
     }
 
     /// A plan may be old, or made by hand: whether its NAT gateway is at work, and where, is for EC2 to say.
-    async fn check_gateway(&self, call: &'static str, route: &Route) -> Result<(), Refused> {
+    async fn check_gateway(
+        &self,
+        call: &'static str,
+        at: &route::Address,
+        route: &Route,
+    ) -> Result<(), Refused> {
         const LOOK: &str = "ec2:DescribeNatGateways";
-        let (Some(vpc), Some(id)) = (&route.target_vpc, target(route, "nat-")) else { return Ok(()) };
+        let vpc = &at.vpc.vpc_id;
+        let Some(id) = target(route, "nat-").filter(|_| route.must_work) else { return Ok(()) };
         let answer = self.ec2.describe_nat_gateways().nat_gateway_ids(&id).send().await;
         let answer = answer.map_err(|error| Refused::from_sdk(LOOK, &id, &error))?;
         let found = answer.nat_gateways.unwrap_or_default();
@@ -401,8 +407,8 @@ fn by_id_or_by_value(
     at: &security_group_rule::Address,
 ) -> (Option<Vec<String>>, Option<Vec<types::IpPermission>>) {
     match &at.rule_id {
-        Some(id) if ec2_id::check_id(id, "sgr-").is_ok() => (Some(vec![id.clone()]), None),
-        _ => (None, Some(vec![permission(at, None)])),
+        Some(id) => (Some(vec![id.clone()]), None),
+        None => (None, Some(vec![permission(at, None)])),
     }
 }
 

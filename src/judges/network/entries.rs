@@ -6,10 +6,11 @@ use std::collections::BTreeSet;
 use ipnet::IpNet;
 
 use super::Stop;
-use super::filters::{blocks_of_subnets, denied_at, entries_of_list};
+use super::filters::{blocks_of_subnets, denied_at, entries_of_list, in_vpc};
 use super::fixes::{Manual, RemedyOrSteps, opens};
+use crate::actions::cluster_vpc::ClusterVpc;
 use crate::actions::network_acl_entry::{self, Address, EPHEMERAL, LAST_NUMBER, NetworkAclEntry};
-use crate::actions::{AnyChange, Change, ec2_id};
+use crate::actions::{AnyChange, Change};
 use crate::judges::Options;
 use crate::model::ec2::{AclEntry, NetworkAcl};
 use crate::network::{self, AddressSet, Denied, Family, Reason};
@@ -35,10 +36,8 @@ pub(super) fn remedy(world: &World<'_>, component: &str, stop: &Stop, options: &
     let Some(acl) = world.snapshot.ec2.network_acls.get(component) else {
         return Err(Manual::because(format!("network ACL {component} was not read")));
     };
-    if let Some(owner) = acl.owner_id.as_ref().filter(|owner| **owner != world.target.account) {
-        return Err(Manual::because(format!("{component} belongs to account {owner}: its owner decides")));
-    }
-    let changes = changes(world, acl, stop)?;
+    let vpc = in_vpc(world, component, acl.vpc_id.as_deref(), acl.owner_id.as_deref())?;
+    let changes = changes(world, &vpc, acl, stop)?;
     let commands = || {
         let region = &world.target.region;
         changes.iter().map(|change| network_acl_entry::command(change, region)).collect::<Vec<_>>()
@@ -150,20 +149,25 @@ fn everything(family: Family) -> IpNet {
 }
 
 /// One change for each need, each placed among the entries that stand there and those before it.
-fn changes(world: &World<'_>, acl: &NetworkAcl, stop: &Stop) -> Result<Vec<Change<NetworkAclEntry>>, Manual> {
-    let arn = ec2_id::arn(&world.target, acl.owner_id.as_deref(), "network-acl", &acl.network_acl_id);
+fn changes(
+    world: &World<'_>,
+    vpc: &ClusterVpc,
+    acl: &NetworkAcl,
+    stop: &Stop,
+) -> Result<Vec<Change<NetworkAclEntry>>, Manual> {
     let mut entries = acl.entries.clone();
     let mut changes = Vec::new();
     for need in needs(world, acl, stop)? {
-        let covered = |entry: &AclEntry| entry.egress == need.egress && NetworkAclEntry::of(entry) == Some(need.entry());
-        if changes.iter().any(|change: &Change<NetworkAclEntry>| {
+        let same = |change: &Change<NetworkAclEntry>| {
             change.at.egress == need.egress && change.after.as_ref() == Some(&need.entry())
-        }) || entries.iter().any(|entry| covered(entry) && entry.rule_number < FIRST)
-        {
+        };
+        // Packets of several kinds of senders may need one and the same entry.
+        if changes.iter().any(same) {
             continue;
         }
         let (number, before) = place(&entries, &need)?;
-        let at = Address { network_acl_arn: arn.clone(), rule_number: number, egress: need.egress };
+        let acl_id = acl.network_acl_id.clone();
+        let at = Address { vpc: vpc.clone(), acl_id, rule_number: number, egress: need.egress };
         entries.retain(|entry| (entry.rule_number, entry.egress) != (number, need.egress));
         entries.push(need.entry().row(number, need.egress));
         changes.push(Change { at, before, after: Some(need.entry()) });

@@ -7,7 +7,9 @@ use ipnet::IpNet;
 use super::fixes::{Manual, RemedyOrSteps, opens};
 use super::{Stop, entries, host_of};
 use crate::actions::security_group_rule::{self, Address, DESCRIPTION, Direction, Peer, SecurityGroupRule};
-use crate::actions::{AnyChange, Change, ec2_id};
+use crate::actions::blocks::is_private;
+use crate::actions::cluster_vpc::{ClusterVpc, is_on_paper};
+use crate::actions::{AnyChange, Change};
 use crate::checks::Leg;
 use crate::judges::Options;
 use crate::model::ec2::{IpPermission, SecurityGroup, VpcEndpoint};
@@ -36,7 +38,7 @@ pub(super) fn remedy(
     let Some(group) = world.snapshot.ec2.security_groups.get(component) else {
         return Err(Manual::because(format!("security group {component} was not read")));
     };
-    check_owner(world, group)?;
+    let vpc = in_vpc(world, component, group.vpc_id.as_deref(), group.owner_id.as_deref())?;
     let (direction, reason) = match cause {
         "vpce-sg-blocks-443" => (Direction::Ingress, Reason::SecurityGroupIngress),
         _ => (Direction::Egress, Reason::SecurityGroupEgress),
@@ -45,7 +47,7 @@ pub(super) fn remedy(
         Direction::Ingress => ingress(network, world, group, stop),
         Direction::Egress => egress(network, world, group, stop)?,
     };
-    let rules = wanted.iter().map(|wanted| change(world, group, direction, wanted));
+    let rules = wanted.iter().map(|wanted| change(&vpc, group, direction, wanted));
     let rules: Vec<Change<SecurityGroupRule>> = rules.collect();
     let commands = || rules.iter().map(|rule| command(world, rule)).collect();
     if wanted.iter().any(|wanted| is_internet(&wanted.peer)) && !options.allow_internet_egress {
@@ -90,12 +92,23 @@ impl Wanted {
     }
 }
 
-fn check_owner(world: &World<'_>, group: &SecurityGroup) -> Result<(), Manual> {
-    match group.owner_id.as_ref().filter(|owner| **owner != world.target.account) {
-        Some(owner) => {
-            Err(Manual::because(format!("{} belongs to account {owner}: its owner decides", group.group_id)))
-        }
-        None => Ok(()),
+/// The VPC of the cluster, where a resource stands in it and belongs to the same account.
+///
+/// # Errors
+/// It is somebody else's.
+pub(super) fn in_vpc(
+    world: &World<'_>,
+    id: &str,
+    vpc: Option<&str>,
+    owner: Option<&str>,
+) -> Result<ClusterVpc, Manual> {
+    let ours = ClusterVpc::of(world).map_err(Manual::because)?;
+    if vpc.is_some_and(|vpc| vpc != ours.vpc_id) {
+        return Err(Manual::because(format!("{id} is not in {}, the VPC of the cluster", ours.vpc_id)));
+    }
+    match owner.filter(|owner| *owner != ours.account) {
+        Some(owner) => Err(Manual::because(format!("{id} belongs to account {owner}: its owner decides"))),
+        None => Ok(ours),
     }
 }
 
@@ -181,7 +194,7 @@ fn egress(
 fn to_endpoint(world: &World<'_>, group: &SecurityGroup, endpoint: &VpcEndpoint) -> Vec<Wanted> {
     let ec2 = &world.snapshot.ec2;
     let named = endpoint.groups.iter().map(|group| &group.group_id).find(|id| {
-        ec2.security_groups.get(*id).is_some_and(|known| known.vpc_id == group.vpc_id) && !is_planned(id)
+        ec2.security_groups.get(*id).is_some_and(|known| known.vpc_id == group.vpc_id) && !is_on_paper(id)
     });
     if let Some(id) = named {
         let why = "the rule names the security group of the endpoint, and no addresses";
@@ -192,16 +205,11 @@ fn to_endpoint(world: &World<'_>, group: &SecurityGroup, endpoint: &VpcEndpoint)
     subnets.map(|block| Wanted::https(Peer::Block(block.into()), why)).collect()
 }
 
-/// A group that another change of the same plan makes has no id yet that EC2 would take.
-fn is_planned(id: &str) -> bool {
-    ec2_id::check_id(id, "sg-").is_err()
-}
-
 /// The name servers of the VPC's own choice, one by one.
 fn name_servers(network: &Network<'_>, source: &Source) -> Result<Vec<Wanted>, Manual> {
     let servers = network.custom_resolvers(source);
     let blocks: Vec<IpNet> = servers.into_iter().map(IpNet::from).collect();
-    if blocks.is_empty() || !blocks.iter().all(ec2_id::is_private) {
+    if blocks.is_empty() || !blocks.iter().all(is_private) {
         return Err(Manual::because("the name servers are not all in private networks"));
     }
     let why = "the rule names the one server that the DHCP options name";
@@ -213,18 +221,18 @@ fn name_servers(network: &Network<'_>, source: &Source) -> Result<Vec<Wanted>, M
 
 fn subnet_of(network: &Network<'_>, world: &World<'_>, source: &Source) -> Option<IpNet> {
     let id = network.subnet_of(source)?;
-    world.snapshot.ec2.subnets.get(&id)?.cidr_block.map(IpNet::V4)
+    world.snapshot.ec2.subnets.get(id)?.cidr_block.map(IpNet::V4)
 }
 
 fn change(
-    world: &World<'_>,
+    vpc: &ClusterVpc,
     group: &SecurityGroup,
     direction: Direction,
     wanted: &Wanted,
 ) -> Change<SecurityGroupRule> {
-    let owner = group.owner_id.as_deref();
     let at = Address {
-        security_group_arn: ec2_id::arn(&world.target, owner, "security-group", &group.group_id),
+        vpc: vpc.clone(),
+        group_id: group.group_id.clone(),
         direction,
         protocol: wanted.protocol.to_owned(),
         from_port: wanted.port,

@@ -53,7 +53,7 @@ pub(super) fn fix(
         | "sg-egress-missing-s3-prefix-list"
         | "fargate-sg-blocks"
         | "nacl-blocked" => filters::remedy(network, world, cause, component, stop, options),
-        _ => routes::remedy(network, world, component, stop, options),
+        _ => routes::remedy(network, world, cause, component, stop, options),
     };
     match remedy {
         Ok((changes, because)) => Fix::Automatic { changes, because },
