@@ -8,7 +8,7 @@ mod endpoint_policy;
 mod image;
 mod network;
 mod permission;
-mod registry_policies;
+pub(crate) mod registry_policies;
 pub(crate) mod role_policies;
 mod trust;
 

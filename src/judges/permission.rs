@@ -125,7 +125,7 @@ fn weigh(world: &Snapshot, role: &Role, policies: &RolePolicies, call: &str, ima
     };
     let mut all = policies.policies.clone();
     if !about_token {
-        let registry = registry_policies::of(world, image);
+        let registry = registry_policies::of(world, image.repository());
         all.resource = registry.policies;
         if !registry.unread.is_empty() {
             knowledge.unread.insert(Layer::Resource);

@@ -3,12 +3,12 @@
 use std::sync::OnceLock;
 
 use crate::iam::{Document, Named};
+use crate::model::ecr::RepositoryName;
 use crate::model::{PolicyText, Seen, Snapshot, aws_accounts};
-use crate::pulls::Image;
 
 /// The policies of a registry, and whether one of them was not read.
 #[derive(Clone, Debug, Default)]
-pub(super) struct RegistryPolicies {
+pub(crate) struct RegistryPolicies {
     /// What was read.
     pub policies: Vec<Named>,
     /// Why something was not read.
@@ -18,15 +18,15 @@ pub(super) struct RegistryPolicies {
 /// The name under which the policy of a registry is reported.
 pub(super) const REGISTRY_POLICY: &str = "registry policy";
 
-/// The policies that bear on an image.
-pub(super) fn of(world: &Snapshot, image: &Image) -> RegistryPolicies {
+/// The policies that bear on the images of a repository.
+pub(crate) fn of(world: &Snapshot, repository: RepositoryName<'_>) -> RegistryPolicies {
     let mut all = RegistryPolicies::default();
-    if aws_accounts::is_add_on_registry(&image.account) {
+    if aws_accounts::is_add_on_registry(repository.account) {
         all.policies.extend(policy_of_aws());
         return all;
     }
-    all.add("repository policy", world.repository_policy(image.repository()));
-    all.add(REGISTRY_POLICY, world.registry_policy(image.repository()));
+    all.add("repository policy", world.repository_policy(repository));
+    all.add(REGISTRY_POLICY, world.registry_policy(repository));
     all
 }
 

@@ -6,13 +6,16 @@
 mod bad_input;
 mod diagnosis;
 mod documents;
+mod endpoints;
 mod exit_codes;
 mod explain;
+mod filters;
 mod harness;
 mod interrupts;
 mod reading;
 mod refusals;
 mod sandbox;
+mod schemas;
 mod snapshots;
 mod stories;
 mod support;

@@ -42,6 +42,7 @@ pub(super) fn fix(
         "vpce-ecr-api-missing"
         | "vpce-ecr-dkr-missing"
         | "vpce-s3-missing"
+        | "vpce-s3-interface-only"
         | "vpce-private-dns-disabled"
         | "vpce-subnet-az-missing"
         | "s3-gateway-route-table-missing"

@@ -17,18 +17,21 @@ use crate::diagnosis::{Blocker, Evidence, Verdicts, pull_id};
 use crate::model::EcrHost;
 use crate::model::ec2::VpcEndpoint;
 use crate::network::names::{self, PullHosts};
-use crate::network::{self, Destination, HopKind, Network, Reason, Service, Side, Source, Trace, Verdict, pull};
-use crate::pulls::{Pull, SourceKind, World};
+use crate::network::{
+    self, Destination, HopKind, Network, Reason, Service, Side, Source, Trace, Verdict, pull,
+};
+use crate::pulls::{self, Pull, SourceKind, World};
 
 /// The endpoint service behind each flow.
 const SERVICES: [(Leg, &str); 3] =
     [(Leg::EcrApiNetwork, "ecr.api"), (Leg::RegistryNetwork, "ecr.dkr"), (Leg::LayerNetwork, "s3")];
 
 /// Causes of a path that leads past the endpoints that it should take.
-const LACKS_ENDPOINT: [&str; 6] = [
+const LACKS_ENDPOINT: [&str; 7] = [
     "vpce-ecr-api-missing",
     "vpce-ecr-dkr-missing",
     "vpce-s3-missing",
+    "vpce-s3-interface-only",
     "vpce-private-dns-disabled",
     "vpce-not-available",
     "vpc-dns-support-disabled",
@@ -53,7 +56,7 @@ type Stops = BTreeMap<(&'static str, String), Stop>;
 pub(super) fn judge(world: &World<'_>, options: &Options, verdicts: &mut Verdicts) {
     let network = Network::of(world.snapshot);
     let mut stops = Stops::new();
-    let mut flows: BTreeMap<(&crate::pulls::Source, &str), Vec<Flow>> = BTreeMap::new();
+    let mut flows: BTreeMap<(&pulls::Source, &str), Vec<Flow>> = BTreeMap::new();
     for pull in world.pulls() {
         let id = pull_id(&pull);
         let registry = pull.image.name.split('/').next().unwrap_or_default();
@@ -80,19 +83,9 @@ pub(super) fn judge(world: &World<'_>, options: &Options, verdicts: &mut Verdict
 
 /// The flows of every class of places in which the source runs.
 fn flows_of(network: &Network<'_>, world: &World<'_>, pull: &Pull<'_>, registry: &str) -> Vec<Flow> {
-    let name = format!("{}/{}", world.target.cluster, pull.source.id);
     let hosts = EcrHost::parse(registry).and_then(|host| PullHosts::of(&host));
-    let (Some(hosts), Ok(sources)) = (hosts, network.resolve_source(&name)) else {
-        return Vec::new();
-    };
-    let wanted = match pull.source.kind {
-        SourceKind::FargateProfile => network::SourceKind::FargateProfile,
-        SourceKind::Nodegroup => network::SourceKind::Nodegroup,
-        // Its nodes carry no tag that ties them to a pool by name.
-        SourceKind::AutoMode => return Vec::new(),
-    };
-    let of_kind = |source: &Source| source.kind == wanted || wanted == network::SourceKind::Nodegroup;
-    let sources: Vec<Source> = sources.into_iter().filter(of_kind).collect();
+    let Some(hosts) = hosts else { return Vec::new() };
+    let sources = places(network, world, pull.source);
     let mut flows = Vec::new();
     for (class, found) in pull::flows_by_class(network, &sources, &hosts) {
         let Some(source) = class.first() else { continue };
@@ -105,6 +98,19 @@ fn flows_of(network: &Network<'_>, world: &World<'_>, pull: &Pull<'_>, registry:
         flows.extend(legs.map(|(leg, flow)| (leg, flow.trace, (*source).clone())));
     }
     flows
+}
+
+/// Where a puller runs, or would run.
+fn places(network: &Network<'_>, world: &World<'_>, puller: &pulls::Source) -> Vec<Source> {
+    let name = format!("{}/{}", world.target.cluster, puller.id);
+    let wanted = match puller.kind {
+        SourceKind::FargateProfile => network::SourceKind::FargateProfile,
+        SourceKind::Nodegroup => network::SourceKind::Nodegroup,
+        // Its nodes carry no tag that ties them to a pool by name.
+        SourceKind::AutoMode => return Vec::new(),
+    };
+    let of_kind = |source: &Source| source.kind == wanted || wanted == network::SourceKind::Nodegroup;
+    network.resolve_source(&name).unwrap_or_default().into_iter().filter(of_kind).collect()
 }
 
 fn note(
@@ -237,6 +243,8 @@ fn unused(network: &Network<'_>, endpoint: &VpcEndpoint, vpc: &str) -> Vec<(&'st
     let known_off = |seen| matches!(seen, crate::model::Seen::Known(false));
     if !endpoint.state.eq_ignore_ascii_case("available") {
         vec![("vpce-not-available", endpoint.vpc_endpoint_id.clone())]
+    } else if serves(endpoint, "s3") {
+        vec![("vpce-s3-interface-only", endpoint.vpc_endpoint_id.clone())]
     } else if known_off(names::dns_support(network, vpc)) {
         vec![("vpc-dns-support-disabled", vpc.to_owned())]
     } else {

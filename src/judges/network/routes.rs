@@ -31,24 +31,18 @@ pub(super) fn remedy(
     match cause {
         "nat-gateway-broken" => by_nat(network, world, component, stop, options),
         "no-route-to-internet" | "fargate-subnet-no-egress" => match options.prefer {
-            Some(WayOut::Endpoints) => by_endpoints(network, world, cause, component, stop),
+            Some(WayOut::Endpoints) => by_endpoints(network, world),
             Some(WayOut::Nat) => by_nat(network, world, component, stop, options),
             None => by_nat(network, world, component, stop, options)
-                .or_else(|manual| by_endpoints(network, world, cause, component, stop).map_err(|_| manual)),
+                .or_else(|manual| by_endpoints(network, world).map_err(|_| manual)),
         },
         _ => Err(Manual::because("ecr-fix changes no gateway, and no routes to other networks")),
     }
 }
 
 /// Endpoints need no way out at all.
-fn by_endpoints(
-    network: &Network<'_>,
-    world: &World<'_>,
-    cause: &str,
-    component: &str,
-    stop: &Stop,
-) -> RemedyOrSteps {
-    super::endpoints::remedy(network, world, cause, component, stop).map_err(Manual::because)
+fn by_endpoints(network: &Network<'_>, world: &World<'_>) -> RemedyOrSteps {
+    super::endpoints::full_set(network, world).map_err(Manual::because)
 }
 
 /// The default route of every table on the way, to the only NAT gateway that works, or to one that was named.
