@@ -6,7 +6,10 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Attachment, Kind, Risk, SecurityGroup, TrustPolicy, VpcAttribute, VpcEndpoint};
+use super::{
+    Attachment, Kind, NetworkAclEntry, Risk, Route, SecurityGroup, SecurityGroupRule, TrustPolicy, VpcAttribute,
+    VpcEndpoint,
+};
 use crate::aws::{Reader, Refused, Writer};
 use crate::error::Error;
 use crate::model::{Arn, Snapshot};
@@ -126,6 +129,11 @@ pub trait Resource: Clone + PartialEq + Serialize + DeserializeOwned {
     /// Why it may not.
     fn planned_for(before: Option<&Self>, after: Option<&Self>, target: &Target) -> Result<(), String>;
 
+    /// Whether it opens a way to or from the whole internet: only a plan whose options ask for it may.
+    fn opens_internet(_at: &Self::Address, _after: Option<&Self>) -> bool {
+        false
+    }
+
     /// How much it can harm, and why it is safe all the same.
     fn risk(at: &Self::Address, before: Option<&Self>, after: Option<&Self>) -> (Risk, String);
 }
@@ -197,6 +205,12 @@ any_change! {
     VpcAttribute,
     /// A VPC endpoint.
     VpcEndpoint,
+    /// A rule of a security group.
+    SecurityGroupRule,
+    /// An entry of a network ACL.
+    NetworkAclEntry,
+    /// A route of a route table.
+    Route,
 }
 
 /// How a resource stands to a change of it.
@@ -226,6 +240,9 @@ macro_rules! each {
             AnyChange::SecurityGroup($change) => $body,
             AnyChange::VpcAttribute($change) => $body,
             AnyChange::VpcEndpoint($change) => $body,
+            AnyChange::SecurityGroupRule($change) => $body,
+            AnyChange::NetworkAclEntry($change) => $body,
+            AnyChange::Route($change) => $body,
         }
     };
 }
@@ -368,6 +385,11 @@ impl AnyChange {
         each!(self, change => planned_for(change, target))
     }
 
+    /// Whether it opens a way to or from the whole internet.
+    pub fn opens_internet(&self) -> bool {
+        each!(self, change => opens_internet(change))
+    }
+
     /// How much it can harm, and why it is safe all the same.
     pub fn risk(&self) -> (Risk, String) {
         each!(self, change => risk(change))
@@ -471,6 +493,10 @@ fn allowed<R: Resource>(change: &Change<R>) -> Result<(), String> {
 fn planned_for<R: Resource>(change: &Change<R>, target: &Target) -> Result<(), String> {
     R::within(&change.at, target)?;
     R::planned_for(change.before.as_ref(), change.after.as_ref(), target)
+}
+
+fn opens_internet<R: Resource>(change: &Change<R>) -> bool {
+    R::opens_internet(&change.at, change.after.as_ref())
 }
 
 fn risk<R: Resource>(change: &Change<R>) -> (Risk, String) {

@@ -32,7 +32,7 @@ pub async fn vpc_attributes_again(reader: &Reader, cluster: &str, vpc: &str) -> 
     part
 }
 
-fn with_cluster(cluster: Result<Cluster, Refused>) -> Snapshot {
+pub(super) fn with_cluster(cluster: Result<Cluster, Refused>) -> Snapshot {
     let mut part = Snapshot::default();
     let cluster = match cluster {
         Err(refused) if refused.reason == Reason::NotFound => Ok(Vec::new()),
@@ -42,7 +42,7 @@ fn with_cluster(cluster: Result<Cluster, Refused>) -> Snapshot {
     part
 }
 
-fn put<R: Record>(part: &mut Snapshot, rows: Result<Vec<R>, Refused>) {
+pub(super) fn put<R: Record>(part: &mut Snapshot, rows: Result<Vec<R>, Refused>) {
     match rows {
         Ok(rows) => {
             part.keys.insert(R::TABLE.key.to_owned());

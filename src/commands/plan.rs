@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::world::{WorldArgs, duration};
 use crate::cli::Format;
 use crate::error::{Code, Error};
-use crate::judges::{Options, PullPolicy};
+use crate::judges::{Options, PullPolicy, WayOut};
 use crate::model::Snapshot;
 use crate::plan::{self, Plan};
 use crate::render;
@@ -35,6 +35,15 @@ pub struct Choices {
     /// Which AWS managed policy lets nodes pull
     #[arg(long, env = "ECR_FIX_PULL_POLICY", value_name = "POLICY", default_value = "pull-only")]
     pull_policy: PullPolicy,
+    /// How a network without a way out gets one (default: by its only NAT gateway, or else by endpoints)
+    #[arg(long, env = "ECR_FIX_PREFER", value_name = "WAY")]
+    prefer: Option<WayOut>,
+    /// A NAT gateway that routes may lead to, where there are several (repeatable)
+    #[arg(long, env = "ECR_FIX_NAT", value_name = "NAT_GATEWAY", value_delimiter = ',')]
+    nat: Vec<String>,
+    /// Let HTTPS out to the whole internet where nothing narrower helps, and its replies in
+    #[arg(long, env = "ECR_FIX_ALLOW_INTERNET_EGRESS")]
+    allow_internet_egress: bool,
     /// How long the plan may be applied, such as 30m or 24h
     #[arg(long, env = "ECR_FIX_TTL", value_name = "DURATION", default_value = "24h", value_parser = duration)]
     ttl: SignedDuration,
@@ -48,7 +57,12 @@ impl Choices {
     pub fn plan(&self, snapshot: &Snapshot, world: &WorldArgs) -> Result<Plan, Error> {
         let request = plan::Request {
             scope: world.scope(),
-            options: Options { pull_policy: self.pull_policy },
+            options: Options {
+                pull_policy: self.pull_policy,
+                prefer: self.prefer,
+                nat: self.nat.clone(),
+                allow_internet_egress: self.allow_internet_egress,
+            },
             now: Timestamp::now(),
             time_to_live: self.ttl,
         };

@@ -63,7 +63,7 @@ pub fn build(snapshot: &Snapshot, request: &Request) -> Result<Plan, Error> {
         planned_by: snapshot.about.caller.clone(),
         digest: String::new(),
         scope: request.scope.clone(),
-        options: request.options,
+        options: request.options.clone(),
         not_fixed: not_fixed(&before, &candidates),
         proof: Proof {
             before: tally(&diagnosis),

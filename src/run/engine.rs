@@ -77,6 +77,8 @@ pub enum Why {
 /// What became of one attempt to make a change.
 enum Made {
     Seen(Sent),
+    /// By somebody else, since we looked.
+    AlreadySo,
     Refused(Refused),
     NotSeen(String),
 }
@@ -161,6 +163,11 @@ impl Engine<'_> {
                 (self.say)(&format!("{id}: done"));
                 Ok(Outcome::Applied)
             }
+            Made::AlreadySo => {
+                (self.say)(&format!("{id}: somebody else was faster, left alone"));
+                self.note(Event::AlreadySo { action: id })?;
+                Ok(Outcome::Applied)
+            }
             Made::Refused(refused) => {
                 let why = if refused.reason == Reason::Denied { Why::Denied } else { Why::Failed };
                 self.not_made(id, explained(&refused), why)
@@ -216,6 +223,10 @@ impl Engine<'_> {
                 (self.say)(&format!("{id}: taken back"));
                 return Ok(true);
             }
+            Made::AlreadySo => {
+                self.note(Event::Reverted { action: id, request_id: None })?;
+                return Ok(true);
+            }
             Made::Refused(refused) => explained(&refused),
             Made::NotSeen(because) => because,
         };
@@ -237,6 +248,7 @@ impl Engine<'_> {
                 Err(_) => Made::NotSeen(explained(&refused)),
             },
             Err(refused) => match self.standing(change).await {
+                Standing::After if refused.reason == Reason::AlreadyThere => Made::AlreadySo,
                 Standing::After => Made::Seen(Sent { request_id: refused.request_id, assigned_id: None }),
                 _ => Made::Refused(refused),
             },

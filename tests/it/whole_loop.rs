@@ -47,13 +47,25 @@ pub(crate) fn whole_loop(kind: &str, forward: &[&str], back: &[&str]) {
 
 /// The same in a world that was changed since it was built.
 pub(crate) fn there_and_back(case: &Case, expected: &[String], forward: &[&str], back: &[&str]) {
+    there_and_back_with(&[], case, expected, forward, back);
+}
+
+/// The same with options for the plan.
+pub(crate) fn there_and_back_with(
+    options: &[&str],
+    case: &Case,
+    expected: &[String],
+    forward: &[&str],
+    back: &[&str],
+) {
     let before = case.state();
 
     let diagnosis = case.live("diagnose", &["--detailed-exitcode"]).expect(2).json();
     assert_eq!(diagnosis["summary"]["verdict"], "broken", "{diagnosis:#}");
     assert_eq!(causes(&diagnosis), expected, "{diagnosis:#}");
 
-    let plan = case.live("plan", &["--out", "plan.json", "--detailed-exitcode"]).expect(2).json();
+    let arguments = [&["--out", "plan.json", "--detailed-exitcode"], options].concat();
+    let plan = case.live("plan", &arguments).expect(2).json();
     assert_eq!(plan, case.plan(), "what is printed and what is saved are one plan");
     assert_eq!(plan["proof"]["after"]["blocked"], 0, "{plan:#}");
     assert_eq!(plan["not_fixed"], Value::Array(vec![]), "{plan:#}");

@@ -49,10 +49,6 @@ pub(super) fn remedy(
 ///
 /// # Errors
 /// Why there are none that ecr-fix makes by itself.
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "for VPCs that have no endpoint at all, which routes.rs judges")
-)]
 pub(super) fn full_set(network: &Network<'_>, world: &World<'_>) -> Remedy {
     let site = Site::of(network, world)?;
     let mut changes: Vec<AnyChange> = Vec::new();

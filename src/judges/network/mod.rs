@@ -3,6 +3,7 @@
 //! The network model says which component stops packets; this says which cause that is.
 
 mod endpoints;
+mod entries;
 mod filters;
 mod fixes;
 mod routes;
@@ -16,7 +17,9 @@ use crate::diagnosis::{Blocker, Evidence, Verdicts, pull_id};
 use crate::model::EcrHost;
 use crate::model::ec2::VpcEndpoint;
 use crate::network::names::{self, PullHosts};
-use crate::network::{self, HopKind, Network, Reason, Side, Source, Trace, Verdict, pull};
+use crate::network::{
+    self, Destination, HopKind, Network, Reason, Service, Side, Source, Trace, Verdict, pull,
+};
 use crate::pulls::{self, Pull, SourceKind, World};
 
 /// The endpoint service behind each flow.
@@ -50,7 +53,7 @@ type Flow = (Leg, Trace, Source);
 type Stops = BTreeMap<(&'static str, String), Stop>;
 
 /// Judges the legs that packets take.
-pub(super) fn judge(world: &World<'_>, _options: &Options, verdicts: &mut Verdicts) {
+pub(super) fn judge(world: &World<'_>, options: &Options, verdicts: &mut Verdicts) {
     let network = Network::of(world.snapshot);
     let mut stops = Stops::new();
     let mut flows: BTreeMap<(&pulls::Source, &str), Vec<Flow>> = BTreeMap::new();
@@ -74,7 +77,7 @@ pub(super) fn judge(world: &World<'_>, _options: &Options, verdicts: &mut Verdic
         }
     }
     for ((cause, component), stop) in stops {
-        verdicts.blocked(blocker(&network, world, cause, component, stop));
+        verdicts.blocked(blocker(&network, world, cause, component, stop, options));
     }
 }
 
@@ -141,6 +144,20 @@ fn note(
         stop.because.insert(because);
         stop.flows.push((leg, trace.clone(), source.clone()));
     }
+}
+
+/// The name that a flow is to.
+fn host_of(trace: &Trace) -> Option<&str> {
+    trace.forward.iter().find(|hop| hop.kind == HopKind::Dns).map(|hop| hop.id.as_str())
+}
+
+/// The same flow in another world.
+fn trace_again(network: &Network<'_>, leg: Leg, trace: &Trace, source: &Source) -> Option<Trace> {
+    if leg == Leg::Dns {
+        return Some(pull::dns(network, source));
+    }
+    let host = Destination::Name(host_of(trace)?.to_owned());
+    Some(network.trace(source, &host, Service::tcp(443)))
 }
 
 /// The causes behind a component that stops packets, each with what is at fault.
@@ -278,8 +295,9 @@ fn blocker(
     cause: &'static str,
     component: String,
     stop: Stop,
+    options: &Options,
 ) -> Blocker {
-    let fix = fixes::fix(network, world, cause, &component, &stop);
+    let fix = fixes::fix(network, world, cause, &component, &stop, options);
     let because: Vec<String> = stop.because.into_iter().collect();
     let summary = because.first().cloned().unwrap_or_default();
     Blocker {
