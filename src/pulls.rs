@@ -113,6 +113,9 @@ pub struct Scope {
     /// Images to judge, beside those of the add-ons.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub images: Vec<String>,
+    /// The roles to assume for registries of other accounts, by account.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub account_roles: BTreeMap<String, String>,
 }
 
 impl<'a> World<'a> {

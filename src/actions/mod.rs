@@ -5,11 +5,19 @@
 
 pub mod attachment;
 pub mod change;
+mod difference;
+pub mod instance_profile;
+pub mod repository_policy;
+mod role;
+pub mod role_policy;
 pub mod statement;
 pub mod trust_policy;
 
 pub use attachment::Attachment;
-pub use change::{AnyChange, Change, Found, Resource, Sent};
+pub use change::{AnyChange, Change, Found, Resource, Sent, gathered};
+pub use instance_profile::ProfileAssociation;
+pub use repository_policy::RepositoryPolicy;
+pub use role_policy::RolePolicy;
 pub use trust_policy::TrustPolicy;
 
 use schemars::JsonSchema;

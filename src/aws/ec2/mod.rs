@@ -9,6 +9,7 @@ mod prefix_list;
 mod routing;
 mod transit;
 mod vpc;
+mod write_profile;
 
 use aws_sdk_ec2::types::{Filter, Tag as TheirTag};
 
