@@ -9,7 +9,7 @@ mod grants;
 mod image;
 mod network;
 mod permission;
-mod registry_policies;
+pub(crate) mod registry_policies;
 pub(crate) mod role_policies;
 mod trust;
 

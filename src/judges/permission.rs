@@ -127,7 +127,7 @@ fn weigh(world: &Snapshot, role: &Role, policies: &RolePolicies, call: &str, ima
     };
     let mut all = policies.policies.clone();
     if !about_token {
-        let registry = registry_policies::of(world, image);
+        let registry = registry_policies::of(world, image.repository());
         all.resource = registry.policies;
         if !registry.unread.is_empty() {
             knowledge.unread.insert(Layer::Resource);
@@ -180,7 +180,7 @@ fn why_not_granted(world: &Snapshot, image: &Image, decision: &Decision) -> &'st
         .filter(|miss| miss.policy_type == Layer::Resource && miss.effect == Effect::Allow)
         .filter(|miss| miss.policy.as_deref() == Some(REPOSITORY_POLICY))
         .collect();
-    let names_the_deleted = |index| registry_policies::names_the_deleted(world, image, index);
+    let names_the_deleted = |index| registry_policies::names_the_deleted(world, image.repository(), index);
     if nearly.iter().any(|miss| miss.element == "Condition") {
         "repo-policy-condition-mismatch"
     } else if nearly.iter().any(|miss| miss.element == "Principal" && names_the_deleted(miss.statement)) {

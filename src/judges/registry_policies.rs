@@ -6,12 +6,12 @@ use serde_json::Value;
 
 use crate::actions::statement::{self, strings};
 use crate::iam::{Document, Named};
+use crate::model::ecr::RepositoryName;
 use crate::model::{PolicyText, Seen, Snapshot, aws_accounts};
-use crate::pulls::Image;
 
 /// The policies of a registry, and whether one of them was not read.
 #[derive(Clone, Debug, Default)]
-pub(super) struct RegistryPolicies {
+pub(crate) struct RegistryPolicies {
     /// What was read.
     pub policies: Vec<Named>,
     /// Why something was not read.
@@ -26,8 +26,8 @@ pub(super) const REPOSITORY_POLICY: &str = "repository policy";
 
 /// Whether a statement of the policy of a repository names a role or a user by its unique id: that is what is left of
 /// one that was deleted.
-pub(super) fn names_the_deleted(world: &Snapshot, image: &Image, statement: usize) -> bool {
-    let Seen::Known(text) = world.repository_policy(image.repository()) else { return false };
+pub(super) fn names_the_deleted(world: &Snapshot, at: RepositoryName<'_>, statement: usize) -> bool {
+    let Seen::Known(text) = world.repository_policy(at) else { return false };
     let statements = statement::statements(text.as_str()).unwrap_or_default();
     let parsed = statements.get(statement).and_then(|text| serde_json::from_str::<Value>(text).ok());
     let principals = parsed.as_ref().and_then(|statement| strings(statement.get("Principal")?.get("AWS")));
@@ -37,15 +37,15 @@ pub(super) fn names_the_deleted(world: &Snapshot, image: &Image, statement: usiz
     })
 }
 
-/// The policies that bear on an image.
-pub(super) fn of(world: &Snapshot, image: &Image) -> RegistryPolicies {
+/// The policies that bear on the images of a repository.
+pub(crate) fn of(world: &Snapshot, repository: RepositoryName<'_>) -> RegistryPolicies {
     let mut all = RegistryPolicies::default();
-    if aws_accounts::is_add_on_registry(&image.account) {
+    if aws_accounts::is_add_on_registry(repository.account) {
         all.policies.extend(policy_of_aws());
         return all;
     }
-    all.add(REPOSITORY_POLICY, world.repository_policy(image.repository()));
-    all.add(REGISTRY_POLICY, world.registry_policy(image.repository()));
+    all.add(REPOSITORY_POLICY, world.repository_policy(repository));
+    all.add(REGISTRY_POLICY, world.registry_policy(repository));
     all
 }
 

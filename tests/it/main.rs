@@ -13,6 +13,7 @@ mod interrupts;
 mod reading;
 mod refusals;
 mod sandbox;
+mod schemas;
 mod snapshots;
 mod stories;
 mod support;
