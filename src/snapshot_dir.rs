@@ -259,6 +259,11 @@ fn edit_row(text: &str, row: &RawValue, old: &str, new: &str) -> Option<String> 
     for name in names {
         let value = new.get(name.as_str()).map_or("null", |value| value.get());
         match present.get(name.as_str()) {
+            Some(field)
+                if !new.contains_key(name.as_str()) && inserted(text, row, &name, field).is_some() =>
+            {
+                edits.push((inserted(text, row, &name, field)?, String::new()));
+            }
             Some(field) => {
                 let range = range_within(text, field.get())?;
                 let indent = indent_before(text, range.start);
@@ -278,6 +283,16 @@ fn edit_row(text: &str, row: &RawValue, old: &str, new: &str) -> Option<String> 
         edited.replace_range(range, &value);
     }
     Some(edited)
+}
+
+/// Where a field stands with its name and its comma, if [`edit_row`] put it there: first in the row, which no printer of
+/// JSON lays out so. Taking it out gives the bytes from before.
+fn inserted(text: &str, row: &RawValue, name: &str, field: &RawValue) -> Option<Range<usize>> {
+    let start = range_within(text, row.get())?.start + 1;
+    let value = range_within(text, field.get())?;
+    let key = format!("{}: ", serde_json::to_string(name).ok()?);
+    let ours = text.get(start..value.start) == Some(&key) && text.get(value.end..)?.starts_with(',');
+    ours.then_some(start..value.end + 1)
 }
 
 /// Replaces a file by way of a temporary one beside it, so that no reader ever sees half of it.
@@ -396,4 +411,26 @@ fn what_was_written_loads_as_what_it_was() {
         assert_eq!(write(&copy, &before).unwrap_err().code, Code::Storage, "it is not empty");
         assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 1, "nothing temporary is left");
     }
+}
+
+#[test]
+fn a_field_that_was_put_in_is_taken_out_again_and_every_byte_is_as_it_was() {
+    let (old, new) = (r#"{"InstanceId":"i-1"}"#, r#"{"InstanceId":"i-1","Profile":{"Arn":"a"}}"#);
+    let edit = |text: &str, old: &str, new: &str| {
+        let row: Box<RawValue> = serde_json::from_str(text).unwrap();
+        edit_row(row.get(), &row, old, new).unwrap()
+    };
+    for text in [
+        "{\n    \"InstanceId\": \"i-1\",\n    \"Tags\": []\n}",
+        r#"{"InstanceId": "i-1", "Tags": []}"#,
+        r#"{"InstanceId":"i-1","Tags":[]}"#,
+    ] {
+        let with = edit(text, old, new);
+        assert!(with.contains(r#""Profile": {"Arn":"a"}"#), "{with}");
+        assert_eq!(edit(&with, new, old), text);
+    }
+    let printed = r#"{"Profile": {"Arn":"a"}, "InstanceId": "i-1"}"#;
+    let without = edit(r#"{ "Profile": null, "InstanceId": "i-1"}"#, old, new);
+    assert_eq!(edit(&without, new, old), r#"{ "Profile": null, "InstanceId": "i-1"}"#);
+    assert!(edit(printed, new, old).contains(r#""InstanceId": "i-1""#));
 }

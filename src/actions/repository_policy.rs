@@ -373,7 +373,7 @@ mod tests {
     fn a_policy_does_not_grow_beyond_what_ecr_takes() {
         let long = format!(r#"{{"Sid":"{}","Effect":"Deny"}}"#, "x".repeat(LONGEST - 100));
         let refused = RepositoryPolicy::granting(Some(&policy(&[&long])), &roles(&[NODE])).unwrap_err();
-        assert_eq!(refused, "it would have 10385 characters, and ECR takes 10240");
+        assert_eq!(refused, "it would have 10366 characters, and ECR takes 10240");
     }
 
     #[test]

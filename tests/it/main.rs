@@ -12,6 +12,7 @@ mod harness;
 mod interrupts;
 mod reading;
 mod refusals;
+mod registries;
 mod sandbox;
 mod schemas;
 mod snapshots;
