@@ -112,6 +112,15 @@ pub fn for_diagnosis() -> Document {
 /// What applying and rolling back a plan needs, with the diagnoses before and after.
 pub fn for_plan(plan: &Plan) -> Document {
     let mut document = for_diagnosis();
+    let roles: Vec<String> = plan.scope.account_roles.values().cloned().collect();
+    if !roles.is_empty() {
+        document.statement.push(Statement {
+            sid: "AssumeAccountRoles".to_owned(),
+            effect: "Allow".to_owned(),
+            action: vec!["sts:AssumeRole".to_owned()],
+            resource: roles,
+        });
+    }
     let everywhere: BTreeSet<String> =
         document.statement.iter().flat_map(|statement| statement.action.clone()).collect();
     for mut statement in plan.required_permissions.statement.clone() {

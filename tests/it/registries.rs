@@ -240,7 +240,7 @@ fn a_node_without_an_instance_profile() {
         &case.scenario,
         r#"
 ec2 = client("ec2")
-node = world["instances"][0]
+node = world["cluster"]["instances"][0]
 found = ec2.describe_iam_instance_profile_associations(Filters=[{"Name": "instance-id", "Values": [node]}])
 ec2.disassociate_iam_instance_profile(AssociationId=found["IamInstanceProfileAssociations"][0]["AssociationId"])
 "#,
@@ -305,8 +305,15 @@ fn check_permissions(case: &Case, plan: &Value, requests: &[Request]) {
 }
 
 fn is_allowed(policy: &Value, request: &iam::Request) -> bool {
-    let document = Document::parse(&policy.to_string()).expect("a policy");
-    let policies = Policies { identity: vec![Named::new("permissions", document)], ..Policies::default() };
+    let named = |document: &Value| {
+        Named::new("a policy", Document::parse(&document.to_string()).expect("a policy"))
+    };
+    // The trust of the role in the account of the operator, which leaves it to that account whom it lets.
+    let trust = json!({"Version": "2012-10-17", "Statement": {
+        "Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": request.principal.split(':').nth(4)},
+    }});
+    let resource = (request.action == "sts:AssumeRole").then(|| named(&trust)).into_iter().collect();
+    let policies = Policies { identity: vec![named(policy)], resource, ..Policies::default() };
     iam::decide(request, &policies).outcome == Outcome::Allowed
 }
 
@@ -333,8 +340,7 @@ fn asked(case: &Case, request: &Request) -> Vec<iam::Request> {
         "sts:GetCallerIdentity" => Vec::new(),
         "sts:AssumeRole" => vec![one(field("RoleArn"), account)],
         "iam:GetInstanceProfile" => {
-            let profile = case.scenario.text("/instance_profile");
-            vec![one(profile.to_owned(), account)]
+            vec![one(iam_arn("instance-profile", &field("InstanceProfileName")), account)]
         }
         "iam:GetPolicy" | "iam:GetPolicyVersion" => vec![one(field("PolicyArn"), account)],
         _ if name.starts_with("iam:") => vec![one(role(), account)],
@@ -348,7 +354,7 @@ fn asked(case: &Case, request: &Request) -> Vec<iam::Request> {
         ],
         // EC2 looks up the instance of the association.
         "ec2:DisassociateIamInstanceProfile" => {
-            vec![one(instance(case.scenario.text("/instances/0")), account)]
+            vec![one(instance(case.scenario.text("/cluster/instances/0")), account)]
         }
         _ => vec![one("*".to_owned(), account)],
     };
