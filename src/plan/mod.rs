@@ -3,6 +3,8 @@
 mod build;
 pub mod file;
 mod group;
+#[cfg(test)]
+mod laws;
 mod owner;
 mod permissions;
 mod select;

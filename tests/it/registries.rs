@@ -305,9 +305,8 @@ fn check_permissions(case: &Case, plan: &Value, requests: &[Request]) {
 }
 
 fn is_allowed(policy: &Value, request: &iam::Request) -> bool {
-    let named = |document: &Value| {
-        Named::new("a policy", Document::parse(&document.to_string()).expect("a policy"))
-    };
+    let named =
+        |document: &Value| Named::new("a policy", Document::parse(&document.to_string()).expect("a policy"));
     // The trust of the role in the account of the operator, which leaves it to that account whom it lets.
     let trust = json!({"Version": "2012-10-17", "Statement": {
         "Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": request.principal.split(':').nth(4)},
