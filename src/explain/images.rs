@@ -155,7 +155,8 @@ fn fullness(image: &ImageRef) -> (bool, usize) {
 }
 
 fn candidate(token: &str, before: &str) -> Option<ImageRef> {
-    let certain = ["credential provider", "docker://", "oci://", "creds for", "trying to pull", "docker pull"];
+    let certain =
+        ["credential provider", "docker://", "oci://", "creds for", "trying to pull", "docker pull"];
     if certain.iter().any(|mark| before.starts_with(mark)) {
         return ImageRef::parse(token);
     }

@@ -97,7 +97,10 @@ for old in ec2.describe_network_acls(Filters=[{{"Name": "association.subnet-id",
 #[test]
 fn a_network_acl_that_drops_the_replies_of_s3() {
     let case = Case::build("healthy-private");
-    with_network_acl(&case, r#"[(100, False, "-1", "10.42.0.0/16", None), (100, True, "-1", "0.0.0.0/0", None)]"#);
+    with_network_acl(
+        &case,
+        r#"[(100, False, "-1", "10.42.0.0/16", None), (100, True, "-1", "0.0.0.0/0", None)]"#,
+    );
     there_and_back(&case, &causes(&["nacl-blocked"]), &[CREATE_ENTRY; 3], &[DELETE_ENTRY; 3]);
     let plan = case.plan();
     let numbers: Vec<&Value> =
@@ -176,7 +179,10 @@ fn no_route_is_made_to_a_gateway_that_is_gone() {
     let refused = case.run(&["apply", "plan.json", "--yes"]).expect(13);
     assert!(refused.stdout.contains("is no NAT gateway at work"), "{refused}");
     assert_eq!(case.writes(), [""; 0]);
-    assert_eq!(before.matches("\"DestinationCidrBlock\"").count(), case.state().matches("\"DestinationCidrBlock\"").count());
+    assert_eq!(
+        before.matches("\"DestinationCidrBlock\"").count(),
+        case.state().matches("\"DestinationCidrBlock\"").count()
+    );
 }
 
 /// Between our look and our call somebody makes the very same rule: it is theirs, and no rollback takes it away.

@@ -15,6 +15,7 @@ mod interrupts;
 mod kubernetes;
 mod reading;
 mod refusals;
+mod registries;
 mod reports;
 mod sandbox;
 mod schemas;

@@ -33,6 +33,8 @@ fn plan_for(world: &Snapshot) -> Plan {
     let request = plan::Request {
         scope: Scope::default(),
         options: Options::default(),
+        selection: plan::Selection::default(),
+        owned: plan::Owned::default(),
         now: "2026-01-01T00:00:00Z".parse::<Timestamp>().unwrap(),
         time_to_live: SignedDuration::from_hours(24),
     };

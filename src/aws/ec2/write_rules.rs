@@ -13,10 +13,10 @@ use aws_sdk_ec2::types::{self, ResourceType, TagSpecification};
 use ipnet::IpNet;
 use tokio::time::sleep;
 
+use crate::actions::Sent;
 use crate::actions::network_acl_entry::{self, NetworkAclEntry};
 use crate::actions::route::{self, Route};
 use crate::actions::security_group_rule::{self, Peer, SecurityGroupRule};
-use crate::actions::Sent;
 use crate::aws::pages::all;
 use crate::aws::{Reader, Reason, Refused, Writer};
 use crate::model::ec2::{NetworkAcl, RouteTable, SecurityGroup};
@@ -311,7 +311,8 @@ impl Writer {
         let answer = answer.map_err(|error| Refused::from_sdk(LOOK, &id, &error))?;
         let found = answer.nat_gateways.unwrap_or_default();
         let at_work = found.iter().any(|gateway| {
-            gateway.vpc_id() == Some(vpc.as_str()) && gateway.state() == Some(&types::NatGatewayState::Available)
+            gateway.vpc_id() == Some(vpc.as_str())
+                && gateway.state() == Some(&types::NatGatewayState::Available)
         });
         if at_work {
             Ok(())
@@ -347,7 +348,9 @@ where
             match send(rehearsal).await {
                 Ok(answer) if !rehearsal => return Ok(answer),
                 // EC2 answers a rehearsal by an error. Whoever answers otherwise does not know rehearsals, and is no AWS.
-                Ok(_) => return Err(Refused::never_sent(call, "a rehearsal was answered as if it were none")),
+                Ok(_) => {
+                    return Err(Refused::never_sent(call, "a rehearsal was answered as if it were none"));
+                }
                 Err(error) if rehearsal && error.code() == Some("DryRunOperation") => break,
                 Err(error) => {
                     let refused = Refused::from_sdk(call, resource, &error);
@@ -440,9 +443,9 @@ impl Entry {
             ports: entry
                 .ports
                 .map(|[from, to]| types::PortRange::builder().from(small(from)).to(small(to)).build()),
-            icmp: entry
-                .icmp
-                .map(|[kind, code]| types::IcmpTypeCode::builder().r#type(small(kind)).code(small(code)).build()),
+            icmp: entry.icmp.map(|[kind, code]| {
+                types::IcmpTypeCode::builder().r#type(small(kind)).code(small(code)).build()
+            }),
         }
     }
 }

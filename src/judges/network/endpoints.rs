@@ -633,7 +633,11 @@ mod tests {
             "vpce-missing",
             &[("\"GroupName\": \"endpoints\"", "\"GroupName\": \"ecr-fix-endpoints-demo\"")],
         );
-        check(&again, "vpce-ecr-api-missing", "vpc-0demo", &expect![[r#"
+        check(
+            &again,
+            "vpce-ecr-api-missing",
+            "vpc-0demo",
+            &expect![[r#"
             make the interface endpoint for ecr.api in vpc-0demo
             + Interface endpoint com.amazonaws.eu-west-1.ecr.api
             +   subnet subnet-0a
@@ -642,7 +646,8 @@ mod tests {
             +   private DNS on
             +   policy AWS's default: IAM alone decides
             because vpc-0demo uses endpoints and has none for ecr.api; one subnet in each zone with pullers (eu-west-1a, eu-west-1b); the groups of vpce-0ec2, which let every puller in
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]

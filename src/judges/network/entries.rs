@@ -42,9 +42,8 @@ pub(super) fn remedy(world: &World<'_>, component: &str, stop: &Stop, options: &
         let region = &world.target.region;
         changes.iter().map(|change| network_acl_entry::command(change, region)).collect::<Vec<_>>()
     };
-    let wide = changes.iter().any(|change| {
-        change.after.as_ref().is_some_and(|entry| entry.block.prefix_len() == 0)
-    });
+    let wide =
+        changes.iter().any(|change| change.after.as_ref().is_some_and(|entry| entry.block.prefix_len() == 0));
     if wide && !options.allow_internet_egress {
         return Err(Manual {
             because: "replies of ECR come from public addresses that are in no list, so only entries for the whole \
