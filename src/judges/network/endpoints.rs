@@ -650,6 +650,28 @@ mod tests {
         );
     }
 
+    /// Private DNS moves the whole VPC: the blocks of the VPC are let in only where somebody else would be cut off.
+    #[test]
+    fn whoever_reaches_ecr_today_still_reaches_it() {
+        let peers = |changes: &[(&str, &str)]| -> Vec<String> {
+            let world = story("vpce-missing-beside-others", changes);
+            let network = Network::of(&world);
+            let pulls = World::of(&world, &Scope::default()).unwrap();
+            let group = Site::of(&network, &pulls).unwrap().own_group().unwrap();
+            group.ingress.into_iter().map(|rule| rule.peer).collect()
+        };
+        assert_eq!(peers(&[]), ["10.42.0.0/16", "sg-0cluster"]);
+        let no_machine = [("\"InterfaceType\": \"interface\"", "\"InterfaceType\": \"nat_gateway\"")];
+        assert_eq!(peers(&no_machine), ["sg-0cluster"]);
+        let no_way_out =
+            [("\"DestinationCidrBlock\": \"0.0.0.0/0\"", "\"DestinationCidrBlock\": \"10.9.0.0/16\"")];
+        assert_eq!(peers(&no_way_out), ["sg-0cluster"]);
+        assert_eq!(
+            peers(&[("\"NetworkInterfaces\"", "\"NothingThatIsRead\"")]),
+            ["10.42.0.0/16", "sg-0cluster"]
+        );
+    }
+
     #[test]
     fn services_are_called_as_in_their_partition() {
         let in_china = |changes: &[(&str, &str)]| {
