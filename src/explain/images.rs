@@ -65,7 +65,9 @@ pub(super) fn find(text: &str, lower: &str, requests: &[Request]) -> Option<Imag
         .or_else(|| anywhere(text));
     match named {
         Some(image) => Some(complete(image, text)),
-        None => from_host_clause(text).or_else(|| requests.iter().rev().find_map(from_request)),
+        None => from_host_clause(text)
+            .or_else(|| requests.iter().rev().find_map(from_request))
+            .or_else(|| from_ping_clause(text)),
     }
 }
 
@@ -230,6 +232,12 @@ fn from_host_clause(text: &str) -> Option<ImageRef> {
         tag => image.tag = tag.map(str::to_owned),
     }
     Some(image)
+}
+
+/// `pinging container registry HOST: …`, as containers/image says before it asks for anything.
+fn from_ping_clause(text: &str) -> Option<ImageRef> {
+    let host = between(text, "pinging container registry ", ": ")?.trim();
+    host.contains(['.', ':']).then(|| ImageRef::of_registry(host))
 }
 
 /// `https://REGISTRY/v2/REPOSITORY/manifests/TAG`, or only `https://REGISTRY/v2/`.

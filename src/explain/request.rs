@@ -110,7 +110,7 @@ impl Request {
             None => (address, ""),
         };
         let path = path.split('?').next().unwrap_or_default();
-        let is_host = host.contains('.') || host.starts_with("prod-");
+        let is_host = host.contains(['.', ':']) || host == "localhost" || host.starts_with("prod-");
         is_host.then(|| Request { host: host.to_owned(), path: path.to_owned() })
     }
 }

@@ -75,6 +75,8 @@ const CRI_O: &[&str] = &[
     "reading manifest",
     "manifest mime type",
     "pinging container registry",
+    "pinging docker registry",
+    "error reading signatures",
     "trying to pull",
     "choosing image instance",
     "from manifest list: ",
@@ -138,6 +140,9 @@ const DOCKER: &[&str] = &[
     "/var/lib/docker/",
     "invalid tag \"",
     "docker daemon",
+    "(http code",
+    "error while pulling container",
+    "trying to pull repository",
     "the requested image's platform",
     "no such image",
     "image operating system",
@@ -180,7 +185,7 @@ impl Wrapping {
         };
         let runtime = if puller == Puller::Builder || has(LIBRARY) || plugin {
             Runtime::Unknown
-        } else if has(CRI_O) {
+        } else if has(CRI_O) && !lower.contains("trying to pull repository") {
             Runtime::CriO
         } else if has(CONTAINERD) || ends_with_not_found(lower) {
             Runtime::Containerd
