@@ -161,10 +161,18 @@ fn candidate(token: &str, before: &str) -> Option<ImageRef> {
     if certain.iter().any(|mark| before.starts_with(mark)) {
         return ImageRef::parse(token);
     }
+    if before.starts_with("pull access denied") || (before == "pull image " && has_tag(token)) {
+        return plausible(token);
+    }
     // `image configuration`, `repository does not …`: a word is an image only if it looks like one.
     let is_platform = ["linux/", "windows/"].iter().any(|system| token.starts_with(system));
     let looks = (token.contains('/') && !is_platform) || token.contains(".dkr.");
     if looks { plausible(token) } else { None }
+}
+
+/// `app:v1`: a name and a tag, in one word.
+fn has_tag(token: &str) -> bool {
+    ImageRef::parse(token).is_some_and(|image| image.tag.is_some())
 }
 
 /// Any word with a host name of ECR.

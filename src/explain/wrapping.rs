@@ -116,6 +116,7 @@ const CONTAINERD: &[&str] = &[
     "unexpected commit digest",
     "failed commit on ref",
     "no processor for media-type",
+    "image config descriptor",
 ];
 const DOCKER: &[&str] = &[
     "error response from daemon",
@@ -140,6 +141,7 @@ const DOCKER: &[&str] = &[
     "/var/lib/docker/",
     "invalid tag \"",
     "docker daemon",
+    "login attempt to ",
     "(http code",
     "error while pulling container",
     "trying to pull repository",
@@ -208,7 +210,7 @@ impl Wrapping {
 /// `#3 ERROR: …`, as BuildKit numbers its steps.
 fn is_step(lower: &str) -> bool {
     let number = lower.strip_prefix('#').and_then(|rest| rest.split_once(' '));
-    number.is_some_and(|(number, _)| number.bytes().all(|b| b.is_ascii_digit()))
+    number.is_some_and(|(number, _)| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// containerd ends with `IMAGE: not found`, without a word of its own.
