@@ -94,7 +94,8 @@ fn quoted(text: &str, lower: &str) -> Option<ImageRef> {
         .match_indices('"')
         .filter(|(at, _)| {
             let head = lower.get(..*at).unwrap_or_default();
-            BEFORE_QUOTED.iter().any(|before| head.ends_with(before))
+            // `failed commit on ref "layer-sha256:…"` names a part of an image.
+            BEFORE_QUOTED.iter().any(|before| head.ends_with(before)) && !head.ends_with("commit on ref ")
         })
         .filter_map(|(at, _)| text.get(at + 1..)?.split('"').next())
         .filter(|found| !found.trim().is_empty() && found.len() < 1_000)
