@@ -72,11 +72,17 @@ impl Owner {
 
     /// What a person has to know before they change it.
     pub fn warning(&self) -> String {
-        format!(
-            "{} owns it ({}): a later run may undo this change, so make the same change there",
-            self.in_words(),
-            self.because
-        )
+        match self.tool {
+            Tool::Aws => format!(
+                "a service of AWS manages it ({}): it may replace it, and knows nothing of this change",
+                self.because
+            ),
+            _ => format!(
+                "{} owns it ({}): a later run may undo this change, so make the same change there",
+                self.in_words(),
+                self.because
+            ),
+        }
     }
 }
 

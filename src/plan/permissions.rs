@@ -161,18 +161,15 @@ pub fn for_changes<'a>(
     for ((account, call), resources) in resources_by_call {
         calls_by_resources.entry((account, resources)).or_default().push(call.to_owned());
     }
-    let statement = |(((account, resources), calls), number): ((_, Vec<String>), usize)| {
-        let place = if account == "" { String::new() } else { format!("{IN_ACCOUNT}{account}") };
-        let resources: BTreeSet<String> = resources;
-        Statement {
+    let mut document = Document { version: "2012-10-17".to_owned(), statement: Vec::new() };
+    for (((account, resources), calls), number) in calls_by_resources.into_iter().zip(1..) {
+        let place = if account.is_empty() { String::new() } else { format!("{IN_ACCOUNT}{account}") };
+        document.statement.push(Statement {
             sid: format!("Apply{number}{place}"),
             effect: "Allow".to_owned(),
             action: calls,
             resource: resources.into_iter().collect(),
-        }
-    };
-    Document {
-        version: "2012-10-17".to_owned(),
-        statement: calls_by_resources.into_iter().zip(1..).map(statement).collect(),
+        });
     }
+    document
 }

@@ -249,7 +249,10 @@ ec2.disassociate_iam_instance_profile(AssociationId=found["IamInstanceProfileAss
     let plan = whole_loop(&case, "instance-profile-missing", &[], calls[0], calls[1]);
     let owner = &plan["actions"][0]["owner"];
     assert_eq!(owner["tool"], "aws", "the node group owns its nodes: {plan:#}");
-    assert!(plan["actions"][0]["warnings"][0].as_str().unwrap().contains("a later run may undo"), "{plan:#}");
+    assert!(
+        plan["actions"][0]["warnings"][0].as_str().unwrap().contains("a service of AWS manages it"),
+        "{plan:#}"
+    );
 }
 
 #[test]
