@@ -8,6 +8,7 @@ mod diagnosis;
 mod documents;
 mod exit_codes;
 mod explain;
+mod exports;
 mod harness;
 mod interrupts;
 mod reading;
