@@ -1,20 +1,27 @@
 //! Fills a snapshot from AWS. A read that is refused is a fact of the snapshot, not a failure.
 
+mod again;
 mod each;
 mod hides;
+mod kubernetes;
 mod network;
 mod registries;
+mod vpc_again;
+
+pub use again::{network_acl_again, route_table_again, security_group_again};
 
 use std::collections::BTreeSet;
 
 use crate::actions::attachment::{ATTACHABLE, policy_name};
 use crate::aws::{Reader, Reason, Refused};
 use crate::error::Error;
+use crate::kube::Access;
 use crate::model::iam::{ManagedPolicy, Role};
 use crate::model::snapshot::About;
 use crate::model::{Arn, Partition, Snapshot, Unread};
 use each::{Each, each};
 use hides::hides;
+pub use vpc_again::{security_groups_again, vpc_attributes_again, vpc_endpoints_again};
 
 /// The keys of a snapshot that reading live fills completely.
 const KEYS: [&str; 5] = ["cluster", "nodegroup", "fargateProfile", "RoleDetailList", "Policies"];
@@ -23,7 +30,12 @@ const KEYS: [&str; 5] = ["cluster", "nodegroup", "fargateProfile", "RoleDetailLi
 ///
 /// # Errors
 /// Only what nothing can be said without: the caller's identity and the cluster itself.
-pub async fn snapshot(reader: &Reader, cluster: &str, images: &[String]) -> Result<Snapshot, Error> {
+pub async fn snapshot(
+    reader: &Reader,
+    cluster: &str,
+    images: &[String],
+    access: &Access,
+) -> Result<Snapshot, Error> {
     let (about, found) = tokio::join!(about(reader), reader.cluster(cluster));
     let about = about?;
     let found = match found {
@@ -31,13 +43,21 @@ pub async fn snapshot(reader: &Reader, cluster: &str, images: &[String]) -> Resu
         Err(refused) => return Err(no_cluster(reader, cluster, &refused).await),
     };
     let home = about.account.clone().unwrap_or_default();
-    let (groups, profiles, network, registries) = tokio::join!(
+    let of_pods = async {
+        let pods = kubernetes::read(reader, access, &found).await;
+        let images: BTreeSet<String> = images.iter().cloned().chain(pods.images()).collect();
+        let images: Vec<String> = images.into_iter().collect();
+        let registries = registries::read(reader, &images, &home).await;
+        (pods, registries)
+    };
+    let (groups, profiles, network, (pods, registries)) = tokio::join!(
         nodegroups(reader, cluster),
         fargate_profiles(reader, cluster),
         network::read(reader, &found),
-        registries::read(reader, images, &home)
+        of_pods
     );
     let mut world = Snapshot { about, ..network };
+    pods.put(&mut world);
     registries::absorb(&mut world, registries);
     world.clusters.insert(found.arn.clone(), found);
     for group in keep(&mut world, groups) {

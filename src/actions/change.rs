@@ -1,10 +1,15 @@
 //! One resource, from what it is to what it shall be; and the same for any resource.
 
+use std::time::Duration;
+
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Attachment, Kind, Risk, TrustPolicy};
+use super::{
+    Attachment, Kind, NetworkAclEntry, Risk, Route, SecurityGroup, SecurityGroupRule, TrustPolicy, VpcAttribute,
+    VpcEndpoint,
+};
 use crate::aws::{Reader, Refused, Writer};
 use crate::error::Error;
 use crate::model::{Arn, Snapshot};
@@ -35,6 +40,16 @@ pub trait Resource: Clone + PartialEq + Serialize + DeserializeOwned {
 
     /// Changes the state in a snapshot.
     fn set(world: &mut Snapshot, at: &Self::Address, state: Option<Self>);
+
+    /// Why AWS is still at work on it, where it is: a change is not done before.
+    fn unsettled(_world: &Snapshot, _at: &Self::Address) -> Option<String> {
+        None
+    }
+
+    /// How long AWS may be at work on it, where it takes longer than reads lag.
+    fn settles_within() -> Duration {
+        Duration::ZERO
+    }
 
     /// Reads only what the change is about, just before and just after it.
     ///
@@ -100,11 +115,24 @@ pub trait Resource: Clone + PartialEq + Serialize + DeserializeOwned {
     /// The rule that the change breaks.
     fn allowed(at: &Self::Address, before: Option<&Self>, after: Option<&Self>) -> Result<(), String>;
 
+    /// Whether the resource is one of the cluster that a plan is for.
+    ///
+    /// # Errors
+    /// Why it is not.
+    fn within(_at: &Self::Address, _target: &Target) -> Result<(), String> {
+        Ok(())
+    }
+
     /// Whether a plan for a cluster may make the change; [`Resource::allowed`] also lets the way back pass.
     ///
     /// # Errors
     /// Why it may not.
     fn planned_for(before: Option<&Self>, after: Option<&Self>, target: &Target) -> Result<(), String>;
+
+    /// Whether it opens a way to or from the whole internet: only a plan whose options ask for it may.
+    fn opens_internet(_at: &Self::Address, _after: Option<&Self>) -> bool {
+        false
+    }
 
     /// How much it can harm, and why it is safe all the same.
     fn risk(at: &Self::Address, before: Option<&Self>, after: Option<&Self>) -> (Risk, String);
@@ -171,6 +199,18 @@ any_change! {
     Attachment,
     /// The trust policy of a role.
     TrustPolicy,
+    /// A security group of our own.
+    SecurityGroup,
+    /// An attribute of a VPC.
+    VpcAttribute,
+    /// A VPC endpoint.
+    VpcEndpoint,
+    /// A rule of a security group.
+    SecurityGroupRule,
+    /// An entry of a network ACL.
+    NetworkAclEntry,
+    /// A route of a route table.
+    Route,
 }
 
 /// How a resource stands to a change of it.
@@ -197,6 +237,12 @@ macro_rules! each {
         match $any {
             AnyChange::Attachment($change) => $body,
             AnyChange::TrustPolicy($change) => $body,
+            AnyChange::SecurityGroup($change) => $body,
+            AnyChange::VpcAttribute($change) => $body,
+            AnyChange::VpcEndpoint($change) => $body,
+            AnyChange::SecurityGroupRule($change) => $body,
+            AnyChange::NetworkAclEntry($change) => $body,
+            AnyChange::Route($change) => $body,
         }
     };
 }
@@ -267,6 +313,16 @@ impl AnyChange {
         each!(self, change => change.standing(world))
     }
 
+    /// Why AWS is still at work on the resource, where it is.
+    pub fn unsettled(&self, world: &Snapshot) -> Option<String> {
+        each!(self, change => unsettled(change, world))
+    }
+
+    /// How long AWS may be at work on the resource.
+    pub fn settles_within(&self) -> Duration {
+        each!(self, change => settles_within(change))
+    }
+
     /// Reads from AWS only what the change is about.
     ///
     /// # Errors
@@ -329,6 +385,11 @@ impl AnyChange {
         each!(self, change => planned_for(change, target))
     }
 
+    /// Whether it opens a way to or from the whole internet.
+    pub fn opens_internet(&self) -> bool {
+        each!(self, change => opens_internet(change))
+    }
+
     /// How much it can harm, and why it is safe all the same.
     pub fn risk(&self) -> (Risk, String) {
         each!(self, change => risk(change))
@@ -369,6 +430,14 @@ fn summary<R: Resource>(change: &Change<R>) -> String {
 
 fn simulate<R: Resource>(change: &Change<R>, world: &mut Snapshot) {
     R::set(world, &change.at, change.after.clone());
+}
+
+fn unsettled<R: Resource>(change: &Change<R>, world: &Snapshot) -> Option<String> {
+    R::unsettled(world, &change.at)
+}
+
+fn settles_within<R: Resource>(_change: &Change<R>) -> Duration {
+    R::settles_within()
 }
 
 fn arn<R: Resource>(change: &Change<R>) -> String {
@@ -422,7 +491,12 @@ fn allowed<R: Resource>(change: &Change<R>) -> Result<(), String> {
 }
 
 fn planned_for<R: Resource>(change: &Change<R>, target: &Target) -> Result<(), String> {
+    R::within(&change.at, target)?;
     R::planned_for(change.before.as_ref(), change.after.as_ref(), target)
+}
+
+fn opens_internet<R: Resource>(change: &Change<R>) -> bool {
+    R::opens_internet(&change.at, change.after.as_ref())
 }
 
 fn risk<R: Resource>(change: &Change<R>) -> (Risk, String) {

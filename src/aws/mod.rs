@@ -8,11 +8,13 @@ mod ec2;
 mod ecr;
 mod eks;
 mod iam;
+mod kubernetes_token;
 mod pages;
 mod refused;
 mod sts;
 
 pub use calls::{Calls, Tally};
+pub use ec2::{EndpointChanges, NewEndpoint};
 pub use ecr::Registry;
 pub use refused::{Reason, Refused};
 
@@ -52,6 +54,7 @@ pub struct Reader {
 /// Changes AWS. Only the engine has one.
 #[derive(Clone, Debug)]
 pub struct Writer {
+    ec2: aws_sdk_ec2::Client,
     iam: aws_sdk_iam::Client,
     run: String,
 }
@@ -92,7 +95,12 @@ impl Connection {
     /// # Errors
     /// No region is configured.
     pub async fn writer(&self) -> Result<Writer, Error> {
-        Ok(Writer { iam: aws_sdk_iam::Client::new(&self.load().await?), run: String::new() })
+        let config = self.load().await?;
+        Ok(Writer {
+            ec2: aws_sdk_ec2::Client::new(&config),
+            iam: aws_sdk_iam::Client::new(&config),
+            run: String::new(),
+        })
     }
 
     async fn load(&self) -> Result<SdkConfig, Error> {

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::world::{WorldArgs, duration};
 use crate::cli::Format;
 use crate::error::{Code, Error};
-use crate::judges::{Options, PullPolicy};
+use crate::judges::{Options, PullPolicy, WayOut};
 use crate::model::Snapshot;
 use crate::plan::{self, Plan};
 use crate::render;
@@ -24,6 +24,9 @@ pub struct Args {
     /// Save the plan, for `ecr-fix apply FILE`
     #[arg(long, env = "ECR_FIX_OUT", value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Show every line of the documents that change, instead of their statements in words
+    #[arg(long, env = "ECR_FIX_RAW")]
+    raw: bool,
     /// Exit with 2 when there are changes, 11 when not everything could be decided, 20 when no change in AWS helps
     #[arg(long, env = "ECR_FIX_DETAILED_EXITCODE")]
     detailed_exitcode: bool,
@@ -35,6 +38,15 @@ pub struct Choices {
     /// Which AWS managed policy lets nodes pull
     #[arg(long, env = "ECR_FIX_PULL_POLICY", value_name = "POLICY", default_value = "pull-only")]
     pull_policy: PullPolicy,
+    /// How a network without a way out gets one (default: by its only NAT gateway, or else by endpoints)
+    #[arg(long, env = "ECR_FIX_PREFER", value_name = "WAY")]
+    prefer: Option<WayOut>,
+    /// A NAT gateway that routes may lead to, where there are several (repeatable)
+    #[arg(long, env = "ECR_FIX_NAT", value_name = "NAT_GATEWAY", value_delimiter = ',')]
+    nat: Vec<String>,
+    /// Let HTTPS out to the whole internet where nothing narrower helps, and its replies in
+    #[arg(long, env = "ECR_FIX_ALLOW_INTERNET_EGRESS")]
+    allow_internet_egress: bool,
     /// How long the plan may be applied, such as 30m or 24h
     #[arg(long, env = "ECR_FIX_TTL", value_name = "DURATION", default_value = "24h", value_parser = duration)]
     ttl: SignedDuration,
@@ -48,7 +60,12 @@ impl Choices {
     pub fn plan(&self, snapshot: &Snapshot, world: &WorldArgs) -> Result<Plan, Error> {
         let request = plan::Request {
             scope: world.scope(),
-            options: Options { pull_policy: self.pull_policy },
+            options: Options {
+                pull_policy: self.pull_policy,
+                prefer: self.prefer,
+                nat: self.nat.clone(),
+                allow_internet_egress: self.allow_internet_egress,
+            },
             now: Timestamp::now(),
             time_to_live: self.ttl,
         };
@@ -67,6 +84,7 @@ pub async fn run(args: &Args, ui: &Ui) -> Result<u8, Error> {
         save(&plan, file)?;
     }
     ui.answer(&match ui.format {
+        Format::Text if args.raw => render::text::raw_plan(&plan, ui.paint()),
         Format::Text => render::text::plan(&plan, ui.paint()),
         Format::Json => render::json::document(&plan),
     });

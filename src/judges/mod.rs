@@ -6,6 +6,7 @@
 mod credentials;
 mod endpoint_policy;
 mod image;
+pub(crate) mod kubernetes;
 mod network;
 mod permission;
 pub(crate) mod registry_policies;
@@ -29,11 +30,30 @@ pub const ALL: &[Judge] = &[
 ];
 
 /// Which remedies to prefer, where several work.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Options {
     /// How a role gets the permission to pull.
     #[serde(default)]
     pub pull_policy: PullPolicy,
+    /// How a network without a way out gets one; `None`: by the only NAT gateway, or else by endpoints.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefer: Option<WayOut>,
+    /// The NAT gateways that routes may lead to, where there are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nat: Vec<String>,
+    /// Whether HTTPS may be let out to the whole internet, and its replies in.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub allow_internet_egress: bool,
+}
+
+/// How packets leave a network that has no way out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum WayOut {
+    /// VPC endpoints for ECR and S3
+    Endpoints,
+    /// A NAT gateway that is there
+    Nat,
 }
 
 /// Which AWS managed policy lets nodes pull.

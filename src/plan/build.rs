@@ -45,7 +45,9 @@ pub fn build(snapshot: &Snapshot, request: &Request) -> Result<Plan, Error> {
     let diagnosis = diagnosis::diagnosis(&world, &before);
 
     let changed = simulate(snapshot, candidates.iter().map(|candidate| &candidate.change));
-    let changed_world = World::of(&changed, &request.scope)?;
+    let mut changed_world = World::of(&changed, &request.scope)?;
+    // What a kubelet says of a blocker that is mended on paper is said of the world before.
+    changed_world.words.retain(|words| !before.explained.contains(&words.key()));
     let after = diagnosis::verdicts(&changed_world, &request.options);
     let after_diagnosis = diagnosis::diagnosis(&changed_world, &after);
 
@@ -61,7 +63,7 @@ pub fn build(snapshot: &Snapshot, request: &Request) -> Result<Plan, Error> {
         planned_by: snapshot.about.caller.clone(),
         digest: String::new(),
         scope: request.scope.clone(),
-        options: request.options,
+        options: request.options.clone(),
         not_fixed: not_fixed(&before, &candidates),
         proof: Proof {
             before: tally(&diagnosis),

@@ -3,6 +3,7 @@
 mod build;
 pub mod file;
 mod permissions;
+pub mod prices;
 
 pub use build::{Request, build};
 pub use file::{Action, Inverse, NotFixed, Plan, Precondition, Proof, Tally};

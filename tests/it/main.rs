@@ -6,11 +6,14 @@
 mod bad_input;
 mod diagnosis;
 mod documents;
+mod endpoints;
 mod exit_codes;
 mod explain;
 mod exports;
+mod filters;
 mod harness;
 mod interrupts;
+mod kubernetes;
 mod reading;
 mod refusals;
 mod reports;

@@ -9,6 +9,10 @@ mod prefix_list;
 mod routing;
 mod transit;
 mod vpc;
+mod write;
+mod write_rules;
+
+pub use write::{EndpointChanges, NewEndpoint};
 
 use aws_sdk_ec2::types::{Filter, Tag as TheirTag};
 

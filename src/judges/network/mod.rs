@@ -3,6 +3,7 @@
 //! The network model says which component stops packets; this says which cause that is.
 
 mod endpoints;
+mod entries;
 mod filters;
 mod fixes;
 mod routes;
@@ -16,18 +17,21 @@ use crate::diagnosis::{Blocker, Evidence, Verdicts, pull_id};
 use crate::model::EcrHost;
 use crate::model::ec2::VpcEndpoint;
 use crate::network::names::{self, PullHosts};
-use crate::network::{self, HopKind, Network, Reason, Side, Source, Trace, Verdict, pull};
-use crate::pulls::{Pull, SourceKind, World};
+use crate::network::{
+    self, Destination, HopKind, Network, Reason, Service, Side, Source, Trace, Verdict, pull,
+};
+use crate::pulls::{self, Pull, SourceKind, World};
 
 /// The endpoint service behind each flow.
 const SERVICES: [(Leg, &str); 3] =
     [(Leg::EcrApiNetwork, "ecr.api"), (Leg::RegistryNetwork, "ecr.dkr"), (Leg::LayerNetwork, "s3")];
 
 /// Causes of a path that leads past the endpoints that it should take.
-const LACKS_ENDPOINT: [&str; 6] = [
+const LACKS_ENDPOINT: [&str; 7] = [
     "vpce-ecr-api-missing",
     "vpce-ecr-dkr-missing",
     "vpce-s3-missing",
+    "vpce-s3-interface-only",
     "vpce-private-dns-disabled",
     "vpce-not-available",
     "vpc-dns-support-disabled",
@@ -49,10 +53,10 @@ type Flow = (Leg, Trace, Source);
 type Stops = BTreeMap<(&'static str, String), Stop>;
 
 /// Judges the legs that packets take.
-pub(super) fn judge(world: &World<'_>, _options: &Options, verdicts: &mut Verdicts) {
+pub(super) fn judge(world: &World<'_>, options: &Options, verdicts: &mut Verdicts) {
     let network = Network::of(world.snapshot);
     let mut stops = Stops::new();
-    let mut flows: BTreeMap<(&crate::pulls::Source, &str), Vec<Flow>> = BTreeMap::new();
+    let mut flows: BTreeMap<(&pulls::Source, &str), Vec<Flow>> = BTreeMap::new();
     for pull in world.pulls() {
         let id = pull_id(&pull);
         let registry = pull.image.name.split('/').next().unwrap_or_default();
@@ -73,25 +77,16 @@ pub(super) fn judge(world: &World<'_>, _options: &Options, verdicts: &mut Verdic
         }
     }
     for ((cause, component), stop) in stops {
-        verdicts.blocked(blocker(&network, world, cause, component, stop));
+        verdicts.blocked(blocker(&network, world, cause, component, stop, options));
     }
 }
 
 /// The flows of every class of places in which the source runs.
 fn flows_of(network: &Network<'_>, world: &World<'_>, pull: &Pull<'_>, registry: &str) -> Vec<Flow> {
-    let name = format!("{}/{}", world.target.cluster, pull.source.id);
-    let hosts = EcrHost::parse(registry).and_then(|host| PullHosts::of(&host));
-    let (Some(hosts), Ok(sources)) = (hosts, network.resolve_source(&name)) else {
+    let Some(hosts) = EcrHost::parse(registry).and_then(|host| PullHosts::of(&host)) else {
         return Vec::new();
     };
-    let wanted = match pull.source.kind {
-        SourceKind::FargateProfile => network::SourceKind::FargateProfile,
-        SourceKind::Nodegroup => network::SourceKind::Nodegroup,
-        // Its nodes carry no tag that ties them to a pool by name.
-        SourceKind::AutoMode => return Vec::new(),
-    };
-    let of_kind = |source: &Source| source.kind == wanted || wanted == network::SourceKind::Nodegroup;
-    let sources: Vec<Source> = sources.into_iter().filter(of_kind).collect();
+    let sources = places(network, world, pull.source);
     let mut flows = Vec::new();
     for (class, found) in pull::flows_by_class(network, &sources, &hosts) {
         let Some(source) = class.first() else { continue };
@@ -104,6 +99,24 @@ fn flows_of(network: &Network<'_>, world: &World<'_>, pull: &Pull<'_>, registry:
         flows.extend(legs.map(|(leg, flow)| (leg, flow.trace, (*source).clone())));
     }
     flows
+}
+
+/// Where a source runs: what EKS would start, or the nodes that there are.
+fn places(network: &Network<'_>, world: &World<'_>, source: &pulls::Source) -> Vec<Source> {
+    let wanted = match source.kind {
+        SourceKind::FargateProfile => network::SourceKind::FargateProfile,
+        SourceKind::Nodegroup => network::SourceKind::Nodegroup,
+        SourceKind::AutoMode | SourceKind::SelfManaged | SourceKind::Karpenter => {
+            // A node pulls through its first interface; the others are for pods.
+            let first = |id: &str| network.resolve_source(id).ok()?.into_iter().next();
+            return world.nodes_of(source).filter_map(|node| first(&node.instance_id)).collect();
+        }
+        // It is not in a VPC.
+        SourceKind::Hybrid => return Vec::new(),
+    };
+    let name = format!("{}/{}", world.target.cluster, source.id);
+    let of_kind = |place: &Source| place.kind == wanted || wanted == network::SourceKind::Nodegroup;
+    network.resolve_source(&name).unwrap_or_default().into_iter().filter(of_kind).collect()
 }
 
 fn note(
@@ -131,6 +144,20 @@ fn note(
         stop.because.insert(because);
         stop.flows.push((leg, trace.clone(), source.clone()));
     }
+}
+
+/// The name that a flow is to.
+fn host_of(trace: &Trace) -> Option<&str> {
+    trace.forward.iter().find(|hop| hop.kind == HopKind::Dns).map(|hop| hop.id.as_str())
+}
+
+/// The same flow in another world.
+fn trace_again(network: &Network<'_>, leg: Leg, trace: &Trace, source: &Source) -> Option<Trace> {
+    if leg == Leg::Dns {
+        return Some(pull::dns(network, source));
+    }
+    let host = Destination::Name(host_of(trace)?.to_owned());
+    Some(network.trace(source, &host, Service::tcp(443)))
 }
 
 /// The causes behind a component that stops packets, each with what is at fault.
@@ -170,8 +197,17 @@ fn causes(
             _ => at_component("tgw-egress-broken"),
         },
         Reason::ReturnPath => at_component("tgw-egress-broken"),
+        Reason::NoRoute if leads_to_another_region(world, source, pull) => {
+            vec![("cross-region-private-pull", vpc(world, source).unwrap_or_default())]
+        }
         Reason::NoRoute => no_route(network, world, leg, stopped, source, fargate),
     }
+}
+
+/// Endpoints serve their own region: in a VPC that lives by them, an image of another one is out of reach.
+fn leads_to_another_region(world: &World<'_>, source: &Source, pull: &Pull<'_>) -> bool {
+    let has_endpoints = vpc(world, source).is_some_and(|vpc| endpoints(world, &vpc).next().is_some());
+    has_endpoints && pull.image.region != world.target.region
 }
 
 /// The groups of an interface: the model names all of them as one component.
@@ -222,6 +258,8 @@ fn unused(network: &Network<'_>, endpoint: &VpcEndpoint, vpc: &str) -> Vec<(&'st
     let known_off = |seen| matches!(seen, crate::model::Seen::Known(false));
     if !endpoint.state.eq_ignore_ascii_case("available") {
         vec![("vpce-not-available", endpoint.vpc_endpoint_id.clone())]
+    } else if serves(endpoint, "s3") {
+        vec![("vpce-s3-interface-only", endpoint.vpc_endpoint_id.clone())]
     } else if known_off(names::dns_support(network, vpc)) {
         vec![("vpc-dns-support-disabled", vpc.to_owned())]
     } else {
@@ -257,8 +295,9 @@ fn blocker(
     cause: &'static str,
     component: String,
     stop: Stop,
+    options: &Options,
 ) -> Blocker {
-    let fix = fixes::fix(network, world, cause, &component, &stop);
+    let fix = fixes::fix(network, world, cause, &component, &stop, options);
     let because: Vec<String> = stop.because.into_iter().collect();
     let summary = because.first().cloned().unwrap_or_default();
     Blocker {
