@@ -24,6 +24,9 @@ pub struct Args {
     /// Save the plan, for `ecr-fix apply FILE`
     #[arg(long, env = "ECR_FIX_OUT", value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Show every line of the documents that change, instead of their statements in words
+    #[arg(long, env = "ECR_FIX_RAW")]
+    raw: bool,
     /// Exit with 2 when there are changes, 11 when not everything could be decided, 20 when no change in AWS helps
     #[arg(long, env = "ECR_FIX_DETAILED_EXITCODE")]
     detailed_exitcode: bool,
@@ -108,6 +111,7 @@ pub async fn run(args: &Args, ui: &Ui) -> Result<u8, Error> {
         save(&plan, file)?;
     }
     ui.answer(&match ui.format {
+        Format::Text if args.raw => render::text::raw_plan(&plan, ui.paint()),
         Format::Text => render::text::plan(&plan, ui.paint()),
         Format::Json => render::json::document(&plan),
     });

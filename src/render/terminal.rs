@@ -95,7 +95,9 @@ fn foreign_text_cannot_steer_the_terminal() {
 
 #[test]
 fn foreign_text_cannot_command_a_pipeline() {
-    assert_eq!(clean("::add-mask::x ::stop"), "\\u{3a}:add-mask::x \\u{3a}:stop");
+    assert_eq!(clean("::add-mask::x ::stop"), "\\u{3a}:add-mask::x ::stop");
     assert_eq!(clean("a ##[error] ##vso[task]"), "a \\u{23}#[error] \\u{23}#vso[task]");
-    assert_eq!(clean("arn:aws:iam::aws:policy/x ## y"), "arn:aws:iam::aws:policy/x ## y");
+    for harmless in ["arn:aws:iam::aws:policy/x ## y", "0.0.0.0/0 ::/0 ::1"] {
+        assert_eq!(clean(harmless), harmless);
+    }
 }

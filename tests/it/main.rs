@@ -9,6 +9,7 @@ mod documents;
 mod endpoints;
 mod exit_codes;
 mod explain;
+mod exports;
 mod filters;
 mod harness;
 mod interrupts;
