@@ -202,19 +202,20 @@ impl Message {
 
     /// Something that happened on the node itself, whatever registry the image comes from.
     pub fn node_local(&self) -> Option<&str> {
-        self.sayings.any(&[
-            Said::DiskFull,
-            Said::RuntimeDown,
-            Said::PluginMissing,
-            Said::PullQps,
-            Said::InvalidName,
-            Said::NeverPull,
-            Said::Rejected,
-            Said::PullSecretMissing,
-            Said::PullSecretBroken,
-        ])
-        .or_else(|| self.corrupt())
-        .or_else(|| self.runtime_hangs())
+        self.sayings
+            .any(&[
+                Said::DiskFull,
+                Said::RuntimeDown,
+                Said::PluginMissing,
+                Said::PullQps,
+                Said::InvalidName,
+                Said::NeverPull,
+                Said::Rejected,
+                Said::PullSecretMissing,
+                Said::PullSecretBroken,
+            ])
+            .or_else(|| self.corrupt())
+            .or_else(|| self.runtime_hangs())
     }
 
     /// The part that says that content on the node is broken. With a status, a registry refused to give or to take it,
