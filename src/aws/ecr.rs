@@ -160,6 +160,7 @@ impl Understand<types::ImageDetail> for ImageDetail {
             image_digest: row.image_digest.unwrap_or_default(),
             image_tags: row.image_tags.unwrap_or_default(),
             image_manifest_media_type: row.image_manifest_media_type,
+            artifact_media_type: row.artifact_media_type,
             image_status: row.image_status.map(|status| status.as_str().to_owned()),
         })
     }

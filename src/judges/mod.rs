@@ -7,7 +7,10 @@ mod credentials;
 mod endpoint_policy;
 mod image;
 mod network;
+mod paths;
 mod permission;
+mod platforms;
+mod pull_through;
 mod registry_policies;
 pub(crate) mod role_policies;
 mod trust;
@@ -25,6 +28,7 @@ pub const ALL: &[Judge] = &[
     network::judge,
     permission::judge,
     endpoint_policy::judge,
+    pull_through::judge,
     image::judge,
 ];
 

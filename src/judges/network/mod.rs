@@ -79,19 +79,10 @@ pub(super) fn judge(world: &World<'_>, _options: &Options, verdicts: &mut Verdic
 
 /// The flows of every class of places in which the source runs.
 fn flows_of(network: &Network<'_>, world: &World<'_>, pull: &Pull<'_>, registry: &str) -> Vec<Flow> {
-    let name = format!("{}/{}", world.target.cluster, pull.source.id);
-    let hosts = EcrHost::parse(registry).and_then(|host| PullHosts::of(&host));
-    let (Some(hosts), Ok(sources)) = (hosts, network.resolve_source(&name)) else {
+    let Some(hosts) = EcrHost::parse(registry).and_then(|host| PullHosts::of(&host)) else {
         return Vec::new();
     };
-    let wanted = match pull.source.kind {
-        SourceKind::FargateProfile => network::SourceKind::FargateProfile,
-        SourceKind::Nodegroup => network::SourceKind::Nodegroup,
-        // Its nodes carry no tag that ties them to a pool by name.
-        SourceKind::AutoMode => return Vec::new(),
-    };
-    let of_kind = |source: &Source| source.kind == wanted || wanted == network::SourceKind::Nodegroup;
-    let sources: Vec<Source> = sources.into_iter().filter(of_kind).collect();
+    let sources = places(network, world, pull.source);
     let mut flows = Vec::new();
     for (class, found) in pull::flows_by_class(network, &sources, &hosts) {
         let Some(source) = class.first() else { continue };
@@ -104,6 +95,19 @@ fn flows_of(network: &Network<'_>, world: &World<'_>, pull: &Pull<'_>, registry:
         flows.extend(legs.map(|(leg, flow)| (leg, flow.trace, (*source).clone())));
     }
     flows
+}
+
+/// Where a source runs, or would: none where that was not read.
+pub(super) fn places(network: &Network<'_>, world: &World<'_>, source: &crate::pulls::Source) -> Vec<Source> {
+    let name = format!("{}/{}", world.target.cluster, source.id);
+    let wanted = match source.kind {
+        SourceKind::FargateProfile => network::SourceKind::FargateProfile,
+        SourceKind::Nodegroup => network::SourceKind::Nodegroup,
+        // Its nodes carry no tag that ties them to a pool by name.
+        SourceKind::AutoMode => return Vec::new(),
+    };
+    let of_kind = |source: &Source| source.kind == wanted || wanted == network::SourceKind::Nodegroup;
+    network.resolve_source(&name).unwrap_or_default().into_iter().filter(of_kind).collect()
 }
 
 fn note(
