@@ -3,9 +3,10 @@
 mod each;
 mod hides;
 mod network;
+mod organizations;
 mod registries;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::actions::attachment::{ATTACHABLE, policy_name};
 use crate::aws::{Reader, Reason, Refused};
@@ -31,13 +32,19 @@ pub async fn snapshot(reader: &Reader, cluster: &str, images: &[String]) -> Resu
         Err(refused) => return Err(no_cluster(reader, cluster, &refused).await),
     };
     let home = about.account.clone().unwrap_or_default();
-    let (groups, profiles, network, registries) = tokio::join!(
+    let (groups, profiles, network, registries, organization, versions) = tokio::join!(
         nodegroups(reader, cluster),
         fargate_profiles(reader, cluster),
         network::read(reader, &found),
-        registries::read(reader, images, &home)
+        registries::read(reader, images, &home),
+        organizations::read(reader, &home, registries::accounts(images, &home)),
+        reader.policy_versions(),
     );
     let mut world = Snapshot { about, ..network };
+    world.organizations = organization.organizations;
+    world.not_found.extend(organization.not_found);
+    world.keys.extend(organization.keys);
+    world.unread.extend(organization.unread);
     registries::absorb(&mut world, registries);
     world.clusters.insert(found.arn.clone(), found);
     for group in keep(&mut world, groups) {
@@ -46,7 +53,8 @@ pub async fn snapshot(reader: &Reader, cluster: &str, images: &[String]) -> Resu
     for profile in keep(&mut world, profiles) {
         world.fargate_profiles.insert(format!("{cluster}/{}", profile.fargate_profile_name), profile);
     }
-    roles(reader, &mut world).await;
+    // Who may not list policies may still read them one by one.
+    roles(reader, &mut world, versions.unwrap_or_default()).await;
     world.keys.extend(KEYS.map(str::to_owned));
     world.unread.sort();
     Ok(world)
@@ -139,13 +147,15 @@ fn keep<T>(world: &mut Snapshot, (rows, unread): Listed<T>) -> Vec<T> {
 }
 
 /// Every role that pulls, and every policy that bears on it.
-async fn roles(reader: &Reader, world: &mut Snapshot) {
+async fn roles(reader: &Reader, world: &mut Snapshot, versions: BTreeMap<String, String>) {
     let roles = each(reader, pulling_roles(world), |reader, arn| async move { role(&reader, &arn).await });
     for (arn, read) in roles.await {
         put_role(world, &arn, read);
     }
-    let policies =
-        each(reader, policies(world), |reader, arn| async move { reader.managed_policy(&arn).await });
+    let policies = each(reader, policies(world), |reader, arn| {
+        let in_force = versions.get(&arn).cloned();
+        async move { reader.managed_policy(&arn, in_force).await }
+    });
     for (arn, read) in policies.await {
         put_policy(world, arn, read);
     }
@@ -164,10 +174,12 @@ fn pulling_roles(world: &Snapshot) -> BTreeSet<String> {
     nodes.chain(fargate).chain(auto_mode).chain(instances).collect()
 }
 
-/// The policies attached to the roles, their boundaries, and those that a plan may attach.
+/// The policies attached to the roles, their boundaries, and those that a plan may attach where they may not exist.
 fn policies(world: &Snapshot) -> BTreeSet<String> {
     let partition = world.about.partition.clone().unwrap_or_default();
-    let candidates = ATTACHABLE.iter().map(|name| format!("arn:{partition}:iam::aws:policy/{name}"));
+    // In the partition `aws` they are known to exist.
+    let candidates = ATTACHABLE.iter().filter(|_| partition != "aws");
+    let candidates = candidates.map(|name| format!("arn:{partition}:iam::aws:policy/{name}"));
     let attached = world.roles.values().flat_map(|role| role.attached_managed_policies.iter().flatten());
     let boundaries = world.roles.values().filter_map(|role| role.permissions_boundary.as_ref());
     let mut arns: BTreeSet<String> = attached.map(|policy| policy.policy_arn.clone()).collect();

@@ -9,7 +9,8 @@ use crate::error::{Code, Error};
 use crate::model::ecr::RepositoryName;
 use crate::model::eks::Cluster;
 use crate::model::image_ref::ImageRef;
-use crate::model::{Arn, Partition, Snapshot, Unread, aws_accounts};
+use crate::model::organizations::PolicyKind;
+use crate::model::{Arn, Partition, Seen, Snapshot, Unread, aws_accounts};
 
 /// The cluster that a diagnosis is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -176,15 +177,29 @@ impl<'a> World<'a> {
             "not read: only the add-on images and those named with --image are judged",
             &["repo-policy-missing-cross-account", "image-tag-not-found"],
         ));
-        unread.push(row(
-            "organizations:ListPoliciesForTarget",
-            "this version does not read it",
-            &["scp-deny", "rcp-deny"],
-        ));
-        if !keys.contains("HostedZones") {
-            unread.push(row("route53:ListHostedZonesByVPC", "not read", &["private-hosted-zone-shadow"]));
+        let said = |service: &str| self.snapshot.unread.iter().any(|unread| unread.source.starts_with(service));
+        if !said("organizations:") && !self.knows_organization() {
+            let causes = ["scp-deny", "rcp-deny"];
+            unread.push(row("organizations:ListPoliciesForTarget", "not in the snapshot", &causes));
         }
+        if !said("route53:") && !keys.contains("HostedZoneSummaries") {
+            let causes = ["private-hosted-zone-shadow"];
+            unread.push(row("route53:ListHostedZonesByVPC", "not in the snapshot", &causes));
+        }
+        unread.push(row(
+            "route53resolver:ListFirewallRuleGroupAssociations",
+            "this version does not read it",
+            &["dns-firewall-block"],
+        ));
         unread
+    }
+
+    /// Whether it is known what an organization forbids here, if there is one.
+    fn knows_organization(&self) -> bool {
+        PolicyKind::ALL.into_iter().all(|kind| {
+            let policies = self.snapshot.organization_policies(&self.target.account, kind);
+            !matches!(policies, Seen::Unread(_))
+        })
     }
 
     /// Running nodes of the cluster that belong to no managed node group: at most five of them.

@@ -2,7 +2,7 @@
 
 use super::pages::pages;
 use super::{Reader, Refused};
-use crate::model::eks::{Cluster, ComputeConfig, FargateProfile, FargateSelector, Nodegroup, VpcConfig};
+use crate::model::eks::{Cluster, ComputeConfig, FargateProfile, FargateSelector, LaunchTemplate, Nodegroup, VpcConfig};
 
 impl Reader {
     /// `eks:DescribeCluster`.
@@ -78,6 +78,9 @@ impl Reader {
             subnets: group.subnets.unwrap_or_default(),
             status: group.status.map(|status| status.as_str().to_owned()),
             ami_type: group.ami_type.map(|kind| kind.as_str().to_owned()),
+            launch_template: group
+                .launch_template
+                .map(|template| LaunchTemplate { id: template.id, version: template.version }),
         })
     }
 

@@ -8,8 +8,10 @@ mod ec2;
 mod ecr;
 mod eks;
 mod iam;
+mod organizations;
 mod pages;
 mod refused;
+mod route53;
 mod sts;
 
 pub use calls::{Calls, Tally};
@@ -46,6 +48,8 @@ pub struct Reader {
     ec2: aws_sdk_ec2::Client,
     iam: aws_sdk_iam::Client,
     eks: aws_sdk_eks::Client,
+    organizations: aws_sdk_organizations::Client,
+    route53: aws_sdk_route53::Client,
     sts: aws_sdk_sts::Client,
 }
 
@@ -80,6 +84,8 @@ impl Connection {
             ec2: client!(aws_sdk_ec2),
             iam: client!(aws_sdk_iam),
             eks: client!(aws_sdk_eks),
+            organizations: client!(aws_sdk_organizations),
+            route53: client!(aws_sdk_route53),
             sts: client!(aws_sdk_sts),
             account_roles: self.account_roles.clone(),
             config,

@@ -18,7 +18,7 @@ use crate::actions::attachment::{
 };
 use crate::actions::{AnyChange, Attachment, Change};
 use crate::checks::{Leg, Severity};
-use crate::diagnosis::{Blocker, Evidence, Fix, Verdicts, pull_id};
+use crate::diagnosis::{Blocker, Evidence, Fix, Pairs, Verdicts, pull_id};
 use crate::iam::{self, Decision, Doubt, Effect, Knowledge, Layer, Outcome, Weighed};
 use crate::model::iam::Role;
 use crate::model::{Arn, Seen, Snapshot};
@@ -33,8 +33,7 @@ const MOST_ATTACHED: usize = 10;
 /// What one role lacks, gathered over its pulls.
 #[derive(Default)]
 pub(super) struct Lack {
-    pub(super) legs: BTreeSet<Leg>,
-    pub(super) pulls: BTreeSet<String>,
+    pub(super) pairs: Pairs,
     pub(super) calls: BTreeSet<&'static str>,
     pub(super) statements: BTreeSet<String>,
     /// The repositories that it is about, by their ARNs.
@@ -108,8 +107,7 @@ fn judge_role(
                         let at =
                             if is_about_registry(cause) { &pull.image.repository_arn } else { &role.arn };
                         let lack = lacks.entry((cause, at.clone())).or_default();
-                        lack.legs.insert(leg);
-                        lack.pulls.insert(id.clone());
+                        lack.pairs.insert((id.clone(), leg));
                         lack.calls.insert(call);
                         lack.images.insert(pull.image.repository_arn.clone());
                         lack.statements.extend(denials(decision));
@@ -119,7 +117,8 @@ fn judge_role(
         }
     }
     for ((cause, resource), lack) in lacks {
-        verdicts.blocked(blocker(snapshot, role, (cause, resource), lack, options));
+        let pairs = lack.pairs.clone();
+        verdicts.blocked_exactly(blocker(snapshot, role, (cause, resource), lack, options), pairs);
     }
 }
 
@@ -314,8 +313,8 @@ pub(super) fn blocker(
     };
     Blocker {
         cause,
-        legs: lack.legs.into_iter().collect(),
-        pulls: lack.pulls.into_iter().collect(),
+        legs: lack.pairs.iter().map(|(_, leg)| *leg).collect::<BTreeSet<Leg>>().into_iter().collect(),
+        pulls: lack.pairs.into_iter().map(|(pull, _)| pull).collect::<BTreeSet<String>>().into_iter().collect(),
         severity: Severity::Critical,
         account: resource.parse::<Arn>().map(|arn| arn.account).unwrap_or_default(),
         summary,

@@ -44,8 +44,18 @@ pub(super) fn judge(world: &World<'_>, _options: &Options, verdicts: &mut Verdic
     let mut unnamed: BTreeMap<&Image, Vec<String>> = BTreeMap::new();
     let mut stranded: BTreeMap<&Image, Vec<String>> = BTreeMap::new();
     for pull in world.pulls() {
-        let Some((rule, calls)) = first_pull(world, pull.image) else { continue };
         let id = pull_id(&pull);
+        let (rule, calls) = match first_pull(world, pull.image) {
+            Seen::Known(first) => first,
+            Seen::Absent => continue,
+            Seen::Unread(because) => {
+                let because = format!("whether a pull-through cache fetches it was not read ({because})");
+                for leg in [Leg::PullPermission, Leg::LayerNetwork] {
+                    verdicts.unknown(&id, leg, because.clone());
+                }
+                continue;
+            }
+        };
         let upstream = rule.upstream_name(pull.image.repository().name).unwrap_or_default();
         if rule.upstream_registry_url == DOCKER_HUB && !upstream.contains('/') {
             unnamed.entry(pull.image).or_default().push(id.clone());
@@ -78,17 +88,22 @@ pub(super) fn judge(world: &World<'_>, _options: &Options, verdicts: &mut Verdic
     }
 }
 
-/// The rule of an image that the cache does not hold, and the calls that its first pull needs.
+/// The rule of an image that the cache does not hold, and the calls that its first pull needs; absent where there is no
+/// such pull.
 fn first_pull<'w>(
     world: &'w World<'_>,
     image: &Image,
-) -> Option<(&'w PullThroughCacheRule, &'static [&'static str])> {
-    let (at, reference) = (image.repository(), image.reference.as_deref()?);
-    let rule = rule(world, image).known()?;
-    if world.snapshot.repository(at) == Seen::Absent {
-        return Some((rule, &[CREATE, IMPORT]));
-    }
-    (world.snapshot.image(at, reference) == Seen::Absent).then_some((rule, &[IMPORT]))
+) -> Seen<(&'w PullThroughCacheRule, &'static [&'static str])> {
+    let Some(reference) = image.reference.as_deref() else { return Seen::Absent };
+    let at = image.repository();
+    let calls: &[&str] = if world.snapshot.repository(at) == Seen::Absent {
+        &[CREATE, IMPORT]
+    } else if world.snapshot.image(at, reference) == Seen::Absent {
+        &[IMPORT]
+    } else {
+        return Seen::Absent;
+    };
+    rule(world, image).map(|rule| (rule, calls))
 }
 
 fn judge_calls<'w>(
@@ -123,8 +138,7 @@ fn judge_calls<'w>(
             };
             let resource = if permission::is_about_registry(cause) { &pull.image.repository_arn } else { &role.arn };
             let lack = lacks.entry((cause, resource.clone(), role.arn.as_str())).or_default();
-            lack.legs.insert(Leg::PullPermission);
-            lack.pulls.insert(id.clone());
+            lack.pairs.insert((id.clone(), Leg::PullPermission));
             lack.calls.insert(call);
             lack.images.insert(pull.image.repository_arn.clone());
             lack.statements.extend(permission::denials(decision));

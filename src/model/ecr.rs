@@ -536,7 +536,9 @@ fn what_was_not_asked_for_is_not_known_to_be_absent() {
 
 #[test]
 fn the_nearest_rule_decides_and_a_rule_of_another_registry_never() {
-    let at = |name| RepositoryName { account: "111122223333", region: "eu-west-1", name };
+    fn at(name: &str) -> RepositoryName<'_> {
+        RepositoryName { account: "111122223333", region: "eu-west-1", name }
+    }
     let rule = |prefix: &str| PullThroughCacheRule {
         registry_id: "111122223333".to_owned(),
         region: Some("eu-west-1".to_owned()),

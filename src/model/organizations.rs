@@ -317,7 +317,8 @@ mod tests {
         for without in 0..files.len() {
             let mut some = files.to_vec();
             some.remove(without);
-            let levels = world(&some).organization_policies("111122223333", PolicyKind::ServiceControlPolicy);
+            let part = world(&some);
+            let levels = part.organization_policies("111122223333", PolicyKind::ServiceControlPolicy);
             assert!(matches!(levels, Seen::Unread(_)), "without {}", files[without].0);
         }
     }

@@ -192,10 +192,19 @@ fn read_summaries(snapshot: &mut Snapshot, top: &Fields<'_>, file: &Path) -> Res
     struct Summary {
         hosted_zone_id: String,
         name: String,
+        #[serde(default)]
+        owner: Owner,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Owner {
+        owning_service: Option<String>,
     }
     let Some(vpc) = id_in_file(top, "VPCId", file, "vpc-")? else { return Ok(false) };
     let summaries: Vec<Summary> = read_key(top, "HostedZoneSummaries")?;
-    for Summary { hosted_zone_id: id, name } in summaries {
+    // The private names of endpoints are zones too, which belong to AWS: the endpoints themselves tell of them.
+    let of_people = summaries.into_iter().filter(|summary| summary.owner.owning_service.is_none());
+    for Summary { hosted_zone_id: id, name, .. } in of_people {
         let vpcs = vec![ZoneVpc { vpc_id: vpc.clone() }];
         snapshot.put(HostedZone { hosted_zone: Zone { id, name }, vpcs });
     }
