@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    Attachment, Kind, NetworkAclEntry, Risk, Route, SecurityGroup, SecurityGroupRule, TrustPolicy, VpcAttribute,
-    VpcEndpoint,
+    Attachment, Kind, NetworkAclEntry, Risk, Route, SecurityGroup, SecurityGroupRule, TrustPolicy,
+    VpcAttribute, VpcEndpoint,
 };
 use crate::aws::{Reader, Refused, Writer};
 use crate::error::Error;

@@ -8,11 +8,8 @@ use crate::model::snapshot::Record;
 /// A security group with its rules.
 pub async fn security_group_again(reader: &Reader, cluster: &str, id: &str) -> Snapshot {
     let ids = [id.to_owned()];
-    let (cluster, group, rules) = tokio::join!(
-        reader.cluster(cluster),
-        reader.security_group(id),
-        reader.security_group_rules(&ids)
-    );
+    let (cluster, group, rules) =
+        tokio::join!(reader.cluster(cluster), reader.security_group(id), reader.security_group_rules(&ids));
     let mut part = with_cluster(cluster);
     put_one(&mut part, group);
     // Without the ids of the rules the group itself still tells which there are.

@@ -174,7 +174,8 @@ fn check_allowed(action: &crate::plan::Action, plan: &Plan) -> Result<(), Error>
             format!("{} is not in account {}", change.resource(), target.account)
         }
         Ok(()) if change.opens_internet() && !plan.options.allow_internet_egress => {
-            "it opens a way to the whole internet, and the plan was not made with --allow-internet-egress".to_owned()
+            "it opens a way to the whole internet, and the plan was not made with --allow-internet-egress"
+                .to_owned()
         }
         Ok(()) if crate::plan::file::fingerprint(&change) != action.precondition.fingerprint => {
             "its fingerprint is not that of its own precondition".to_owned()

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 
 use super::file::{Action, Inverse, NotFixed, Plan, Precondition, Proof, Tally, fingerprint};
+use super::newly_reachable::newly_reachable;
 use super::permissions::for_changes;
 use crate::actions::AnyChange;
 use crate::checks::Leg;
@@ -44,7 +45,8 @@ pub fn build(snapshot: &Snapshot, request: &Request) -> Result<Plan, Error> {
     let candidates = in_order(needed(candidates(&before), &world, request)?);
     let diagnosis = diagnosis::diagnosis(&world, &before);
 
-    let changed = simulate(snapshot, candidates.iter().map(|candidate| &candidate.change));
+    let changes: Vec<&AnyChange> = candidates.iter().map(|candidate| &candidate.change).collect();
+    let changed = simulate(snapshot, changes.iter().copied());
     let changed_world = World::of(&changed, &request.scope)?;
     let after = diagnosis::verdicts(&changed_world, &request.options);
     let after_diagnosis = diagnosis::diagnosis(&changed_world, &after);
@@ -66,7 +68,7 @@ pub fn build(snapshot: &Snapshot, request: &Request) -> Result<Plan, Error> {
         proof: Proof {
             before: tally(&diagnosis),
             after: tally(&after_diagnosis),
-            newly_reachable: Vec::new(),
+            newly_reachable: newly_reachable(&world, &changed, &changes),
         },
         required_permissions: for_changes(candidates.iter().map(|candidate| &candidate.change)),
         actions: candidates

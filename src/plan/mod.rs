@@ -2,6 +2,7 @@
 
 mod build;
 pub mod file;
+mod newly_reachable;
 mod permissions;
 pub mod prices;
 
