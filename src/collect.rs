@@ -3,6 +3,7 @@
 mod again;
 mod each;
 mod hides;
+mod kubernetes;
 mod network;
 mod registries;
 mod vpc_again;
@@ -14,6 +15,7 @@ use std::collections::BTreeSet;
 use crate::actions::attachment::{ATTACHABLE, policy_name};
 use crate::aws::{Reader, Reason, Refused};
 use crate::error::Error;
+use crate::kube::Access;
 use crate::model::iam::{ManagedPolicy, Role};
 use crate::model::snapshot::About;
 use crate::model::{Arn, Partition, Snapshot, Unread};
@@ -28,7 +30,12 @@ const KEYS: [&str; 5] = ["cluster", "nodegroup", "fargateProfile", "RoleDetailLi
 ///
 /// # Errors
 /// Only what nothing can be said without: the caller's identity and the cluster itself.
-pub async fn snapshot(reader: &Reader, cluster: &str, images: &[String]) -> Result<Snapshot, Error> {
+pub async fn snapshot(
+    reader: &Reader,
+    cluster: &str,
+    images: &[String],
+    access: &Access,
+) -> Result<Snapshot, Error> {
     let (about, found) = tokio::join!(about(reader), reader.cluster(cluster));
     let about = about?;
     let found = match found {
@@ -36,13 +43,21 @@ pub async fn snapshot(reader: &Reader, cluster: &str, images: &[String]) -> Resu
         Err(refused) => return Err(no_cluster(reader, cluster, &refused).await),
     };
     let home = about.account.clone().unwrap_or_default();
-    let (groups, profiles, network, registries) = tokio::join!(
+    let of_pods = async {
+        let pods = kubernetes::read(reader, access, &found).await;
+        let images: BTreeSet<String> = images.iter().cloned().chain(pods.images()).collect();
+        let images: Vec<String> = images.into_iter().collect();
+        let registries = registries::read(reader, &images, &home).await;
+        (pods, registries)
+    };
+    let (groups, profiles, network, (pods, registries)) = tokio::join!(
         nodegroups(reader, cluster),
         fargate_profiles(reader, cluster),
         network::read(reader, &found),
-        registries::read(reader, images, &home)
+        of_pods
     );
     let mut world = Snapshot { about, ..network };
+    pods.put(&mut world);
     registries::absorb(&mut world, registries);
     world.clusters.insert(found.arn.clone(), found);
     for group in keep(&mut world, groups) {

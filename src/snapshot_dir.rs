@@ -12,10 +12,10 @@ use serde_json::value::RawValue;
 
 use crate::error::{Code, Error};
 use crate::json_text::{Fields, edited, edits, insertion, removal};
-use crate::model::ec2;
 use crate::model::snapshot::{
     About, Misshapen, RowChange, Shape, Snapshot, TABLES, Table, Unread, file_reader, pretty, table,
 };
+use crate::model::{ec2, kubernetes};
 
 /// The file that `ecr-fix snapshot` adds: where, when, and what was refused.
 const ABOUT_FILE: &str = "snapshot.json";
@@ -73,6 +73,13 @@ pub fn load(dir: &Path) -> Result<Loaded, Error> {
 pub fn read_file(loaded: &mut Loaded, file: &Path, text: &str) -> Result<(), Error> {
     let top: Fields<'_> = serde_json::from_str(text).map_err(|error| not_json(file, &error))?;
     let snapshot = &mut loaded.snapshot;
+    if kubernetes::is_kubernetes(&top) {
+        let whole = serde_json::from_str(text).map_err(|error| not_json(file, &error))?;
+        if !kubernetes::read_file(snapshot, whole, &top, file).map_err(|wrong| misshapen(file, &wrong))? {
+            loaded.ignored.push((file.to_owned(), "kind".to_owned()));
+        }
+        return Ok(());
+    }
     for (key, value) in &top {
         let read = match (table(key), file_reader(key)) {
             (Some(table), _) if table.shape == Shape::WholeFile => {
@@ -155,6 +162,7 @@ fn texts(snapshot: &Snapshot) -> BTreeMap<String, String> {
     let tables = TABLES.iter().copied().flatten();
     let mut all: Vec<(String, String)> = tables.flat_map(|table| (table.files)(&mut copy)).collect();
     all.extend(ec2::files_by_id(&snapshot.ec2));
+    all.extend(kubernetes::files(snapshot));
     let about = AboutFile {
         about: snapshot.about.clone(),
         unread: snapshot.unread.clone(),

@@ -84,7 +84,9 @@ impl Rule {
         let ports = (self.protocol.as_str(), self.from_port, self.to_port) == ("tcp", Some(443), Some(443));
         let public = AddressSet::public(Family::V4);
         let is_private = |block: Ipv4Net| {
-            (16..=28).contains(&block.prefix_len()) && AddressSet::from(block).and(&public).is_empty()
+            let is_plain = block.trunc().to_string() == self.peer;
+            let is_private = AddressSet::from(block).and(&public).is_empty();
+            is_plain && is_private && (16..=28).contains(&block.prefix_len())
         };
         ports && (is_id(&self.peer, "sg-") || self.peer.parse().is_ok_and(is_private))
     }
@@ -337,7 +339,17 @@ mod tests {
         let allowed = |group: SecurityGroup| making(group).allowed();
         assert_eq!(allowed(group(&["sg-0a1b", "10.0.0.0/16"])), Ok(()));
         assert_eq!(making(group(&["sg-0a1b"])).inverse().allowed(), Ok(()), "the way back");
-        for open in ["0.0.0.0/0", "10.0.0.0/8", "52.0.0.0/16", "::/0", "pl-1", "sg-*", ""] {
+        for open in [
+            "10.00.0.0/16",
+            "10.0.0.1/16",
+            "0.0.0.0/0",
+            "10.0.0.0/8",
+            "52.0.0.0/16",
+            "::/0",
+            "pl-1",
+            "sg-*",
+            "",
+        ] {
             assert!(allowed(group(&["sg-0a1b", open])).is_err(), "{open}");
         }
         assert!(allowed(group(&[])).is_err());
@@ -389,7 +401,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_group_on_paper_is_what_was_asked_for_and_leaves_no_trace(
-            peers in prop::collection::btree_set("(sg-[0-9a-f]{8}|10\\.[0-9]{1,2}\\.0\\.0/16)", 1..5),
+            peers in prop::collection::btree_set("(sg-[0-9a-f]{8}|10\\.[1-9][0-9]?\\.0\\.0/16)", 1..5),
         ) {
             let peers: Vec<&str> = peers.iter().map(String::as_str).collect();
             let (before, change) = (no_groups(), making(group(&peers)));

@@ -27,7 +27,7 @@ pub struct VpcEndpoint {
     pub security_groups: BTreeSet<String>,
     /// Gateway endpoints: the tables that lead to it.
     pub route_table_ids: BTreeSet<String>,
-    /// What it lets pass; none: everything, which is what AWS gives an endpoint without a policy.
+    /// What it lets pass; none: AWS's default, which leaves every decision to IAM.
     pub policy: Option<String>,
 }
 
@@ -122,7 +122,10 @@ impl Address {
     }
 
     fn short(&self) -> &str {
-        self.service().unwrap_or(&self.service_name)
+        match self.service() {
+            Some("s3") => "S3",
+            service => service.unwrap_or(&self.service_name),
+        }
     }
 }
 
@@ -130,10 +133,14 @@ fn is_going(row: &Row) -> bool {
     ["deleting", "deleted"].iter().any(|state| row.state.eq_ignore_ascii_case(state))
 }
 
-/// The name of a group where it is ours, its id otherwise.
-fn group_name(world: &Snapshot, at: &Address, group: &GroupId) -> String {
+/// The groups of an endpoint: by name where it is the group that ecr-fix makes, by id otherwise.
+pub fn group_names(world: &Snapshot, cluster: &str, row: &Row) -> BTreeSet<String> {
+    row.groups.iter().map(|group| group_name(world, cluster, group)).collect()
+}
+
+fn group_name(world: &Snapshot, cluster: &str, group: &GroupId) -> String {
     let described = world.ec2.security_groups.get(&group.group_id).map(|row| &row.group_name);
-    let own = own_name(&at.vpc.cluster);
+    let own = own_name(cluster);
     let is_ours = group.group_name.as_ref().or(described) == Some(&own);
     if is_ours { own } else { group.group_id.clone() }
 }
@@ -154,7 +161,7 @@ fn state_of(world: &Snapshot, at: &Address, row: &Row) -> VpcEndpoint {
     VpcEndpoint {
         private_dns_enabled: row.private_dns_enabled,
         subnet_ids: row.subnet_ids.iter().cloned().collect(),
-        security_groups: row.groups.iter().map(|group| group_name(world, at, group)).collect(),
+        security_groups: group_names(world, &at.vpc.cluster, row),
         route_table_ids: row.route_table_ids.iter().cloned().collect(),
         policy: policy.map(|policy| policy.as_str().to_owned()),
     }
@@ -216,7 +223,7 @@ fn change(world: &mut Snapshot, at: &Address, id: &str, state: &VpcEndpoint) {
     let groups: Vec<(String, Option<GroupId>)> =
         state.security_groups.iter().map(|name| (name.clone(), group_in(world, at, name))).collect();
     let known: Vec<String> = match world.ec2.vpc_endpoints.get(id) {
-        Some(row) => row.groups.iter().map(|group| group_name(world, at, group)).collect(),
+        Some(row) => row.groups.iter().map(|group| group_name(world, &at.vpc.cluster, group)).collect(),
         None => return,
     };
     let Some(row) = world.ec2.vpc_endpoints.get_mut(id) else { return };
@@ -350,6 +357,8 @@ impl Resource for VpcEndpoint {
         let id = at.row(world).map(|row| row.vpc_endpoint_id.clone());
         match (id, state) {
             (None, Some(state)) if refusal(world, at, &state, None).is_none() => insert(world, at, &state),
+            // A second endpoint for the same names: AWS refuses it.
+            (Some(_), Some(_)) if at.endpoint_id.is_none() => {}
             (Some(id), Some(state)) if refusal(world, at, &state, Some(&id)).is_none() => {
                 change(world, at, &id, &state);
             }
@@ -390,7 +399,7 @@ impl Resource for VpcEndpoint {
                 let new = NewEndpoint {
                     vpc,
                     service: &at.service_name,
-                    name: format!("ecr-fix-{}-{}", at.short(), at.vpc.cluster),
+                    name: format!("ecr-fix {} of {}", at.short(), at.vpc.cluster),
                     groups: aws.group_ids(vpc, &own, &after.security_groups).await?,
                     state: after,
                 };
@@ -509,7 +518,7 @@ impl Resource for VpcEndpoint {
             lines.push(format!("  private DNS {}", if state.private_dns_enabled { "on" } else { "off" }));
         }
         match &state.policy {
-            None => lines.push("  policy: full access, which is what AWS gives by default".to_owned()),
+            None => lines.push("  policy AWS's default: IAM alone decides".to_owned()),
             Some(policy) => {
                 lines.push("  policy".to_owned());
                 let parsed: Option<serde_json::Value> = serde_json::from_str(policy).ok();
@@ -609,7 +618,7 @@ impl VpcEndpoint {
     fn ids_are_ids(&self, at: &Address) -> Result<(), String> {
         let own = own_name(&at.vpc.cluster);
         let wrong = |ids: &BTreeSet<String>, prefix: &str| {
-            ids.iter().find(|id| !is_id(id, prefix) && !(prefix == "sg-" && **id == own)).cloned()
+            ids.iter().find(|id| !is_id(id, prefix) && (prefix != "sg-" || **id != own)).cloned()
         };
         let wrong = wrong(&self.subnet_ids, "subnet-")
             .or_else(|| wrong(&self.security_groups, "sg-"))
@@ -662,6 +671,318 @@ impl VpcEndpoint {
             Err(format!("{} endpoints have other parts", at.endpoint_type.as_str()))
         } else {
             Ok(())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::actions::change::Standing;
+    use crate::actions::cluster_vpc::is_on_paper;
+    use crate::actions::cluster_vpc::tests::{cluster_vpc, world};
+    use crate::actions::{AnyChange, Change};
+
+    const DKR: &str = "com.amazonaws.eu-west-1.ecr.dkr";
+    const S3: &str = "com.amazonaws.eu-west-1.s3";
+
+    fn address(service: &str, endpoint_type: EndpointType, id: Option<&str>) -> Address {
+        let (service_name, endpoint_id) = (service.to_owned(), id.map(str::to_owned));
+        Address { vpc: cluster_vpc(), service_name, endpoint_type, endpoint_id }
+    }
+
+    fn ids(ids: &[&str]) -> BTreeSet<String> {
+        ids.iter().map(ToString::to_string).collect()
+    }
+
+    fn interface() -> VpcEndpoint {
+        VpcEndpoint {
+            private_dns_enabled: true,
+            subnet_ids: ids(&["subnet-a", "subnet-b"]),
+            security_groups: ids(&["sg-1"]),
+            ..VpcEndpoint::default()
+        }
+    }
+
+    fn gateway() -> VpcEndpoint {
+        let policy = Some(layers_only("aws", "eu-west-1"));
+        VpcEndpoint { route_table_ids: ids(&["rtb-1", "rtb-2"]), policy, ..VpcEndpoint::default() }
+    }
+
+    fn making(service: &str, state: VpcEndpoint) -> AnyChange {
+        let kind = if service == S3 { EndpointType::Gateway } else { EndpointType::Interface };
+        Change { at: address(service, kind, None), before: None, after: Some(state) }.into()
+    }
+
+    /// A VPC with two route tables, two groups and the prefix list of S3.
+    fn vpc(endpoints: &serde_json::Value) -> Snapshot {
+        let table = |id| json!({"RouteTableId": id, "VpcId": "vpc-1", "Routes": [{"DestinationCidrBlock": "10.0.0.0/16", "GatewayId": "local"}]});
+        world(&[
+            json!({"VpcId": "vpc-1", "EnableDnsSupport": {"Value": true}}),
+            json!({"VpcId": "vpc-1", "EnableDnsHostnames": {"Value": true}}),
+            json!({
+                "RouteTables": [table("rtb-1"), table("rtb-2")],
+                "SecurityGroups": [{"GroupId": "sg-1", "GroupName": "endpoints", "VpcId": "vpc-1"}],
+                "PrefixLists": [{"PrefixListId": "pl-1", "PrefixListName": S3, "Cidrs": ["52.92.16.0/20"]}],
+                "VpcEndpoints": endpoints,
+            }),
+        ])
+    }
+
+    fn existing(private_dns: bool) -> serde_json::Value {
+        json!([{"VpcEndpointId": "vpce-1", "VpcEndpointType": "Interface", "VpcId": "vpc-1", "ServiceName": DKR,
+            "State": "available", "SubnetIds": ["subnet-a"], "PrivateDnsEnabled": private_dns,
+            "Groups": [{"GroupId": "sg-1", "GroupName": "endpoints"}], "PolicyDocument": FULL_ACCESS}])
+    }
+
+    fn modifying(edit: impl FnOnce(&mut VpcEndpoint)) -> AnyChange {
+        let before = VpcEndpoint {
+            private_dns_enabled: false,
+            subnet_ids: ids(&["subnet-a"]),
+            security_groups: ids(&["sg-1"]),
+            ..VpcEndpoint::default()
+        };
+        let mut after = before.clone();
+        edit(&mut after);
+        let at = address(DKR, EndpointType::Interface, Some("vpce-1"));
+        Change { at, before: Some(before), after: Some(after) }.into()
+    }
+
+    fn target() -> Target {
+        Target {
+            account: "111122223333".to_owned(),
+            region: "eu-west-1".to_owned(),
+            partition: "aws".to_owned(),
+            cluster: "demo".to_owned(),
+        }
+    }
+
+    /// On paper the change does what it says, and its inverse leads back to the very world.
+    fn there_and_back(change: &AnyChange, before: &Snapshot) -> Snapshot {
+        assert_eq!(change.standing(before), Standing::Before);
+        let mut after = before.clone();
+        change.simulate(&mut after);
+        assert_eq!(change.standing(&after), Standing::After);
+        let mut back = after.clone();
+        change.inverse().simulate(&mut back);
+        assert_eq!(back, *before);
+        after
+    }
+
+    #[test]
+    fn an_interface_endpoint_on_paper_has_its_names_at_once() {
+        let after = there_and_back(&making(DKR, interface()), &vpc(&json!([])));
+        let row = after.ec2.vpc_endpoints.values().next().unwrap();
+        assert!(is_on_paper(&row.vpc_endpoint_id));
+        assert!(crate::network::names::serves(row, "111122223333.dkr.ecr.eu-west-1.amazonaws.com"));
+        assert_eq!(row.policy_document, Some(PolicyText::new(FULL_ACCESS)));
+    }
+
+    #[test]
+    fn a_gateway_endpoint_on_paper_puts_routes_into_its_tables() {
+        let after = there_and_back(&making(S3, gateway()), &vpc(&json!([])));
+        let id = after.ec2.vpc_endpoints.keys().next().unwrap();
+        for table in after.ec2.route_tables.values() {
+            let route = table.routes.last().unwrap();
+            assert_eq!(route.destination_prefix_list_id.as_deref(), Some("pl-1"));
+            assert_eq!(route.gateway_id.as_ref(), Some(id));
+        }
+    }
+
+    #[test]
+    fn changes_of_an_endpoint_lead_there_and_back() {
+        let world = vpc(&existing(false));
+        there_and_back(&modifying(|after| after.private_dns_enabled = true), &world);
+        there_and_back(&modifying(|after| after.subnet_ids.extend(ids(&["subnet-b"]))), &world);
+        there_and_back(&modifying(|after| after.security_groups.extend(ids(&["sg-2"]))), &world);
+    }
+
+    #[test]
+    fn what_aws_refuses_changes_nothing_on_paper() {
+        let mut no_names = vpc(&json!([]));
+        no_names.ec2.dns_hostnames.get_mut("vpc-1").unwrap().enable_dns_hostnames.value = false;
+        let own_group = VpcEndpoint { security_groups: ids(&[&own_name("demo")]), ..interface() };
+        let taken = json!([{"VpcEndpointId": "vpce-2", "VpcEndpointType": "Gateway", "VpcId": "vpc-1",
+            "ServiceName": S3, "State": "available", "RouteTableIds": ["rtb-2"]}]);
+        for (world, change) in [
+            (no_names, making(DKR, interface())),
+            (vpc(&json!([])), making(DKR, own_group)),
+            (vpc(&existing(true)), making(DKR, interface())),
+            (vpc(&taken), making(S3, gateway())),
+        ] {
+            let mut after = world.clone();
+            change.simulate(&mut after);
+            assert_eq!(after, world, "{}", change.diff());
+        }
+    }
+
+    #[test]
+    fn our_own_group_goes_by_its_name_wherever_it_is_read() {
+        let own = own_name("demo");
+        let state = VpcEndpoint { security_groups: ids(&[&own]), ..interface() };
+        let mut world = vpc(&json!([]));
+        let mut group = world.ec2.security_groups["sg-1"].clone();
+        (group.group_id, group.group_name) = ("sg-77".to_owned(), own.clone());
+        world.put(group);
+        let after = there_and_back(&making(DKR, state), &world);
+        assert_eq!(after.ec2.vpc_endpoints.values().next().unwrap().groups[0].group_id, "sg-77");
+        assert_eq!(
+            making(DKR, VpcEndpoint { security_groups: ids(&[&own]), ..interface() }).requires()[0],
+            provided("vpc-1", &own)
+        );
+    }
+
+    #[test]
+    fn an_endpoint_that_aws_still_works_on_is_not_done() {
+        let change = making(DKR, interface());
+        let mut world = vpc(&json!([]));
+        change.simulate(&mut world);
+        assert_eq!(change.unsettled(&world), None);
+        let id = world.ec2.vpc_endpoints.keys().next().unwrap().clone();
+        world.ec2.vpc_endpoints.get_mut(&id).unwrap().state = "Pending".to_owned();
+        assert_eq!(change.standing(&world), Standing::After);
+        assert_eq!(change.unsettled(&world), Some(format!("{id} is Pending")));
+        // The way back may begin at once, and is done only when the endpoint is gone.
+        let mut back = change.inverse();
+        back.assign(&id);
+        assert_eq!(back.standing(&world), Standing::Before);
+        world.ec2.vpc_endpoints.get_mut(&id).unwrap().state = "deleting".to_owned();
+        assert_eq!(back.standing(&world), Standing::After);
+        assert_eq!(back.unsettled(&world), Some(format!("{id} is deleting")));
+        world.ec2.vpc_endpoints.remove(&id);
+        assert_eq!((back.standing(&world), back.unsettled(&world)), (Standing::After, None));
+    }
+
+    #[test]
+    fn what_came_in_its_place_is_not_ours() {
+        let change = making(DKR, interface());
+        let mut world = vpc(&json!([]));
+        change.simulate(&mut world);
+        let mut back = change.inverse();
+        back.assign("vpce-other");
+        assert!(matches!(back.standing(&world), Standing::Elsewhere { .. }));
+        let id = world.ec2.vpc_endpoints.keys().next().unwrap().clone();
+        back.assign(&id);
+        assert_eq!(back.standing(&world), Standing::Before);
+        // Somebody gave it a policy: it is not as we left it.
+        world.ec2.vpc_endpoints.get_mut(&id).unwrap().policy_document =
+            Some(PolicyText::new(layers_only("aws", "eu-west-1")));
+        assert!(matches!(back.standing(&world), Standing::Elsewhere { .. }));
+    }
+
+    #[test]
+    fn the_policy_of_aws_is_known_however_it_is_written() {
+        let short = r#"{"Statement":[{"Action":"*","Effect":"Allow","Principal":"*","Resource":"*"}]}"#;
+        assert!(
+            gives_full_access(&PolicyText::new(FULL_ACCESS)) && gives_full_access(&PolicyText::new(short))
+        );
+        assert!(!gives_full_access(&PolicyText::new(layers_only("aws", "eu-west-1"))));
+    }
+
+    #[test]
+    fn the_engine_makes_endpoints_for_pulls_and_no_others() {
+        let allowed = |change: &AnyChange| change.allowed().and_then(|()| change.planned_for(&target()));
+        for change in [
+            making(DKR, interface()),
+            making(S3, gateway()),
+            modifying(|after| after.private_dns_enabled = true),
+        ] {
+            assert_eq!(allowed(&change), Ok(()), "{}", change.summary());
+            assert_eq!(change.inverse().allowed(), Ok(()), "the way back");
+            assert!(change.inverse().planned_for(&target()).is_err(), "{}", change.summary());
+            let elsewhere = Target { cluster: "other".to_owned(), ..target() };
+            assert!(change.planned_for(&elsewhere).is_err());
+        }
+        for service in [
+            "com.amazonaws.eu-west-1.ssm",
+            "com.amazonaws.us-east-1.ecr.dkr",
+            "com.amazonaws.vpce.eu-west-1.vpce-svc-0123456789abcdef0",
+            "evil.com.amazonaws.eu-west-1.ecr.dkr",
+        ] {
+            assert!(allowed(&making(service, interface())).is_err(), "{service}");
+        }
+        let open = VpcEndpoint { policy: None, ..gateway() };
+        let wide = VpcEndpoint { policy: Some(FULL_ACCESS.to_owned()), ..gateway() };
+        let no_names = VpcEndpoint { private_dns_enabled: false, ..interface() };
+        let no_groups = VpcEndpoint { security_groups: BTreeSet::new(), ..interface() };
+        let odd = VpcEndpoint { subnet_ids: ids(&["subnet-a,subnet-b"]), ..interface() };
+        let with_policy = VpcEndpoint { policy: Some(FULL_ACCESS.to_owned()), ..interface() };
+        for state in [open, wide] {
+            assert!(allowed(&making(S3, state.clone())).is_err(), "{state:?}");
+        }
+        for state in [no_names, no_groups, odd, with_policy, VpcEndpoint::default(), gateway()] {
+            assert!(allowed(&making(DKR, state.clone())).is_err(), "{state:?}");
+        }
+        let kind = |kind| Change { at: address(S3, kind, None), before: None, after: Some(interface()) };
+        assert!(allowed(&kind(EndpointType::Interface).into()).is_err(), "S3 by interface costs money");
+    }
+
+    #[test]
+    fn an_endpoint_only_gains_and_keeps_its_policy() {
+        let allowed = |change: &AnyChange| change.allowed().and_then(|()| change.planned_for(&target()));
+        assert!(allowed(&modifying(|_| {})).is_err(), "nothing changes");
+        assert!(allowed(&modifying(|after| after.policy = Some(layers_only("aws", "eu-west-1")))).is_err());
+        assert!(
+            allowed(&modifying(|after| after.security_groups = ids(&["sg-2"]))).is_err(),
+            "another group"
+        );
+        assert!(allowed(&modifying(|after| after.route_table_ids = ids(&["rtb-1"]))).is_err(), "no gateway");
+        assert!(allowed(&modifying(|after| after.subnet_ids.clear())).is_err(), "it loses its zones");
+        let mut unnamed = modifying(|after| after.private_dns_enabled = true);
+        if let AnyChange::VpcEndpoint(change) = &mut unnamed {
+            change.at.endpoint_id = None;
+        }
+        assert!(allowed(&unnamed).is_err(), "which endpoint?");
+    }
+
+    #[test]
+    fn each_zone_has_its_price_and_a_gateway_has_none() {
+        let close = |found: f64, wanted: f64| assert!((found - wanted).abs() < 1e-9, "{found}");
+        close(making(DKR, interface()).monthly_cost_usd(), 14.60);
+        close(making(DKR, interface()).inverse().monthly_cost_usd(), -14.60);
+        close(making(S3, gateway()).monthly_cost_usd(), 0.0);
+        close(modifying(|after| after.subnet_ids.extend(ids(&["subnet-b"]))).monthly_cost_usd(), 7.30);
+        close(modifying(|after| after.private_dns_enabled = true).monthly_cost_usd(), 0.0);
+    }
+
+    #[test]
+    fn permissions_name_what_the_endpoint_touches() {
+        let needed = making(DKR, interface()).permissions();
+        let of = |call: &str| -> Vec<String> {
+            let mut resources: Vec<String> = needed
+                .iter()
+                .filter(|(of, _)| *of == call)
+                .map(|(_, resource)| {
+                    resource.trim_start_matches("arn:aws:ec2:eu-west-1:111122223333:").to_owned()
+                })
+                .collect();
+            resources.sort();
+            resources.dedup();
+            resources
+        };
+        assert_eq!(
+            of("ec2:CreateVpcEndpoint"),
+            ["security-group/sg-1", "subnet/subnet-a", "subnet/subnet-b", "vpc-endpoint/*", "vpc/vpc-1"]
+        );
+        assert_eq!(of("ec2:CreateTags"), ["vpc-endpoint/*"]);
+        assert_eq!(of("ec2:DeleteVpcEndpoints"), ["vpc-endpoint/*"], "the way back");
+        assert_eq!(of("ec2:DescribeVpcEndpoints"), ["*"]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_parts_lead_there_and_back(
+            subnets in prop::collection::btree_set("subnet-[a-f]", 1..4),
+            groups in prop::collection::btree_set("sg-[0-9a-f]{2}", 1..4),
+            tables in prop::collection::btree_set("rtb-[1-3]", 1..4),
+        ) {
+            let state = VpcEndpoint { subnet_ids: subnets, security_groups: groups, ..interface() };
+            there_and_back(&making(DKR, state), &vpc(&json!([])));
+            let state = VpcEndpoint { route_table_ids: tables, ..gateway() };
+            there_and_back(&making(S3, state), &vpc(&json!([])));
         }
     }
 }

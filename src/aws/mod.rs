@@ -8,6 +8,7 @@ mod ec2;
 mod ecr;
 mod eks;
 mod iam;
+mod kubernetes_token;
 mod pages;
 mod refused;
 mod sts;

@@ -46,7 +46,9 @@ fn recognise(message: &Message) -> Option<Recognition> {
     const NEXT: &str = "`aws ec2 describe-instances --instance-ids ID --query 'Reservations[].Instances[].IamInstanceProfile'`";
     if let Some(said) = message.said(Said::NoInstanceRole) {
         let answered = message.has_status(404).is_some();
-        let unanswered = message.connection.is_some() || message.target() == Some(Target::Metadata);
+        let refused = [401, 403, 405].iter().any(|code| message.has_status(*code).is_some());
+        let unanswered =
+            refused || message.connection.is_some() || message.target() == Some(Target::Metadata);
         return Some(match (answered, unanswered) {
             (true, _) => Recognition::certain(said, META, NEXT).weight(70),
             (false, false) => Recognition::likely(said, META, NEXT),

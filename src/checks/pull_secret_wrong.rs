@@ -41,7 +41,7 @@ fn recognise(message: &Message) -> Option<Recognition> {
         return Some(Recognition::certain(said, "the content of a pull secret cannot be read", NEXT));
     }
     if let Some(said) = message.said(Said::LoginRefused).filter(|_| message.is_in_scope()) {
-        return Some(Recognition::likely(said, "the registry refused user and password", NEXT));
+        return Some(Recognition::likely(said, "the registry refused user and password", NEXT).weight(70));
     }
     let (whose, said) = credentials::missing(message)?;
     let fits = matches!(whose, Whose::PullSecret | Whose::Node | Whose::Foreign);

@@ -24,6 +24,7 @@ pub fn run(args: &Args, ui: &Ui) -> Result<u8, Error> {
     if let Some(file) = &args.plan {
         document.statement.extend(load(file)?.required_permissions.statement);
     }
+    ui.note("In Kubernetes it only lists: docs/kubernetes.md has the ClusterRole.");
     ui.answer(&render::json::document(&document));
     Ok(0)
 }

@@ -99,11 +99,18 @@ pub async fn run(args: &Args, ui: &Ui) -> Result<u8, Error> {
     })
 }
 
-/// Replaces the file as a whole, so that nobody ever reads half a plan.
 fn save(plan: &Plan, file: &Path) -> Result<(), Error> {
+    replace_file(file, &render::json::document(plan), "the plan")
+}
+
+/// Replaces a file as a whole, so that nobody ever reads half of it.
+///
+/// # Errors
+/// The disk refuses.
+pub(super) fn replace_file(file: &Path, text: &str, what: &str) -> Result<(), Error> {
     let dir = file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let written = tempfile::NamedTempFile::new_in(dir).and_then(|mut temporary| {
-        temporary.write_all(render::json::document(plan).as_bytes())?;
+        temporary.write_all(text.as_bytes())?;
         temporary.as_file().sync_all()?;
         temporary.persist(file).map_err(|error| error.error)?;
         Ok(())
@@ -111,7 +118,7 @@ fn save(plan: &Plan, file: &Path) -> Result<(), Error> {
     written.map_err(|error| {
         Error::new(
             Code::Storage,
-            format!("the plan cannot be saved as {}", file.display()),
+            format!("{what} cannot be saved as {}", file.display()),
             "choose another --out",
         )
         .because(error)

@@ -6,6 +6,7 @@ use jiff::SignedDuration;
 
 use crate::aws::{Calls, Connection, Reader, Tally};
 use crate::error::{Code, Error};
+use crate::kube::Access;
 use crate::model::{Arn, Snapshot};
 use crate::plan::Plan;
 use crate::pulls::Scope;
@@ -40,7 +41,13 @@ pub struct WorldArgs {
         value_parser = account_role
     )]
     pub account_roles: Vec<(String, String)>,
-    /// Do not ask the Kubernetes API (this version never does)
+    /// Ask the Kubernetes API with this kubeconfig (default: KUBECONFIG, or else a token made from the AWS credentials)
+    #[arg(long, env = "ECR_FIX_KUBECONFIG", value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// The context of the kubeconfig (default: the current one, or the one of the cluster)
+    #[arg(long = "context", env = "ECR_FIX_CONTEXT", value_name = "NAME")]
+    pub kube_context: Option<String>,
+    /// Do not ask the Kubernetes API: only the add-on images and those named with --image are judged
     #[arg(long, env = "ECR_FIX_NO_KUBERNETES")]
     pub no_kubernetes: bool,
     /// Give up reading after this time, such as 30s or 2m
@@ -80,7 +87,7 @@ impl WorldArgs {
                 let connection = self.connection();
                 let (reader, writer) =
                     (Box::new(connection.reader().await?), Box::new(connection.writer().await?));
-                Ok(run::World::Aws { reader, writer })
+                Ok(run::World::Aws { reader, writer, kubernetes: self.kubernetes() })
             }
         }
     }
@@ -121,8 +128,9 @@ impl WorldArgs {
         let limit = std::time::Duration::try_from(self.timeout).unwrap_or_default();
         let interrupt = run::Interrupt::listen();
         let progress = Progress::start(ui, reader.calls());
+        let kubernetes = self.kubernetes();
         let read = tokio::select! {
-            read = collect::snapshot(reader, cluster, &self.images) => read,
+            read = collect::snapshot(reader, cluster, &self.images, &kubernetes) => read,
             () = interrupt.wait() => Err(Error::new(
                 Code::Interrupted,
                 "interrupted while reading",
@@ -148,6 +156,17 @@ impl WorldArgs {
     /// What to diagnose.
     pub fn scope(&self) -> Scope {
         Scope { cluster: self.cluster.clone(), images: self.images.clone() }
+    }
+
+    /// Kubernetes may take three quarters of the time: a server that hangs must not keep AWS from being read.
+    fn kubernetes(&self) -> Access {
+        let limit = std::time::Duration::try_from(self.timeout).unwrap_or_default();
+        Access {
+            kubeconfig: self.kubeconfig.clone(),
+            context: self.kube_context.clone(),
+            off: self.no_kubernetes,
+            limit: limit * 3 / 4,
+        }
     }
 
     fn connection(&self) -> Connection {

@@ -25,6 +25,8 @@ const BEFORE_QUOTED: &[&str] = &[
     "image:",
     "image: ",
     "imageref=",
+    "imagestatus ",
+    "inspect image ",
     "ref ",
     "image ",
 ];
@@ -44,6 +46,7 @@ const BEFORE_BARE: &[&str] = &[
     "manifest for ",
     "no such image: ",
     "docker://",
+    "oci://",
     "docker pull ",
     "trying to pull ",
     "error: pulling image ",
@@ -94,7 +97,15 @@ fn quoted(text: &str, lower: &str) -> Option<ImageRef> {
         .filter_map(|(at, _)| text.get(at + 1..)?.split('"').next())
         .filter(|found| !found.trim().is_empty() && found.len() < 1_000)
         .map(|found| found.trim_end_matches(": not found"))
-        .find_map(plausible)
+        .find_map(|found| plausible(found).or_else(|| wrapped(found)))
+}
+
+/// A reference at a registry of ECR that a terminal wrapped in the middle of a word.
+fn wrapped(text: &str) -> Option<ImageRef> {
+    let joined: String = text.split([' ', '│']).collect();
+    let is_name = |name: &str| name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._/-".contains(&b));
+    plausible(&joined)
+        .filter(|image| joined != text && image.is_ecr() && image.repository.as_deref().is_some_and(is_name))
 }
 
 /// `reading manifest TAG in REGISTRY/REPOSITORY`, as containers/image says.
@@ -120,7 +131,7 @@ fn bare(text: &str, lower: &str) -> Option<ImageRef> {
                 let Some((_, image)) = rest.split_once(" for image ") else { continue };
                 rest = image;
             }
-            if *before == "repository " && is_followed_by_not_found(rest) {
+            if matches!(*before, "repository " | "image ") && is_followed_by_not_found(rest) {
                 found.extend(token(rest).and_then(ImageRef::parse).map(|image| (at, image)));
                 break;
             }
@@ -144,7 +155,7 @@ fn fullness(image: &ImageRef) -> (bool, usize) {
 }
 
 fn candidate(token: &str, before: &str) -> Option<ImageRef> {
-    let certain = ["credential provider", "docker://", "creds for", "trying to pull", "docker pull"];
+    let certain = ["credential provider", "docker://", "oci://", "creds for", "trying to pull", "docker pull"];
     if certain.iter().any(|mark| before.starts_with(mark)) {
         return ImageRef::parse(token);
     }
@@ -172,6 +183,11 @@ fn token(rest: &str) -> Option<&str> {
     // `[IMAGE](http://IMAGE)`, as issue trackers write it.
     let rest = match rest.strip_prefix('[') {
         Some(inner) if between(inner, "](", ")").is_some() => inner.split("](").next()?,
+        _ => rest,
+    };
+    // `[IMAGE]`, as Docker names the repository of a push; `[id].dkr.ecr…` is a placeholder instead.
+    let rest = match rest.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
+        Some((inner, behind)) if inner.contains('/') && !behind.starts_with(['.', '/']) => inner,
         _ => rest,
     };
     let mut depth = 0_usize;
@@ -203,6 +219,10 @@ fn plausible(text: &str) -> Option<ImageRef> {
 /// `pulling from host HOST failed with status code [manifests TAG]`.
 fn from_host_clause(text: &str) -> Option<ImageRef> {
     let host = between(text, "pulling from host ", " failed with")?.trim();
+    // A word without a dot or a port hides the name of the host.
+    if !host.contains(['.', ':']) {
+        return None;
+    }
     let tag = between(text, "[manifests ", "]").map(str::trim);
     let mut image = ImageRef::of_registry(host);
     match tag {

@@ -110,7 +110,8 @@ impl Request {
             None => (address, ""),
         };
         let path = path.split('?').next().unwrap_or_default();
-        host.contains('.').then(|| Request { host: host.to_owned(), path: path.to_owned() })
+        let is_host = host.contains('.') || host.starts_with("prod-");
+        is_host.then(|| Request { host: host.to_owned(), path: path.to_owned() })
     }
 }
 

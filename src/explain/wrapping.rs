@@ -84,6 +84,7 @@ const CRI_O: &[&str] = &[
     "determining manifest",
     "crio",
     "cri-o",
+    "unable to retrieve auth token",
     "podman",
 ];
 const CONTAINERD: &[&str] = &[
@@ -105,6 +106,10 @@ const CONTAINERD: &[&str] = &[
     "ctr: ",
     "containerd",
     "or may require authorization",
+    "image manifest has been retried",
+    "pull has been retried",
+    "inspect image has been retried",
+    "descriptor matching platform",
     "because of no progress in",
     "unexpected commit digest",
     "failed commit on ref",
@@ -132,6 +137,11 @@ const DOCKER: &[&str] = &[
     "filesystem layer verification failed",
     "/var/lib/docker/",
     "invalid tag \"",
+    "docker daemon",
+    "the requested image's platform",
+    "no such image",
+    "image operating system",
+    "-based image is incompatible with a",
 ];
 /// go-containerregistry, whose words resemble Docker's.
 const LIBRARY: &[&str] = &[
@@ -140,8 +150,9 @@ const LIBRARY: &[&str] = &[
     "retrieving image",
     "push permission",
     "kaniko",
-    "unexpected status code 4",
 ];
+/// Its words too, where no other word shows containerd, which says the same of some answers.
+const LIBRARY_STATUS: &str = "unexpected status code 4";
 
 impl Wrapping {
     /// Reads the wrapping. `lower` is the message in lower case.
@@ -173,7 +184,7 @@ impl Wrapping {
             Runtime::CriO
         } else if has(CONTAINERD) || ends_with_not_found(lower) {
             Runtime::Containerd
-        } else if has(DOCKER) {
+        } else if has(DOCKER) && !lower.contains(LIBRARY_STATUS) {
             Runtime::Docker
         } else {
             Runtime::Unknown

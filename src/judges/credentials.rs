@@ -16,11 +16,18 @@ pub(super) fn judge(world: &World<'_>, _options: &Options, verdicts: &mut Verdic
     for source in world.sources.iter().filter(|source| source.kind != SourceKind::FargateProfile) {
         let pulls: Vec<String> =
             world.pulls().iter().filter(|pull| pull.source == source).map(pull_id).collect();
+        if pulls.is_empty() {
+            continue;
+        }
         match has_role(world, source) {
             Seen::Known(()) => judge_nodes(world, source, &pulls, verdicts),
             Seen::Absent => verdicts.blocked(role_is_gone(world, source, &pulls)),
             Seen::Unread(because) => {
                 pulls.iter().for_each(|pull| verdicts.unknown(pull, Leg::Credentials, because.clone()));
+                // The role of such nodes is known only through them: they may have none.
+                if source.role.is_none() && source.kind != SourceKind::Nodegroup {
+                    judge_nodes(world, source, &pulls, verdicts);
+                }
             }
         }
     }
@@ -39,7 +46,7 @@ fn judge_nodes(world: &World<'_>, source: &Source, pulls: &[String], verdicts: &
         pulls.iter().for_each(|pull| verdicts.unknown(pull, Leg::Credentials, because));
         return;
     }
-    let nodes = nodes(world, source);
+    let nodes: Vec<&Instance> = world.nodes_of(source).collect();
     if source.kind == SourceKind::AutoMode && nodes.is_empty() {
         // No tag ties its nodes to their pool, so none of them was looked at.
         pulls.iter().for_each(|pull| verdicts.unknown(pull, Leg::Credentials, "its nodes are not known"));
@@ -57,7 +64,7 @@ fn judge_nodes(world: &World<'_>, source: &Source, pulls: &[String], verdicts: &
             Seen::Absent => {
                 well = false;
                 let what = "has an instance profile without a role";
-                verdicts.blocked(node_blocker(world, "instance-profile-missing", node, what, pulls));
+                verdicts.blocked(node_blocker(world, source, "instance-profile-missing", node, what, pulls));
             }
             Seen::Unread(because) => {
                 well = false;
@@ -75,21 +82,12 @@ fn judge_nodes(world: &World<'_>, source: &Source, pulls: &[String], verdicts: &
     ] {
         for node in nodes.iter().filter(|node| broken(node)) {
             well = false;
-            verdicts.blocked(node_blocker(world, cause, node, summary, pulls));
+            verdicts.blocked(node_blocker(world, source, cause, node, summary, pulls));
         }
     }
     if well {
         pulls.iter().for_each(|pull| verdicts.ok(pull, Leg::Credentials));
     }
-}
-
-fn nodes<'w>(world: &'w World<'_>, source: &Source) -> Vec<&'w Instance> {
-    let instances = world.snapshot.ec2.instances.values();
-    instances
-        .filter(|instance| {
-            source.kind == SourceKind::Nodegroup && instance.is_node_of(&world.target.cluster, &source.id)
-        })
-        .collect()
 }
 
 /// The role in the instance profile of a node. A node without a profile is judged by itself.
@@ -119,6 +117,7 @@ fn without_metadata(node: &Instance) -> bool {
 
 fn node_blocker(
     world: &World<'_>,
+    source: &Source,
     cause: &'static str,
     node: &Instance,
     what: &str,
@@ -135,14 +134,36 @@ fn node_blocker(
         summary: format!("node {id} {what}"),
         evidence: vec![Evidence { source: "ec2:DescribeInstances".to_owned(), saw: format!("{id} {what}") }],
         fix: Fix::Manual {
-            because: "the node belongs to its node group".to_owned(),
-            steps: vec![
-                format!(
-                    "let the node group replace the node: aws ec2 terminate-instances --instance-ids {id}"
-                ),
-                format!("read more: ecr-fix explain {cause}"),
-            ],
+            because: format!("the node belongs to {}", owner_of(source)),
+            steps: vec![replacement(source, id), format!("read more: ecr-fix explain {cause}")],
         },
+    }
+}
+
+fn owner_of(source: &Source) -> &'static str {
+    match source.kind {
+        SourceKind::Nodegroup | SourceKind::FargateProfile => "its node group",
+        SourceKind::AutoMode => "EKS Auto Mode",
+        SourceKind::Karpenter => "Karpenter",
+        SourceKind::SelfManaged => "whoever started it",
+        SourceKind::Hybrid => "a place outside AWS",
+    }
+}
+
+/// How a node gets replaced by one that is as its owner wants it.
+fn replacement(source: &Source, id: &str) -> String {
+    match source.kind {
+        SourceKind::AutoMode | SourceKind::Karpenter => format!(
+            "let {} replace the node: kubectl get nodeclaims -o wide, then kubectl delete nodeclaim NAME of {id}",
+            owner_of(source)
+        ),
+        SourceKind::SelfManaged => format!(
+            "mend the launch template of {}, then replace the node: aws ec2 terminate-instances --instance-ids {id}",
+            source.id
+        ),
+        SourceKind::Nodegroup | SourceKind::FargateProfile | SourceKind::Hybrid => {
+            format!("let the node group replace the node: aws ec2 terminate-instances --instance-ids {id}")
+        }
     }
 }
 

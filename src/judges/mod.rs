@@ -6,6 +6,7 @@
 mod credentials;
 mod endpoint_policy;
 mod image;
+pub(crate) mod kubernetes;
 mod network;
 mod permission;
 pub(crate) mod registry_policies;

@@ -228,6 +228,10 @@ impl Network<'_> {
 
     /// A Kubernetes node, by the name that it has in the cluster.
     fn sources_of_node(&self, text: &str) -> Vec<Source> {
+        let node = self.snapshot.kubernetes.nodes.get(text).and_then(|node| node.instance_id());
+        if let Some(sources) = node.and_then(|id| self.sources_of_instance(id)) {
+            return sources;
+        }
         let mut nodes = self
             .ec2()
             .instances

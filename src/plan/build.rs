@@ -47,7 +47,9 @@ pub fn build(snapshot: &Snapshot, request: &Request) -> Result<Plan, Error> {
 
     let changes: Vec<&AnyChange> = candidates.iter().map(|candidate| &candidate.change).collect();
     let changed = simulate(snapshot, changes.iter().copied());
-    let changed_world = World::of(&changed, &request.scope)?;
+    let mut changed_world = World::of(&changed, &request.scope)?;
+    // What a kubelet says of a blocker that is mended on paper is said of the world before.
+    changed_world.words.retain(|words| !before.explained.contains(&words.key()));
     let after = diagnosis::verdicts(&changed_world, &request.options);
     let after_diagnosis = diagnosis::diagnosis(&changed_world, &after);
 

@@ -255,19 +255,21 @@ impl Engine<'_> {
         }
     }
 
+    /// Where the change shows and AWS is still at work on the resource, the wait is as long as that may take.
     async fn wait_until_seen(&self, change: &AnyChange) -> Result<(), String> {
-        let limit = self.patience.limit.max(change.settles_within());
-        let deadline = Instant::now() + limit;
+        let start = Instant::now();
         let mut pause = Duration::from_millis(200);
         loop {
-            let because = match self.look(change).await {
+            let (because, limit) = match self.look(change).await {
                 (Standing::After, None) => return Ok(()),
-                (Standing::After, Some(unsettled)) => unsettled,
-                (Standing::Before, _) => "it does not show yet".to_owned(),
-                (Standing::Elsewhere { found, .. }, _) => found,
-                (Standing::Unread(because), _) => because,
+                (Standing::After, Some(unsettled)) => {
+                    (unsettled, self.patience.limit.max(change.settles_within()))
+                }
+                (Standing::Before, _) => ("it does not show yet".to_owned(), self.patience.limit),
+                (Standing::Elsewhere { found, .. }, _) => (found, self.patience.limit),
+                (Standing::Unread(because), _) => (because, self.patience.limit),
             };
-            if Instant::now() + pause > deadline {
+            if start.elapsed() + pause > limit {
                 return Err(format!("after {} s: {because}", limit.as_secs()));
             }
             sleep(pause).await;

@@ -14,11 +14,12 @@ use crate::model::ec2::{
 const ALIVE: [&str; 4] = ["pending", "running", "stopping", "stopped"];
 
 /// The tags by which EKS, Karpenter and people mark the nodes of a cluster: the key, and the value where it tells.
-fn marks(cluster: &str) -> [(String, Option<&str>); 3] {
+fn marks(cluster: &str) -> [(String, Option<&str>); 4] {
     [
         (format!("kubernetes.io/cluster/{cluster}"), None),
         ("eks:cluster-name".to_owned(), Some(cluster)),
         ("aws:eks:cluster-name".to_owned(), Some(cluster)),
+        ("eks:eks-cluster-name".to_owned(), Some(cluster)),
     ]
 }
 

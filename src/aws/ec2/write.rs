@@ -349,7 +349,12 @@ where
     match answer {
         Ok(made) => Ok(Some(made)),
         Err(error) if error.code() == Some("DryRunOperation") => Ok(None),
-        Err(error) => Err(Refused::from_sdk(call, resource, &error)),
+        Err(error) => {
+            let refused = Refused::from_sdk(call, resource, &error);
+            // A trial whose answer got lost had no effect, so there is nothing to wait for.
+            let reason = if refused.reason == Reason::Network { Reason::Other } else { refused.reason };
+            Err(Refused { reason, ..refused })
+        }
     }
 }
 

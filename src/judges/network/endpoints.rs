@@ -37,6 +37,9 @@ pub(super) fn remedy(
         "s3-gateway-route-table-missing" => site.associate(site.endpoint(component)?),
         "vpce-private-dns-disabled" => site.private_dns(site.endpoint(component)?),
         "vpc-dns-support-disabled" => site.in_vpc(component)?.resolver(),
+        "cross-region-private-pull" => {
+            Err("endpoints lead to their own region only, and the image is in another one".to_owned())
+        }
         _ => Err("which zones an endpoint is in is a choice about cost and outages that its owner makes"
             .to_owned()),
     }
@@ -157,18 +160,18 @@ impl<'n, 'w> Site<'n, 'w> {
         let (groups, making, group_because) = self.groups()?;
         changes.extend(making);
         let subnets = self.subnets()?;
-        let zones = subnets.len();
+        let zones = subnets.keys().cloned().collect::<Vec<_>>().join(", ");
         let after = VpcEndpoint {
             private_dns_enabled: true,
-            subnet_ids: subnets,
+            subnet_ids: subnets.into_values().collect(),
             security_groups: groups,
             ..VpcEndpoint::default()
         };
         let at = self.address(service_name, EndpointType::Interface, None);
         changes.push(Change { at, before: None, after: Some(after) }.into());
         let because = format!(
-            "{} uses endpoints and has none for {service}; one subnet in each of the {zones} zones where pullers \
-             are; {group_because}",
+            "{} uses endpoints and has none for {service}; one subnet in each zone with pullers ({zones}); \
+             {group_because}",
             self.vpc.vpc_id
         );
         Ok((changes, because))
@@ -290,7 +293,7 @@ impl<'n, 'w> Site<'n, 'w> {
     }
 
     /// One subnet for each zone with pullers: one of theirs, a private one first.
-    fn subnets(&self) -> Result<BTreeSet<String>, String> {
+    fn subnets(&self) -> Result<BTreeMap<String, String>, String> {
         let mut by_zone: BTreeMap<String, (bool, String)> = BTreeMap::new();
         for puller in &self.pullers {
             let row = self.world.snapshot.ec2.subnets.get(&puller.subnet);
@@ -303,7 +306,7 @@ impl<'n, 'w> Site<'n, 'w> {
         if by_zone.is_empty() {
             return Err("nothing that pulls was found in the VPC".to_owned());
         }
-        Ok(by_zone.into_values().map(|(_, subnet)| subnet).collect())
+        Ok(by_zone.into_iter().map(|(zone, (_, subnet))| (zone, subnet)).collect())
     }
 
     /// The tables of pullers that find no route to S3.
@@ -334,7 +337,8 @@ impl<'n, 'w> Site<'n, 'w> {
     fn groups(&self) -> Result<(BTreeSet<String>, Option<AnyChange>, String), String> {
         if let Some(row) = self.endpoint_open_to_all() {
             let because = format!("the groups of {}, which let every puller in", row.vpc_endpoint_id);
-            return Ok((row.groups.iter().map(|group| group.group_id.clone()).collect(), None, because));
+            let groups = vpc_endpoint::group_names(self.world.snapshot, &self.vpc.cluster, row);
+            return Ok((groups, None, because));
         }
         let name = own_name(&self.vpc.cluster);
         let wanted = self.own_group()?;
@@ -403,7 +407,7 @@ impl<'n, 'w> Site<'n, 'w> {
         let mut ingress: BTreeSet<Rule> = admitted.iter().map(Rule::https_from).collect();
         let is_admitted =
             |row: &&NetworkInterface| row.groups.iter().any(|group| admitted.contains(&group.group_id));
-        let moved = self.others().map_or(true, |others| !others.iter().all(|row| is_admitted(row)));
+        let moved = self.others().map_or(true, |others| !others.iter().all(is_admitted));
         if moved {
             let row = self.world.snapshot.ec2.vpcs.get(&self.vpc.vpc_id);
             let row = row.ok_or_else(|| format!("{} was not read", self.vpc.vpc_id))?;
@@ -461,4 +465,263 @@ fn calls_services(row: &NetworkInterface) -> bool {
     let description = row.description.as_deref().unwrap_or_default();
     matches!(kind, "interface" | "branch" | "trunk" | "efa" | "lambda")
         && !by_aws.iter().any(|start| description.starts_with(start))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use expect_test::{Expect, expect};
+    use serde_json::Value;
+
+    use super::*;
+    use crate::model::Snapshot;
+    use crate::pulls::Scope;
+    use crate::snapshot_dir;
+
+    /// The world of a story, with some of its texts changed.
+    fn story(name: &str, changes: &[(&str, &str)]) -> Snapshot {
+        let dir = Path::new("plans").join(name).join("world");
+        let mut loaded = snapshot_dir::Loaded::default();
+        let mut unused: Vec<&str> = changes.iter().map(|(old, _)| *old).collect();
+        for file in std::fs::read_dir(dir).unwrap() {
+            let path = file.unwrap().path();
+            let mut text = std::fs::read_to_string(&path).unwrap();
+            for (old, new) in changes {
+                unused.retain(|unused| unused != old || !text.contains(old));
+                text = text.replace(old, new);
+            }
+            snapshot_dir::read_file(&mut loaded, &path, &text).unwrap();
+        }
+        assert!(unused.is_empty(), "not in the story: {unused:?}");
+        loaded.snapshot
+    }
+
+    fn told(remedy: Remedy) -> String {
+        match remedy {
+            Ok((changes, because)) => {
+                let lines = changes.iter().map(|change| format!("{}\n{}", change.summary(), change.diff()));
+                format!("{}because {because}\n", lines.collect::<String>())
+            }
+            Err(because) => format!("manual: {because}\n"),
+        }
+    }
+
+    fn check(world: &Snapshot, cause: &str, component: &str, expected: &Expect) {
+        let network = Network::of(world);
+        let world = World::of(world, &Scope::default()).unwrap();
+        let remedy = remedy(&network, &world, cause, component, &Stop::default());
+        expected.assert_eq(&told(remedy));
+    }
+
+    #[test]
+    fn a_vpc_of_somebody_else_is_left_to_them() {
+        let shared = story(
+            "vpce-missing",
+            &[(
+                r#""OwnerId": "111122223333",
+            "IsDefault""#,
+                r#""OwnerId": "999988887777",
+            "IsDefault""#,
+            )],
+        );
+        check(
+            &shared,
+            "vpce-s3-missing",
+            "vpc-0demo",
+            &expect![[r#"
+            manual: vpc-0demo is shared: it belongs to account 999988887777, which has to change it
+        "#]],
+        );
+        let world = story("vpce-missing", &[]);
+        check(
+            &world,
+            "vpce-s3-missing",
+            "vpc-0other",
+            &expect![[r#"
+            manual: vpc-0other is not the VPC of the cluster; ecr-fix changes no other
+        "#]],
+        );
+    }
+
+    #[test]
+    fn nobody_gets_the_private_names_twice() {
+        let second = story("vpce-private-dns-disabled", &[]);
+        let mut twice = second.clone();
+        let mut other = twice.ec2.vpc_endpoints["vpce-0ecrapi"].clone();
+        other.vpc_endpoint_id = "vpce-0second".to_owned();
+        other.private_dns_enabled = true;
+        twice.put(other);
+        check(
+            &twice,
+            "vpce-private-dns-disabled",
+            "vpce-0ecrapi",
+            &expect![[r#"
+            manual: vpce-0second has the private names of ecr.api already, and a VPC has them only once
+        "#]],
+        );
+    }
+
+    #[test]
+    fn what_was_not_read_is_not_guessed() {
+        let mut unread = story("vpce-missing", &[]);
+        unread.ec2.dns_hostnames.clear();
+        check(
+            &unread,
+            "vpce-ecr-api-missing",
+            "vpc-0demo",
+            &expect![[r#"
+            manual: enableDnsHostnames of vpc-0demo was not read
+        "#]],
+        );
+        let no_zone = story("vpce-missing", &[(r#""AvailabilityZone": "eu-west-1a","#, "")]);
+        check(
+            &no_zone,
+            "vpce-ecr-api-missing",
+            "vpc-0demo",
+            &expect![[r#"
+            manual: the zone of subnet-0a was not read
+        "#]],
+        );
+    }
+
+    #[test]
+    fn one_subnet_for_each_zone() {
+        let one_zone = story(
+            "vpce-missing",
+            &[(r#""AvailabilityZone": "eu-west-1b","#, r#""AvailabilityZone": "eu-west-1a","#)],
+        );
+        check(
+            &one_zone,
+            "vpce-ecr-api-missing",
+            "vpc-0demo",
+            &expect![[r#"
+            make the interface endpoint for ecr.api in vpc-0demo
+            + Interface endpoint com.amazonaws.eu-west-1.ecr.api
+            +   subnet subnet-0a
+            +   security group sg-0endpoints
+            +   private DNS on
+            +   policy AWS's default: IAM alone decides
+            because vpc-0demo uses endpoints and has none for ecr.api; one subnet in each zone with pullers (eu-west-1a); the groups of vpce-0ec2, which let every puller in
+        "#]],
+        );
+    }
+
+    #[test]
+    fn a_group_that_lets_others_in_is_not_taken_over() {
+        let taken = story(
+            "vpce-missing-beside-others",
+            &[(
+                "\"GroupName\": \"build\",\n            \"VpcId\"",
+                "\"GroupName\": \"ecr-fix-endpoints-demo\",\n            \"VpcId\"",
+            )],
+        );
+        check(
+            &taken,
+            "vpce-ecr-api-missing",
+            "vpc-0demo",
+            &expect![[r#"
+            manual: security group ecr-fix-endpoints-demo exists and lets others in than ecr-fix would: delete it, or mend it
+        "#]],
+        );
+    }
+
+    /// Found by its id, it would never look as it was planned: what is read goes by its name.
+    #[test]
+    fn our_own_group_is_used_again_by_its_name() {
+        let again = story(
+            "vpce-missing",
+            &[("\"GroupName\": \"endpoints\"", "\"GroupName\": \"ecr-fix-endpoints-demo\"")],
+        );
+        check(&again, "vpce-ecr-api-missing", "vpc-0demo", &expect![[r#"
+            make the interface endpoint for ecr.api in vpc-0demo
+            + Interface endpoint com.amazonaws.eu-west-1.ecr.api
+            +   subnet subnet-0a
+            +   subnet subnet-0b
+            +   security group ecr-fix-endpoints-demo
+            +   private DNS on
+            +   policy AWS's default: IAM alone decides
+            because vpc-0demo uses endpoints and has none for ecr.api; one subnet in each zone with pullers (eu-west-1a, eu-west-1b); the groups of vpce-0ec2, which let every puller in
+        "#]]);
+    }
+
+    #[test]
+    fn services_are_called_as_in_their_partition() {
+        let in_china = |changes: &[(&str, &str)]| {
+            let mut all = vec![("eu-west-1", "cn-north-1"), ("arn:aws:", "arn:aws-cn:")];
+            all.extend(changes);
+            let world = story("vpce-missing", &all);
+            let network = Network::of(&world);
+            let pulls = World::of(&world, &Scope::default()).unwrap();
+            let site = Site::of(&network, &pulls).unwrap();
+            ["ecr.dkr", "s3"].map(|service| site.service_name(service).unwrap())
+        };
+        // In its VPC stand endpoints without the prefix, as an emulator names them; AWS itself has it.
+        assert_eq!(in_china(&[]), ["com.amazonaws.cn-north-1.ecr.dkr", "com.amazonaws.cn-north-1.s3"]);
+        let of_aws = in_china(&[("com.amazonaws.cn-north-1.ec2", "cn.com.amazonaws.cn-north-1.ec2")]);
+        assert_eq!(of_aws, ["cn.com.amazonaws.cn-north-1.ecr.dkr", "com.amazonaws.cn-north-1.s3"]);
+        let none = in_china(&[("cn-north-1.ec2", "cn-north-1.ssm"), ("cn-north-1.sts", "cn-north-1.kms")]);
+        assert_eq!(none[0], "cn.com.amazonaws.cn-north-1.ecr.dkr");
+        let secret = story("vpce-missing", &[("eu-west-1", "us-iso-east-1"), ("arn:aws:", "arn:aws-iso:")]);
+        check(
+            &secret,
+            "vpce-ecr-api-missing",
+            "vpc-0demo",
+            &expect![[r#"
+            manual: how AWS calls the endpoint service of ecr.api in us-iso-east-1 is not known to ecr-fix
+        "#]],
+        );
+    }
+
+    #[test]
+    fn an_endpoint_whose_vpc_lost_its_names_needs_no_change_itself() {
+        let off = story(
+            "vpce-private-dns-disabled",
+            &[
+                ("\"PrivateDnsEnabled\": false", "\"PrivateDnsEnabled\": true"),
+                (
+                    "\"EnableDnsHostnames\": {\n        \"Value\": true",
+                    "\"EnableDnsHostnames\": {\n        \"Value\": false",
+                ),
+            ],
+        );
+        check(
+            &off,
+            "vpce-private-dns-disabled",
+            "vpce-0ecrapi",
+            &expect![[r#"
+            switch enableDnsHostnames of vpc-0demo on
+            - enableDnsHostnames false
+            + enableDnsHostnames true
+            because the endpoint exists, and only names do not lead to it
+        "#]],
+        );
+    }
+
+    #[test]
+    fn a_full_set_is_ordered_by_what_it_needs() {
+        let world = story("vpce-missing-beside-others", &[]);
+        let network = Network::of(&world);
+        let pulls = World::of(&world, &Scope::default()).unwrap();
+        let (changes, _) = full_set(&network, &pulls).unwrap();
+        let kinds: Vec<Value> =
+            changes.iter().map(|change| serde_json::to_value(change.kind()).unwrap()).collect();
+        assert_eq!(
+            kinds,
+            [
+                "create-vpc-endpoint",
+                "modify-vpc-attribute",
+                "create-security-group",
+                "create-vpc-endpoint",
+                "create-vpc-endpoint"
+            ]
+        );
+        let mut mended = world.clone();
+        changes.iter().for_each(|change| change.simulate(&mut mended));
+        assert_eq!(
+            mended.ec2.vpc_endpoints.len(),
+            world.ec2.vpc_endpoints.len() + 3,
+            "in this order AWS takes them"
+        );
+    }
 }

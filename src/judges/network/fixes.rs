@@ -43,6 +43,7 @@ pub(super) fn fix(
         | "vpce-ecr-dkr-missing"
         | "vpce-s3-missing"
         | "vpce-s3-interface-only"
+        | "cross-region-private-pull"
         | "vpce-private-dns-disabled"
         | "vpce-subnet-az-missing"
         | "s3-gateway-route-table-missing"

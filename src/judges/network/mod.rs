@@ -83,8 +83,9 @@ pub(super) fn judge(world: &World<'_>, options: &Options, verdicts: &mut Verdict
 
 /// The flows of every class of places in which the source runs.
 fn flows_of(network: &Network<'_>, world: &World<'_>, pull: &Pull<'_>, registry: &str) -> Vec<Flow> {
-    let hosts = EcrHost::parse(registry).and_then(|host| PullHosts::of(&host));
-    let Some(hosts) = hosts else { return Vec::new() };
+    let Some(hosts) = EcrHost::parse(registry).and_then(|host| PullHosts::of(&host)) else {
+        return Vec::new();
+    };
     let sources = places(network, world, pull.source);
     let mut flows = Vec::new();
     for (class, found) in pull::flows_by_class(network, &sources, &hosts) {
@@ -100,16 +101,21 @@ fn flows_of(network: &Network<'_>, world: &World<'_>, pull: &Pull<'_>, registry:
     flows
 }
 
-/// Where a puller runs, or would run.
-fn places(network: &Network<'_>, world: &World<'_>, puller: &pulls::Source) -> Vec<Source> {
-    let name = format!("{}/{}", world.target.cluster, puller.id);
-    let wanted = match puller.kind {
+/// Where a source runs: what EKS would start, or the nodes that there are.
+fn places(network: &Network<'_>, world: &World<'_>, source: &pulls::Source) -> Vec<Source> {
+    let wanted = match source.kind {
         SourceKind::FargateProfile => network::SourceKind::FargateProfile,
         SourceKind::Nodegroup => network::SourceKind::Nodegroup,
-        // Its nodes carry no tag that ties them to a pool by name.
-        SourceKind::AutoMode => return Vec::new(),
+        SourceKind::AutoMode | SourceKind::SelfManaged | SourceKind::Karpenter => {
+            // A node pulls through its first interface; the others are for pods.
+            let first = |id: &str| network.resolve_source(id).ok()?.into_iter().next();
+            return world.nodes_of(source).filter_map(|node| first(&node.instance_id)).collect();
+        }
+        // It is not in a VPC.
+        SourceKind::Hybrid => return Vec::new(),
     };
-    let of_kind = |source: &Source| source.kind == wanted || wanted == network::SourceKind::Nodegroup;
+    let name = format!("{}/{}", world.target.cluster, source.id);
+    let of_kind = |place: &Source| place.kind == wanted || wanted == network::SourceKind::Nodegroup;
     network.resolve_source(&name).unwrap_or_default().into_iter().filter(of_kind).collect()
 }
 
@@ -191,8 +197,17 @@ fn causes(
             _ => at_component("tgw-egress-broken"),
         },
         Reason::ReturnPath => at_component("tgw-egress-broken"),
+        Reason::NoRoute if leads_to_another_region(world, source, pull) => {
+            vec![("cross-region-private-pull", vpc(world, source).unwrap_or_default())]
+        }
         Reason::NoRoute => no_route(network, world, leg, stopped, source, fargate),
     }
+}
+
+/// Endpoints serve their own region: in a VPC that lives by them, an image of another one is out of reach.
+fn leads_to_another_region(world: &World<'_>, source: &Source, pull: &Pull<'_>) -> bool {
+    let has_endpoints = vpc(world, source).is_some_and(|vpc| endpoints(world, &vpc).next().is_some());
+    has_endpoints && pull.image.region != world.target.region
 }
 
 /// The groups of an interface: the model names all of them as one component.
