@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use serde_json::json;
 
 use crate::commands;
+use crate::diagnosis::FORMAT_VERSION;
 use crate::error::{Code, Error};
 use crate::render;
 use crate::ui::Ui;
@@ -26,7 +28,7 @@ pub struct Cli {
 pub struct Common {
     /// How to print the answer
     #[arg(short, long, global = true, env = "ECR_FIX_OUTPUT", default_value = "text")]
-    pub output: Format,
+    pub output: Output,
     /// When to use colour (NO_COLOR is honoured)
     #[arg(long, global = true, env = "ECR_FIX_COLOR", default_value = "auto", value_name = "WHEN")]
     pub color: When,
@@ -41,13 +43,34 @@ pub struct Common {
     pub state: Option<PathBuf>,
 }
 
-/// The form of the answer.
+/// How the answer is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
+pub enum Output {
     /// For people
     Text,
     /// For programs: exactly one JSON document
     Json,
+    /// For programs that follow apply and rollback: one JSON object a line, as things happen
+    JsonLines,
+}
+
+/// The form of the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+impl Output {
+    /// What is printed, whether at once or line by line.
+    pub fn format(self) -> Format {
+        match self {
+            Output::Text => Format::Text,
+            Output::Json | Output::JsonLines => Format::Json,
+        }
+    }
 }
 
 /// When to use colour.
@@ -67,7 +90,8 @@ enum Command {
     Plan(commands::plan::Args),
     Show(commands::show::Args),
     Apply(Box<commands::apply::Args>),
-    Rollback(commands::rollback::Args),
+    Rollback(Box<commands::rollback::Args>),
+    Confirm(commands::confirm::Args),
     Runs(commands::runs::Args),
     Snapshot(Box<commands::snapshot::Args>),
     Permissions(commands::permissions::Args),
@@ -114,6 +138,15 @@ pub fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli, ui: &Ui) -> Result<u8, Error> {
+    if ui.lines {
+        if !matches!(cli.command, Command::Apply(_) | Command::Rollback(_)) {
+            let hint = "use --output json; json-lines is for apply and rollback";
+            return Err(Error::new(Code::Usage, "this command has nothing to follow line by line", hint));
+        }
+        ui.line("version", json!({
+            "format_version": FORMAT_VERSION, "ecr_fix_version": env!("CARGO_PKG_VERSION"),
+        }));
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
         Error::new(Code::Storage, "no threads can be started", "free memory or processes, then run it again")
             .because(error)
@@ -125,6 +158,7 @@ fn run(cli: &Cli, ui: &Ui) -> Result<u8, Error> {
             Command::Show(args) => commands::show::run(args, ui),
             Command::Apply(args) => commands::apply::run(args, ui).await,
             Command::Rollback(args) => commands::rollback::run(args, ui).await,
+            Command::Confirm(args) => commands::confirm::run(args, ui),
             Command::Runs(args) => commands::runs::run(args, ui),
             Command::Snapshot(args) => commands::snapshot::run(args, ui).await,
             Command::Permissions(args) => commands::permissions::run(args, ui),
@@ -147,11 +181,15 @@ fn refuse(usage: &clap::Error, arguments: &[OsString]) -> ExitCode {
             Err(_) => ExitCode::FAILURE,
         };
     }
-    if asked_for_json(arguments) {
+    if asked_for(arguments, "json") || asked_for(arguments, "json-lines") {
         let text = usage.to_string();
         let what = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
         let error = Error::new(Code::Usage, what, "run `ecr-fix --help`");
-        render::print(&render::json::error(&error));
+        let document = render::json::error(&error);
+        match asked_for(arguments, "json-lines") {
+            true => render::print(&render::json::line("summary", serde_json::from_str(&document).unwrap_or_default())),
+            false => render::print(&document),
+        }
     } else {
         // A closed standard error leaves nobody to tell.
         let _ = usage.print();
@@ -159,11 +197,12 @@ fn refuse(usage: &clap::Error, arguments: &[OsString]) -> ExitCode {
     ExitCode::from(Code::Usage.exit())
 }
 
-fn asked_for_json(arguments: &[OsString]) -> bool {
+fn asked_for(arguments: &[OsString], format: &str) -> bool {
     let words: Vec<_> = arguments.iter().map(|argument| argument.to_string_lossy()).collect();
     let pair = words
         .windows(2)
-        .any(|pair| matches!(pair, [flag, value] if (flag == "-o" || flag == "--output") && value == "json"));
-    pair || words.iter().any(|word| word == "--output=json" || word == "-ojson" || word == "-o=json")
-        || std::env::var("ECR_FIX_OUTPUT").is_ok_and(|value| value == "json")
+        .any(|pair| matches!(pair, [flag, value] if (flag == "-o" || flag == "--output") && value == format));
+    let joined = ["--output=", "-o", "-o="].map(|flag| format!("{flag}{format}"));
+    pair || words.iter().any(|word| joined.iter().any(|joined| word == joined))
+        || std::env::var("ECR_FIX_OUTPUT").is_ok_and(|value| value == format)
 }

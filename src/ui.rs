@@ -7,9 +7,10 @@ use std::time::Duration;
 use indicatif::ProgressBar;
 
 use crate::aws::Calls;
-use crate::cli::{Common, Format, When};
+use crate::cli::{Common, Format, Output, When};
 use crate::error::Error;
 use crate::render;
+use crate::run::Progress as RunProgress;
 use crate::render::terminal::{Paint, clean};
 
 /// How to speak to the user of this process.
@@ -17,6 +18,8 @@ use crate::render::terminal::{Paint, clean};
 pub struct Ui {
     /// The form of the answer.
     pub format: Format,
+    /// Whether a program follows along: one JSON object a line.
+    pub lines: bool,
     /// Whether standard output takes colour.
     pub color: bool,
     /// Whether somebody can answer a question.
@@ -35,7 +38,8 @@ impl Ui {
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         Ui {
-            format: common.output,
+            format: common.output.format(),
+            lines: common.output == Output::JsonLines,
             color: match common.color {
                 When::Always => true,
                 When::Never => false,
@@ -45,7 +49,7 @@ impl Ui {
             verbose: common.verbose,
             quiet: common.quiet,
             state: common.state.clone(),
-            answers_are_seen: terminal && common.output == Format::Text,
+            answers_are_seen: terminal && common.output == Output::Text,
         }
     }
 
@@ -65,9 +69,28 @@ impl Ui {
         Ui { state: Some(dir), ..self.clone() }
     }
 
-    /// Part of the answer, or all of it: standard output.
+    /// Part of the answer, or all of it: standard output. For a program that follows along, a document is the summary.
     pub fn answer(&self, text: &str) {
-        render::print(text);
+        match serde_json::from_str(text) {
+            Ok(document) if self.lines => self.line("summary", document),
+            _ => render::print(text),
+        }
+    }
+
+    /// For a program that follows along: one object on a line of its own. For everybody else nothing.
+    pub fn line(&self, kind: &str, document: serde_json::Value) {
+        if self.lines {
+            render::print(&render::json::line(kind, document));
+        }
+    }
+
+    /// What happens during a run: for a program, or for a person.
+    pub fn progress(&self, progress: &RunProgress) {
+        if self.lines {
+            render::print(&render::json::progress(progress));
+        } else {
+            self.note(&progress.text());
+        }
     }
 
     /// What a question is about: part of an answer in text, and on the terminal of whoever is asked even where
@@ -77,22 +100,27 @@ impl Ui {
             self.answer(text);
         }
         if will_ask && self.interactive && !self.answers_are_seen {
-            eprint!("{text}");
+            render::complain(text);
         }
+    }
+
+    /// What must be seen by whoever runs the program, even with `--quiet`.
+    pub fn warn(&self, text: &str) {
+        render::complain(&format!("warning: {}\n", clean(text)));
     }
 
     /// Progress, a warning, a remark: standard error, and nothing with `--quiet`.
     pub fn note(&self, text: &str) {
         if !self.quiet {
-            eprintln!("{}", text.lines().map(clean).collect::<Vec<_>>().join("\n"));
+            render::complain(&(text.lines().map(clean).collect::<Vec<_>>().join("\n") + "\n"));
         }
     }
 
     /// The end of a command that failed.
     pub fn fail(&self, error: &Error) {
         match self.format {
-            Format::Text => eprint!("{}", render::text::error(error)),
-            Format::Json => render::print(&render::json::error(error)),
+            Format::Text => render::complain(&render::text::error(error)),
+            Format::Json => self.answer(&render::json::error(error)),
         }
     }
 }

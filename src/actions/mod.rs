@@ -9,7 +9,7 @@ pub mod statement;
 pub mod trust_policy;
 
 pub use attachment::Attachment;
-pub use change::{AnyChange, Change, Found, Resource, Sent};
+pub use change::{AnyChange, Change, Found, Resource, Sent, Undo};
 pub use trust_policy::TrustPolicy;
 
 use schemars::JsonSchema;

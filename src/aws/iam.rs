@@ -115,6 +115,50 @@ impl Reader {
     }
 }
 
+/// What `iam:SimulatePrincipalPolicy` says of one call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Simulated {
+    /// `SERVICE:Operation`.
+    pub call: String,
+    /// Whether the policies of the caller refuse it, whatever the request holds beside the resource.
+    pub is_refused: bool,
+}
+
+impl Reader {
+    /// `iam:SimulatePrincipalPolicy`: whether an identity may make calls on a resource. Where that hangs on something
+    /// of the request that the simulation is not told, it is not refused.
+    ///
+    /// # Errors
+    /// What AWS answered.
+    pub async fn simulate(
+        &self,
+        principal: &str,
+        calls: &[&str],
+        resource: &str,
+    ) -> Result<Vec<Simulated>, Refused> {
+        pages(
+            "iam:SimulatePrincipalPolicy",
+            principal,
+            |marker| {
+                let calls = calls.iter().map(ToString::to_string).collect();
+                let ask = self.iam.simulate_principal_policy().policy_source_arn(principal);
+                let ask = ask.set_action_names(Some(calls)).resource_arns(resource);
+                ask.set_marker(marker).send()
+            },
+            |page| (page.evaluation_results, page.marker.filter(|_| page.is_truncated)),
+        )
+        .await
+    }
+}
+
+impl Understand<types::EvaluationResult> for Simulated {
+    fn understand(result: types::EvaluationResult) -> Result<Simulated, Unclear> {
+        let knows_all = result.missing_context_values.unwrap_or_default().is_empty();
+        let is_allowed = result.eval_decision == types::PolicyEvaluationDecisionType::Allowed;
+        Ok(Simulated { call: result.eval_action_name, is_refused: knows_all && !is_allowed })
+    }
+}
+
 impl Understand<types::AttachedPolicy> for AttachedPolicy {
     fn understand(row: types::AttachedPolicy) -> Result<AttachedPolicy, Unclear> {
         Ok(AttachedPolicy {

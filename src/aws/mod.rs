@@ -14,6 +14,7 @@ mod sts;
 
 pub use calls::{Calls, Tally};
 pub use ecr::Registry;
+pub use iam::Simulated;
 pub use refused::{Reason, Refused};
 
 use std::collections::BTreeMap;
@@ -24,6 +25,9 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 
 use crate::error::{Code, Error};
+
+/// How every call names us in its user agent.
+const APP: &str = "ecr-fix";
 
 /// Where to read, and with whose credentials: everything else is the SDK's own environment.
 #[derive(Clone, Debug, Default)]
@@ -52,6 +56,7 @@ pub struct Reader {
 /// Changes AWS. Only the engine has one.
 #[derive(Clone, Debug)]
 pub struct Writer {
+    config: SdkConfig,
     iam: aws_sdk_iam::Client,
     run: String,
 }
@@ -92,7 +97,7 @@ impl Connection {
     /// # Errors
     /// No region is configured.
     pub async fn writer(&self) -> Result<Writer, Error> {
-        Ok(Writer { iam: aws_sdk_iam::Client::new(&self.load().await?), run: String::new() })
+        Ok(Writer::with(self.load().await?, String::new()))
     }
 
     async fn load(&self) -> Result<SdkConfig, Error> {
@@ -101,7 +106,7 @@ impl Connection {
             .read_timeout(Duration::from_secs(20))
             .operation_timeout(Duration::from_secs(60));
         let mut loader = aws_config::defaults(BehaviorVersion::latest()).timeout_config(timeouts.build());
-        if let Ok(name) = AppName::new("ecr-fix") {
+        if let Ok(name) = AppName::new(APP) {
             loader = loader.app_name(name);
         }
         if let Some(region) = &self.region {
@@ -123,10 +128,18 @@ impl Connection {
 }
 
 impl Writer {
-    /// The same, for a run: what it makes carries the id of the run in the tag `ecr-fix:run`.
+    fn with(config: SdkConfig, run: String) -> Writer {
+        Writer { iam: aws_sdk_iam::Client::new(&config), config, run }
+    }
+
+    /// The same, for a run: what it makes carries the id of the run in the tag `ecr-fix:run`, and CloudTrail shows the
+    /// id in the user agent of every call, as `app/ecr-fix-RUN`.
     #[must_use]
     pub fn of_run(&self, run: &str) -> Writer {
-        Writer { run: run.to_owned(), ..self.clone() }
+        let name = AppName::new(format!("{APP}-{run}")).ok();
+        let mut config = self.config.clone().into_builder();
+        config.set_app_name(name.or(self.config.app_name().cloned()));
+        Writer::with(config.build(), run.to_owned())
     }
 
     /// The id of the run that writes.
