@@ -106,7 +106,7 @@ pub async fn carry_out(job: &Job<'_>) -> Result<Done, Error> {
     let journal = run::start(&staged, plan, now, started(job, &id))?;
     let dir = state.publish_run(&id)?;
     state.use_plan(&plan.digest, &id)?;
-    forward(job, &dir, journal, &[], None).await
+    forward(job, &dir, journal.in_run(&dir), &[], None).await
 }
 
 /// Goes on with a run that was cut off, until everything is as planned.
