@@ -143,9 +143,12 @@ fn run(cli: &Cli, ui: &Ui) -> Result<u8, Error> {
             let hint = "use --output json; json-lines is for apply and rollback";
             return Err(Error::new(Code::Usage, "this command has nothing to follow line by line", hint));
         }
-        ui.line("version", json!({
-            "format_version": FORMAT_VERSION, "ecr_fix_version": env!("CARGO_PKG_VERSION"),
-        }));
+        ui.line(
+            "version",
+            json!({
+                "format_version": FORMAT_VERSION, "ecr_fix_version": env!("CARGO_PKG_VERSION"),
+            }),
+        );
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
         Error::new(Code::Storage, "no threads can be started", "free memory or processes, then run it again")
@@ -187,7 +190,10 @@ fn refuse(usage: &clap::Error, arguments: &[OsString]) -> ExitCode {
         let error = Error::new(Code::Usage, what, "run `ecr-fix --help`");
         let document = render::json::error(&error);
         match asked_for(arguments, "json-lines") {
-            true => render::print(&render::json::line("summary", serde_json::from_str(&document).unwrap_or_default())),
+            true => render::print(&render::json::line(
+                "summary",
+                serde_json::from_str(&document).unwrap_or_default(),
+            )),
             false => render::print(&document),
         }
     } else {

@@ -10,8 +10,8 @@ use crate::aws::Calls;
 use crate::cli::{Common, Format, Output, When};
 use crate::error::Error;
 use crate::render;
-use crate::run::Progress as RunProgress;
 use crate::render::terminal::{Paint, clean};
+use crate::run::Progress as RunProgress;
 
 /// How to speak to the user of this process.
 #[derive(Clone, Debug)]

@@ -67,8 +67,10 @@ pub fn undo(now: &str, before: Option<&str>, after: &str) -> Undo<String> {
     let old_texts = before.and_then(|before| statements(before).ok()).unwrap_or_default();
     let mut removed = beyond(&old, &new).into_iter();
     let mut added = beyond(&new, &old).into_iter();
-    let foreign: Vec<&Value> =
-        beyond(&present, &[old.as_slice(), new.as_slice()].concat()).into_iter().filter_map(|at| present.get(at)).collect();
+    let foreign: Vec<&Value> = beyond(&present, &[old.as_slice(), new.as_slice()].concat())
+        .into_iter()
+        .filter_map(|at| present.get(at))
+        .collect();
     let was_edited = |statement: &Value| foreign.iter().any(|other| is_version_of(other, statement));
     let mut edits: Vec<Edit<'_>> = Vec::new();
     loop {
@@ -76,7 +78,9 @@ pub fn undo(now: &str, before: Option<&str>, after: &str) -> Undo<String> {
         let ours = ours.and_then(|at| new.get(at));
         let earlier = theirs.and_then(|at| Some((old.get(at)?, *old_texts.get(at)?)));
         let taken = |at: usize| edits.iter().any(|edit| edit.at == Some(at));
-        let found = ours.and_then(|ours| (0..present.len()).rev().find(|at| present.get(*at) == Some(ours) && !taken(*at)));
+        let found = ours.and_then(|ours| {
+            (0..present.len()).rev().find(|at| present.get(*at) == Some(ours) && !taken(*at))
+        });
         match (ours, earlier) {
             (None, None) => break,
             (Some(_), _) if found.is_some() => {
@@ -116,7 +120,9 @@ fn make_edits(document: &str, mut edits: Vec<Edit<'_>>) -> Result<String, String
         edited = match (at, text) {
             (Some(at), Some(text)) => replace_text(&edited, at, text)?,
             (Some(at), None) => remove(&edited, at)?,
-            (None, Some(text)) => append(&edited, &serde_json::from_str(text).map_err(|error| error.to_string())?)?,
+            (None, Some(text)) => {
+                append(&edited, &serde_json::from_str(text).map_err(|error| error.to_string())?)?
+            }
             (None, None) => edited,
         };
     }
@@ -333,7 +339,7 @@ mod tests {
                 all
             };
             let before = if replaced { ours(5) } else { theirs.clone() };
-            let after = if replaced { ours(7) } else { ours(7) };
+            let after = ours(7);
             let text = |all: &[String]| document(&all.iter().map(String::as_str).collect::<Vec<_>>());
             let (expected, now) = (edited(before.clone(), &edits), edited(after.clone(), &edits));
             let undone = undo(&text(&now), Some(&text(&before)), &text(&after));

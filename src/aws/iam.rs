@@ -120,13 +120,23 @@ impl Reader {
 pub struct Simulated {
     /// `SERVICE:Operation`.
     pub call: String,
-    /// Whether the policies of the caller refuse it, whatever the request holds beside the resource.
-    pub is_refused: bool,
+    /// What the policies of the caller say, whatever the request holds beside the resource.
+    pub answer: Simulation,
+}
+
+/// An answer of the simulation, which does not look at the policies of resources.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Simulation {
+    /// It is allowed, or that hangs on what the simulation is not told.
+    NotRefused,
+    /// A statement denies it.
+    Denied,
+    /// No policy of the caller allows it.
+    NotAllowed,
 }
 
 impl Reader {
-    /// `iam:SimulatePrincipalPolicy`: whether an identity may make calls on a resource. Where that hangs on something
-    /// of the request that the simulation is not told, it is not refused.
+    /// `iam:SimulatePrincipalPolicy`: whether an identity may make calls on a resource.
     ///
     /// # Errors
     /// What AWS answered.
@@ -154,8 +164,12 @@ impl Reader {
 impl Understand<types::EvaluationResult> for Simulated {
     fn understand(result: types::EvaluationResult) -> Result<Simulated, Unclear> {
         let knows_all = result.missing_context_values.unwrap_or_default().is_empty();
-        let is_allowed = result.eval_decision == types::PolicyEvaluationDecisionType::Allowed;
-        Ok(Simulated { call: result.eval_action_name, is_refused: knows_all && !is_allowed })
+        let answer = match result.eval_decision {
+            types::PolicyEvaluationDecisionType::ExplicitDeny if knows_all => Simulation::Denied,
+            types::PolicyEvaluationDecisionType::ImplicitDeny if knows_all => Simulation::NotAllowed,
+            _ => Simulation::NotRefused,
+        };
+        Ok(Simulated { call: result.eval_action_name, answer })
     }
 }
 

@@ -14,7 +14,7 @@ mod sts;
 
 pub use calls::{Calls, Tally};
 pub use ecr::Registry;
-pub use iam::Simulated;
+pub use iam::{Simulated, Simulation};
 pub use refused::{Reason, Refused};
 
 use std::collections::BTreeMap;

@@ -195,7 +195,12 @@ pub fn with_outcome(error: Error, dir: &Path) -> Error {
             record.actions.iter().filter(|action| states.contains(&action.state)).collect();
         for action in &these {
             let because = action.because.as_ref().map(|because| format!(": {because}")).unwrap_or_default();
-            error = error.because(format!("{}: {} ({}){because}", name.replace('_', " "), action.id, action.summary));
+            error = error.because(format!(
+                "{}: {} ({}){because}",
+                name.replace('_', " "),
+                action.id,
+                action.summary
+            ));
         }
         outcome.insert(name.to_owned(), these.iter().map(|action| action.id.clone()).collect());
     }
@@ -240,7 +245,7 @@ fn started(job: &Job<'_>, id: &str) -> Event {
         },
         ecr_fix_version: env!("CARGO_PKG_VERSION").to_owned(),
         record_version: Some(run::RECORD_VERSION.to_owned()),
-        reasons,
+        reasons: reasons.map(Box::new),
         confirm_within: job.how.confirm_within.map(|within| within.unsigned_abs().as_secs()),
     }
 }
@@ -285,8 +290,7 @@ async fn forward(
 
 fn stopped(job: &Job<'_>, dir: &Path, left: &str) -> Error {
     let run = name_of(dir);
-    let hint =
-        format!("to go back, run `{}`; to go on, run `{}`", undo(&run, job.ui), go_on(&run, job.ui));
+    let hint = format!("to go back, run `{}`; to go on, run `{}`", undo(&run, job.ui), go_on(&run, job.ui));
     with_outcome(Error::new(Code::Interrupted, format!("stopped; {left}"), hint), dir)
 }
 
@@ -316,7 +320,8 @@ async fn give_up(job: &Job<'_>, engine: &mut Engine<'_>, dir: &Path, not_made: &
     let nothing_done = Record::load(dir).is_ok_and(|record| !record.has_something_left());
     if !nothing_done && leaves_it(job, &format!("{what}: {because}")).await {
         let what = format!("{what}, and what had been done before is left");
-        let hint = format!("to go back, run `{}`; to go on, run `{}`", undo(&name, job.ui), go_on(&name, job.ui));
+        let hint =
+            format!("to go back, run `{}`; to go on, run `{}`", undo(&name, job.ui), go_on(&name, job.ui));
         return with_outcome(Error::new(Code::PartlyDone, what, hint).because(because), dir);
     }
     let error = match roll_back_now(job, engine, dir).await {

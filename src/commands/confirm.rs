@@ -42,7 +42,10 @@ pub fn run(args: &Args, ui: &Ui) -> Result<u8, Error> {
         None => return refused(format!("run {} waits for no confirmation", record.run), "it stays anyway"),
         Some(confirmation) if confirmation.is_given => {}
         Some(_) if !record.has_something_left() => {
-            return refused(format!("nothing is left of run {}", record.run), "make a new plan, and apply that");
+            return refused(
+                format!("nothing is left of run {}", record.run),
+                "make a new plan, and apply that",
+            );
         }
         Some(_) => {
             let now = Timestamp::now();
@@ -69,7 +72,8 @@ pub async fn wait(job: &carry_out::Job<'_>, record: &Record, deadline: Instant) 
     ui.note(&format!("to keep this, run `{command}` until {}", until.as_deref().unwrap_or_default()));
     ui.line("confirmation_awaited", json!({ "run": record.run, "until": until, "command": command }));
     let tell = |progress: &Progress| ui.progress(progress);
-    let waiting = with_heartbeat(&tell, None, "waiting for the confirmation", until_known(job, record, deadline));
+    let waiting =
+        with_heartbeat(&tell, None, "waiting for the confirmation", until_known(job, record, deadline));
     if waiting.await? {
         return Ok(());
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::actions::AnyChange;
 use crate::actions::change::Standing;
-use crate::aws::{Reader, Reason, Refused};
+use crate::aws::{Reader, Reason, Refused, Simulated, Simulation};
 use crate::error::{Code, Error};
 use crate::model::{Arn, Snapshot};
 use crate::plan::{Action, Plan};
@@ -98,10 +98,19 @@ async fn simulate(reader: &Reader, plan: &Plan, caller: &str) -> Result<Vec<(Str
     let mut refused = Vec::new();
     for (resource, calls) in wanted {
         let answers = reader.simulate(&principal, &calls, &resource).await?;
-        let answers = answers.into_iter().filter(|answer| answer.is_refused);
+        let answers = answers.into_iter().filter(would_refuse);
         refused.extend(answers.map(|answer| (answer.call, resource.clone())));
     }
     Ok(refused)
+}
+
+/// A repository may allow what the policies of the caller do not; nothing else that ecr-fix changes can.
+fn would_refuse(simulated: &Simulated) -> bool {
+    match simulated.answer {
+        Simulation::NotRefused => false,
+        Simulation::Denied => true,
+        Simulation::NotAllowed => !simulated.call.starts_with("ecr:"),
+    }
 }
 
 /// The ARN that the simulation knows the caller by: of the user, or of the role behind a session, with its path.
@@ -112,6 +121,9 @@ async fn principal_of(reader: &Reader, caller: &str) -> Result<String, Refused> 
     match (arn.service.as_str(), parts.next(), parts.next()) {
         ("iam", Some("user"), Some(_)) => Ok(caller.to_owned()),
         ("sts", Some("assumed-role"), Some(role)) => Ok(reader.role(role).await?.arn),
-        _ => Err(Refused { reason: Reason::Other, ..Refused::never_sent(CALL, "it knows users and roles only") }),
+        _ => Err(Refused {
+            reason: Reason::Other,
+            ..Refused::never_sent(CALL, "it knows users and roles only")
+        }),
     }
 }

@@ -16,7 +16,8 @@ use crate::error::{Code, Error};
 use crate::plan::Plan;
 use crate::render;
 use crate::run::{
-    self, Back, Engine, Event, Interrupt, Journal, Lock, Patience, Progress, Record, RunState, StateDir, World,
+    self, Back, Engine, Event, Interrupt, Journal, Lock, Patience, Progress, Record, RunState, StateDir,
+    World,
 };
 use crate::ui::Ui;
 

@@ -76,16 +76,17 @@ fn seen_now(state: &StateDir, record: Record) -> Record {
 
 fn list(state: &StateDir, ui: &Ui) -> Result<u8, Error> {
     let (mut records, mut unreadable) = (Vec::new(), Vec::new());
-    for id in state.runs()? {
-        match state.run(&id).and_then(|run| Record::skim(&run)) {
-            Ok(record) => records.push(seen_now(state, record)),
-            Err(error) => unreadable.push((id, error.to_string())),
+    for skimmed in skim_all(state, &state.runs()?) {
+        match skimmed {
+            Ok(record) => records.push(record),
+            Err(broken) => unreadable.push(broken),
         }
     }
     ui.answer(&match ui.format {
         Format::Text => render::text::records(&records, &unreadable),
         Format::Json => {
-            let unreadable = unreadable.iter().map(|(run, because)| json!({ "run": run, "because": because }));
+            let unreadable =
+                unreadable.iter().map(|(run, because)| json!({ "run": run, "because": because }));
             render::json::document(&json!({
                 "format_version": FORMAT_VERSION, "runs": records,
                 "unreadable": unreadable.collect::<Vec<_>>(),
@@ -93,6 +94,26 @@ fn list(state: &StateDir, ui: &Ui) -> Result<u8, Error> {
         }
     });
     Ok(0)
+}
+
+/// Reads many records on all processors, and keeps their order. Of one that cannot be read: its id, and why.
+fn skim_all(state: &StateDir, ids: &[String]) -> Vec<Result<Record, (String, String)>> {
+    let skim = |id: &String| match state.run(id).and_then(|run| Record::skim(&run)) {
+        Ok(record) => Ok(seen_now(state, record)),
+        Err(error) => Err((id.clone(), error.to_string())),
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let share = ids.len().div_ceil(threads).max(1);
+    std::thread::scope(|scope| {
+        let parts: Vec<_> = ids
+            .chunks(share)
+            .map(|ids| scope.spawn(move || ids.iter().map(skim).collect::<Vec<_>>()))
+            .collect();
+        let joined = parts
+            .into_iter()
+            .map(|part| part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        joined.flatten().collect()
+    })
 }
 
 fn verify(state: &StateDir, run: &str, ui: &Ui) -> Result<u8, Error> {
@@ -164,7 +185,8 @@ impl Redaction {
             let end = number.find(|c: char| !c.is_ascii_digit()).unwrap_or(number.len());
             let (number, behind) = number.split_at(end);
             out.push_str(before);
-            let in_a_word = before.ends_with(char::is_alphanumeric) || behind.starts_with(char::is_alphanumeric);
+            let in_a_word =
+                before.ends_with(char::is_alphanumeric) || behind.starts_with(char::is_alphanumeric);
             if number.len() == 12 && !in_a_word {
                 out.push_str(&format!("ACCOUNT-{}", self.number_of(number)));
             } else {

@@ -108,7 +108,8 @@ pub async fn caller_of(world: &World, plan: &Plan) -> Result<Option<String>, Err
 pub fn check_signature(signers: &Path, file: &Path, text: &str, plan: &Plan) -> Result<Signer, Error> {
     let read = |path: &Path, hint: &str| {
         std::fs::read_to_string(path).map_err(|error| {
-            Error::new(Code::ApprovalNeeded, format!("{} cannot be read", path.display()), hint).because(error)
+            Error::new(Code::ApprovalNeeded, format!("{} cannot be read", path.display()), hint)
+                .because(error)
         })
     };
     let listed = read(signers, "name a file of allowed signers, as ssh-keygen(1) describes it")?;

@@ -394,12 +394,7 @@ pub fn records(records: &[Record], unreadable: &[(String, String)]) -> String {
     let listed = records.iter().fold(String::new(), |mut out, record| {
         let changes = changes(record.actions.len());
         let state = if record.is_broken { "BROKEN" } else { record.state.as_str() };
-        let _ = writeln!(
-            out,
-            "{}  {state:21}  {}  {changes}",
-            record.run,
-            clean(&record.target.cluster)
-        );
+        let _ = writeln!(out, "{}  {state:21}  {}  {changes}", record.run, clean(&record.target.cluster));
         out
     });
     unreadable.iter().fold(listed, |mut out, (run, because)| {

@@ -131,7 +131,8 @@ fn entry(line: &str, zone: &TimeZone) -> Result<Entry, String> {
     let (principals, rest) = word(line)?;
     let (second, behind) = word(rest)?;
     let (options, key) = if is_key_type(&second) { (String::new(), rest) } else { (second, behind) };
-    let key = PublicKey::from_openssh(key.trim()).map_err(|error| format!("its key cannot be read: {error}"))?;
+    let key =
+        PublicKey::from_openssh(key.trim()).map_err(|error| format!("its key cannot be read: {error}"))?;
     let mut options = options_of(&options)?;
     let mut time = |name: &str| match options.remove(name) {
         Some(value) => time_of(&value, zone).map(Some).ok_or(format!("{name} is not a time: {value:?}")),
@@ -166,7 +167,10 @@ fn word(text: &str) -> Result<(String, &str), String> {
     let (word, rest) = text.split_at(end.unwrap_or(text.len()));
     match word {
         "" => Err("it ends too early".to_owned()),
-        word => Ok((word.strip_prefix('"').and_then(|word| word.strip_suffix('"')).unwrap_or(word).to_owned(), rest)),
+        word => Ok((
+            word.strip_prefix('"').and_then(|word| word.strip_suffix('"')).unwrap_or(word).to_owned(),
+            rest,
+        )),
     }
 }
 
@@ -234,8 +238,7 @@ fn fits(pattern: &str, text: &str) -> bool {
             *slot = match wanted {
                 '*' => reached.iter().take(at + 1).any(|known| *known),
                 _ => before.is_some_and(|before| {
-                    reached.get(before) == Some(&true)
-                        && (wanted == '?' || text.get(before) == Some(&wanted))
+                    reached.get(before) == Some(&true) && (wanted == '?' || text.get(before) == Some(&wanted))
                 }),
             };
         }
@@ -249,7 +252,8 @@ mod tests {
     use super::*;
     use ssh_key::PrivateKey;
 
-    const ALICE: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDiPdeVo5jyf0T2cMdvoe4cfSEdqr2/MGJ9fuMv7YSLm alice";
+    const ALICE: &str =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDiPdeVo5jyf0T2cMdvoe4cfSEdqr2/MGJ9fuMv7YSLm alice";
 
     fn parsed(line: &str) -> Result<Entry, String> {
         Ok(AllowedSigners::parse(line, &TimeZone::UTC)?.entries.swap_remove(0))

@@ -148,9 +148,8 @@ impl Engine<'_> {
         let interrupt = self.interrupt;
         let asked = || interrupt.asked() && !asked_before;
         let mut left: BTreeSet<&str> = BTreeSet::new();
-        let known = |action: &Action| {
-            states.iter().find(|known| known.id == action.id && known.state.may_be_left())
-        };
+        let known =
+            |action: &Action| states.iter().find(|known| known.id == action.id && known.state.may_be_left());
         let to_do: Vec<_> =
             plan.actions.iter().rev().filter_map(|action| Some((action, known(action)?))).collect();
         let mut tried = 0;
@@ -233,14 +232,12 @@ impl Engine<'_> {
 
     fn not_made(&mut self, action: String, because: String, why: Why) -> Result<Outcome, Error> {
         let (event, state) = match why {
-            Why::Unknown => (
-                Event::Unknown { action: action.clone(), because: because.clone() },
-                ActionState::Unknown,
-            ),
-            Why::Denied | Why::Stale | Why::Failed => (
-                Event::Failed { action: action.clone(), because: because.clone() },
-                ActionState::Failed,
-            ),
+            Why::Unknown => {
+                (Event::Unknown { action: action.clone(), because: because.clone() }, ActionState::Unknown)
+            }
+            Why::Denied | Why::Stale | Why::Failed => {
+                (Event::Failed { action: action.clone(), because: because.clone() }, ActionState::Failed)
+            }
         };
         self.note(event)?;
         self.errored(&action, state, &because);

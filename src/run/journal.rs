@@ -37,7 +37,7 @@ pub enum Event {
         record_version: Option<String>,
         /// What the person who applies says about it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        reasons: Option<Reasons>,
+        reasons: Option<Box<Reasons>>,
         /// How long it stays without `ecr-fix confirm`, in seconds.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         confirm_within: Option<u64>,
@@ -354,13 +354,14 @@ fn read_once(run: &Path) -> Result<(Vec<Line>, Chain), Error> {
 /// What the head says of the lines that are there.
 fn compare(lines: &[Line], chain: Chain, head: Option<&[u8]>) -> Chain {
     let shortened = |because: &str| Chain::Shortened { because: because.to_owned() };
-    let has_head = lines.first().is_none_or(|line| {
-        !matches!(&line.event, Event::Started { record_version: None, .. })
-    });
+    let has_head =
+        lines.first().is_none_or(|line| !matches!(&line.event, Event::Started { record_version: None, .. }));
     let head: Head = match head.map(serde_json::from_slice) {
         None if !has_head => return chain,
         None => return shortened("its head is gone, so nobody knows how many lines there were"),
-        Some(Err(_)) => return shortened("its head cannot be read, so nobody knows how many lines there were"),
+        Some(Err(_)) => {
+            return shortened("its head cannot be read, so nobody knows how many lines there were");
+        }
         Some(Ok(head)) => head,
     };
     let count = lines.len() as u64;
@@ -431,7 +432,8 @@ fn set_torn_end_aside(file: &mut File, run: &Path) -> std::io::Result<()> {
     if torn.is_empty() {
         return Ok(());
     }
-    let mut aside = OpenOptions::new().create(true).append(true).mode(0o600).open(run.join("journal.torn"))?;
+    let mut aside =
+        OpenOptions::new().create(true).append(true).mode(0o600).open(run.join("journal.torn"))?;
     aside.write_all(torn)?;
     aside.sync_all()?;
     file.set_len(whole as u64)?;
@@ -524,7 +526,9 @@ mod tests {
         journal_in(dir.path(), 3);
         let head = dir.path().join(HEAD);
         let whole = std::fs::read_to_string(&head).unwrap();
-        for changed in ["", "{}", &whole.replace(":3", ":2"), &whole.replace(":3", ":1"), &whole.replace(":3", ":9")] {
+        for changed in
+            ["", "{}", &whole.replace(":3", ":2"), &whole.replace(":3", ":1"), &whole.replace(":3", ":9")]
+        {
             std::fs::write(&head, changed).unwrap();
             assert_ne!(read(dir.path()).unwrap().1, Chain::Intact, "{changed}");
         }
@@ -537,7 +541,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut journal = journal_in(dir.path(), 1);
         journal.file = File::open(dir.path().join(NAME)).unwrap();
-        assert!(journal.record(Timestamp::UNIX_EPOCH, Event::Confirmed).is_err(), "it is open for reading only");
+        assert!(
+            journal.record(Timestamp::UNIX_EPOCH, Event::Confirmed).is_err(),
+            "it is open for reading only"
+        );
         journal.file = OpenOptions::new().append(true).open(dir.path().join(NAME)).unwrap();
         assert!(journal.record(Timestamp::UNIX_EPOCH, Event::Confirmed).is_err());
     }

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use schemars::JsonSchema;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::journal::{self, Chain, Event, Line, Reasons};
@@ -255,7 +255,8 @@ impl Record {
     pub fn skim(run: &Path) -> Result<Record, Error> {
         let path = run.join(PLAN_FILE);
         let outline = std::fs::read(&path).map_err(|error| error.to_string());
-        let outline = outline.and_then(|text| serde_json::from_slice(&text).map_err(|error| error.to_string()));
+        let outline =
+            outline.and_then(|text| serde_json::from_slice(&text).map_err(|error| error.to_string()));
         let outline: Outline = outline.map_err(|because| unreadable(&path).because(because))?;
         Record::of(run, &outline)
     }
@@ -326,9 +327,9 @@ fn fold(run: String, plan: &Outline, lines: &[Line], chain: &Chain) -> Result<Re
         record.last_at = line.at.parse().ok();
     }
     // A journal of the first format has no head that tells how many lines there were.
-    let has_head = lines.first().is_some_and(|line| {
-        matches!(&line.event, Event::Started { record_version: Some(_), .. })
-    });
+    let has_head = lines
+        .first()
+        .is_some_and(|line| matches!(&line.event, Event::Started { record_version: Some(_), .. }));
     record.may_miss_lines |= !has_head && !record.has_ended;
     Ok(record)
 }
@@ -357,12 +358,17 @@ fn follow(record: &mut Record, line: &Line) -> Result<(), String> {
             record.started_at.clone_from(&line.at);
             record.caller.clone_from(caller);
             record.sandbox.clone_from(sandbox);
-            record.reasons = reasons.clone().unwrap_or_default();
+            record.reasons = reasons.as_deref().cloned().unwrap_or_default();
             let unconfirmed = |within| Confirmation { within, until: None, is_given: false };
             record.confirmation = confirm_within.map(unconfirmed);
         }
         Event::Intended { action } => {
-            step(record, action, &[S::Pending, S::Failed, S::Intended, S::Unknown, S::Reverted, S::RevertSkipped], S::Intended)?;
+            step(
+                record,
+                action,
+                &[S::Pending, S::Failed, S::Intended, S::Unknown, S::Reverted, S::RevertSkipped],
+                S::Intended,
+            )?;
         }
         Event::Applied { action, request_id, assigned_id } => {
             step(record, action, &[S::Intended, S::Unknown, S::RevertSkipped], S::Applied)?;

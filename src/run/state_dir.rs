@@ -127,16 +127,26 @@ impl StateDir {
         if let Some(earlier) = self.used_by(digest) {
             return Err(used(&earlier));
         }
-        let mut entry = create_file(&file)?;
-        use std::io::Write as _;
-        let written = entry.write_all(run.as_bytes()).and_then(|()| entry.sync_all());
-        written.map_err(|error| storage(&file, &error))?;
-        file.parent().map_or(Ok(()), sync_dir)
+        let dir = file.parent().unwrap_or(&self.root);
+        enter(&file, dir, run).map_err(|error| match self.used_by(digest) {
+            Some(earlier) => used(&earlier),
+            None => storage(&file, &error),
+        })?;
+        sync_dir(dir)
     }
 
     fn ledger(&self, digest: &str) -> PathBuf {
         self.root.join("used").join(file_name(digest))
     }
+}
+
+/// Makes a file with its content at once, unless there is one.
+fn enter(file: &Path, dir: &Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write as _;
+    let mut entry = tempfile::NamedTempFile::new_in(dir)?;
+    entry.write_all(text.as_bytes())?;
+    entry.as_file().sync_all()?;
+    entry.persist_noclobber(file).map(drop).map_err(|error| error.error)
 }
 
 /// That a plan was used before.

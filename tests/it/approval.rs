@@ -69,7 +69,9 @@ fn signatures_of_ssh_keygen_count() {
         eprintln!("ssh-keygen is not installed: not tried");
         return;
     }
-    for (kind, bits) in [("ed25519", None), ("ecdsa", Some("256")), ("ecdsa", Some("384")), ("rsa", Some("3072"))] {
+    for (kind, bits) in
+        [("ed25519", None), ("ecdsa", Some("256")), ("ecdsa", Some("384")), ("rsa", Some("3072"))]
+    {
         let sandbox = Sandbox::planned();
         let home = sandbox.program.home();
         let keygen = |arguments: &[&str]| {

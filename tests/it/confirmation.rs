@@ -42,10 +42,14 @@ fn what_somebody_confirms_stays() {
     assert_eq!(applied["state"], "applied");
     assert_ne!(sandbox.world(), sandbox.before);
     sandbox.program.run(&["confirm", &run]).expect(0);
-    let nothing = sandbox.program.run(&["rollback", "--expired", "--yes", "--output", "json"]).expect(0).json();
+    let nothing =
+        sandbox.program.run(&["rollback", "--expired", "--yes", "--output", "json"]).expect(0).json();
     assert_eq!(nothing["runs"], serde_json::json!([]));
     sandbox.check_way_back("confirmed");
-    assert_eq!(sandbox.program.run(&["confirm", &run, "--output", "json"]).expect(0).json()["state"], "rolled-back");
+    assert_eq!(
+        sandbox.program.run(&["confirm", &run, "--output", "json"]).expect(0).json()["state"],
+        "rolled-back"
+    );
 }
 
 /// The process that waits dies; cron, or somebody on another machine, does its work.

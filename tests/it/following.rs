@@ -8,7 +8,8 @@ use crate::sandbox::{Sandbox, WORLD};
 use crate::support::{Case, Fault, Outcome, Program, Times};
 
 fn lines(outcome: &Outcome) -> Vec<Value> {
-    let read = |line: &str| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}\n{outcome}"));
+    let read =
+        |line: &str| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}\n{outcome}"));
     outcome.stdout.lines().map(read).collect()
 }
 

@@ -19,7 +19,8 @@ fn json(program: &Program, arguments: &[&str]) -> Outcome {
 #[test]
 fn why_a_run_was_made_is_on_record_and_in_cloudtrail() {
     let case = Case::planned("node-role-no-ecr");
-    let reasons = ["--reason", "prod is down", "--ticket", "INC-7", "--approved-by", "bob", "--approved-by", "eve"];
+    let reasons =
+        ["--reason", "prod is down", "--ticket", "INC-7", "--approved-by", "bob", "--approved-by", "eve"];
     case.run(&[&["apply", "plan.json", "--yes"], &reasons[..]].concat()).expect(0);
     let run = case.latest_run();
     let shown = case.run(&["runs", "show", &run]).expect(0).json();
@@ -29,7 +30,10 @@ fn why_a_run_was_made_is_on_record_and_in_cloudtrail() {
     let requests = case.proxy.requests();
     let write = requests.iter().find(|request| !request.reads()).expect("a write");
     let head = String::from_utf8_lossy(write.raw()).to_lowercase();
-    assert!(head.contains(&format!("app/ecr-fix-{run}").to_lowercase()), "the user agent names the run\n{head}");
+    assert!(
+        head.contains(&format!("app/ecr-fix-{run}").to_lowercase()),
+        "the user agent names the run\n{head}"
+    );
     case.proxy.forget();
     case.run(&["rollback", "--yes"]).expect(0);
     let requests = case.proxy.requests();
@@ -156,7 +160,9 @@ fn a_state_directory_that_is_not_ours_alone_is_refused() {
     fs::write(home.join("file"), "").unwrap();
     // The last is a directory in which nobody can make anything, not even root.
     for state in ["link", "link/", "open", "file", "/proc/self/ecr-fix"] {
-        for arguments in [&["apply", "plan.json", "--yes", "--state", state][..], &["runs", "list", "--state", state]] {
+        for arguments in
+            [&["apply", "plan.json", "--yes", "--state", state][..], &["runs", "list", "--state", state]]
+        {
             if state.starts_with("/proc") && arguments[0] == "runs" {
                 continue;
             }

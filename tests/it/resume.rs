@@ -132,7 +132,10 @@ fn a_call_that_the_simulation_refuses_is_named_before_the_first_write() {
     assert!(case.operator.runs().is_empty(), "nothing was begun");
     // Where the answer hangs on what the simulation was not told, the call itself will tell.
     case.proxy.calm();
-    let unsure = denied.replace("<MissingContextValues/>", "<MissingContextValues><member>iam:PolicyARN</member></MissingContextValues>");
+    let unsure = denied.replace(
+        "<MissingContextValues/>",
+        "<MissingContextValues><member>iam:PolicyARN</member></MissingContextValues>",
+    );
     case.proxy.rule("iam:SimulatePrincipalPolicy", Times::Always, Fault::Answer(unsure));
     case.run(&APPLY).expect(0);
 }

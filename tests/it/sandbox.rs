@@ -79,7 +79,10 @@ impl Sandbox {
         }
         assert_eq!(self.world(), self.before, "{what}\n{back}");
         if run.is_some() {
-            let left: Vec<_> = fs::read_dir(self.program.home().join("world")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+            let left: Vec<_> = fs::read_dir(self.program.home().join("world"))
+                .unwrap()
+                .map(|entry| entry.unwrap().file_name())
+                .collect();
             assert_eq!(left.len(), self.before.len(), "nothing temporary is left: {left:?}\n{what}");
         }
         if let Some(run) = run {
