@@ -36,9 +36,7 @@ fn recognise(message: &Message) -> Option<Recognition> {
     }
     // Only a push puts manifests, and containerd drops the reason.
     let said = message.has_status(400).filter(|_| message.lower.contains("from put request to "))?;
-    message
-        .is_in_scope()
-        .then(|| Recognition::likely(said, MEANING, next::list_images(message)).weight(60))
+    message.is_in_scope().then(|| Recognition::likely(said, MEANING, next::list_images(message)).weight(60))
 }
 
 #[test]

@@ -158,11 +158,13 @@ fn fullness(image: &ImageRef) -> (bool, usize) {
 }
 
 fn candidate(token: &str, before: &str) -> Option<ImageRef> {
-    let certain = ["credential provider", "docker://", "oci://", "creds for", "trying to pull", "docker pull"];
+    let certain =
+        ["credential provider", "docker://", "oci://", "creds for", "trying to pull", "docker pull"];
     if certain.iter().any(|mark| before.starts_with(mark)) {
         return ImageRef::parse(token);
     }
-    if before.starts_with("pull access denied") || (before == "pull image " && has_tag(token)) {
+    let names_image = matches!(before, "pull image " | "failed to solve: ") && has_tag(token);
+    if before.starts_with("pull access denied") || names_image {
         return plausible(token);
     }
     // `image configuration`, `repository does not …`: a word is an image only if it looks like one.

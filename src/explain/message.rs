@@ -171,7 +171,9 @@ impl Message {
     pub fn no_credentials(&self) -> Option<&str> {
         let said = self.sayings.any(&[Said::NoCredentials, Said::AuthenticationRequired]);
         said.or_else(|| self.has_status(401))
-            .or_else(|| self.said(Said::PullAccessDenied).filter(|_| self.image.is_none() && !self.says_else()))
+            .or_else(|| {
+                self.said(Said::PullAccessDenied).filter(|_| self.image.is_none() && !self.says_else())
+            })
             .filter(|_| self.denial.is_none())
     }
 
@@ -200,19 +202,20 @@ impl Message {
 
     /// Something that happened on the node itself, whatever registry the image comes from.
     pub fn node_local(&self) -> Option<&str> {
-        self.sayings.any(&[
-            Said::DiskFull,
-            Said::RuntimeDown,
-            Said::PluginMissing,
-            Said::PullQps,
-            Said::InvalidName,
-            Said::NeverPull,
-            Said::Rejected,
-            Said::PullSecretMissing,
-            Said::PullSecretBroken,
-        ])
-        .or_else(|| self.corrupt())
-        .or_else(|| self.runtime_hangs())
+        self.sayings
+            .any(&[
+                Said::DiskFull,
+                Said::RuntimeDown,
+                Said::PluginMissing,
+                Said::PullQps,
+                Said::InvalidName,
+                Said::NeverPull,
+                Said::Rejected,
+                Said::PullSecretMissing,
+                Said::PullSecretBroken,
+            ])
+            .or_else(|| self.corrupt())
+            .or_else(|| self.runtime_hangs())
     }
 
     /// The part that says that content on the node is broken. With a status, a registry refused to give or to take it,
@@ -247,8 +250,7 @@ impl Message {
     /// the add-ons that come from the same registry.
     pub fn is_fargate(&self) -> bool {
         let repository = self.image.as_ref().and_then(|image| image.repository.as_deref());
-        self.wrapping.fargate
-            || repository.is_some_and(|name| name == "coredns" || name == "eks/coredns")
+        self.wrapping.fargate || repository.is_some_and(|name| name == "coredns" || name == "eks/coredns")
     }
 
     /// Whether the runtime pulls by itself, without the credentials of the kubelet: the image of the sandbox, except
@@ -360,7 +362,8 @@ impl Message {
 
     /// Whether the message names a request and ends before it says what became of it.
     pub fn is_cut_before_reason(&self) -> bool {
-        self.connection.is_none() && self.status.is_none() && self.denial.is_none()
+        let unexplained = self.connection.is_none() && self.status.is_none() && self.denial.is_none();
+        unexplained && !self.requests.is_empty()
     }
 
     /// The host of the layers, where the message says nothing more of why.

@@ -322,7 +322,9 @@ impl Sayings {
         let says = |found: &[(Said, String)], said: Said| found.iter().any(|(known, _)| *known == said);
         // Some registries answer with the code of the error and no sentence.
         let end = lower.trim_end_matches(['"', '\'', '.', ' ', ')']);
-        for (code, said) in [(": denied", Said::PullAccessDenied), (": unauthorized", Said::AuthenticationRequired)] {
+        for (code, said) in
+            [(": denied", Said::PullAccessDenied), (": unauthorized", Said::AuthenticationRequired)]
+        {
             if end.ends_with(code) && !says(&found, said) {
                 found.push((said, excerpt(text, end.len() - code.len(), end.len())));
             }
