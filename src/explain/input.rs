@@ -311,7 +311,7 @@ fn waiting(pod: &Value) -> Vec<String> {
 }
 
 /// As `kubectl describe` prints it: the name of the node says something about whose credentials count.
-fn with_host(host: Option<&str>, message: &str) -> String {
+pub(crate) fn with_host(host: Option<&str>, message: &str) -> String {
     match host {
         Some(host) => format!("kubelet, {host}  {message}"),
         None => message.to_owned(),

@@ -1,6 +1,6 @@
 //! Small scanners over the text of a message.
 
-use super::redact::redact;
+use crate::model::redact::redact;
 
 /// A message is read up to this many bytes: no runtime prints a longer one that says more.
 pub(super) const LONGEST: usize = 64 * 1024;
