@@ -5,10 +5,9 @@ mod each;
 mod hides;
 mod kubernetes;
 mod network;
+mod network_again;
 mod registries;
 mod vpc_again;
-
-pub use again::{network_acl_again, route_table_again, security_group_again};
 
 use std::collections::BTreeSet;
 
@@ -16,11 +15,16 @@ use crate::actions::attachment::{ATTACHABLE, policy_name};
 use crate::aws::{Reader, Reason, Refused};
 use crate::error::Error;
 use crate::kube::Access;
+use crate::model::eks::Nodegroup;
 use crate::model::iam::{ManagedPolicy, Role};
 use crate::model::snapshot::About;
 use crate::model::{Arn, Partition, Snapshot, Unread};
+pub use again::{
+    attached_policies_again, inline_policy_again, instance_again, repository_policy_again, trust_policy_again,
+};
 use each::{Each, each};
 use hides::hides;
+pub use network_again::{network_acl_again, route_table_again, security_group_again};
 pub use vpc_again::{security_groups_again, vpc_attributes_again, vpc_endpoints_again};
 
 /// The keys of a snapshot that reading live fills completely.
@@ -66,20 +70,10 @@ pub async fn snapshot(
     for profile in keep(&mut world, profiles) {
         world.fargate_profiles.insert(format!("{cluster}/{}", profile.fargate_profile_name), profile);
     }
+    spare_profiles(reader, &mut world).await;
     roles(reader, &mut world).await;
     world.keys.extend(KEYS.map(str::to_owned));
     world.unread.sort();
-    Ok(world)
-}
-
-/// Reads one role again, for a look just before and just after a change of it.
-///
-/// # Errors
-/// The caller's identity cannot be read.
-pub async fn role_again(reader: &Reader, role_arn: &str) -> Result<Snapshot, Error> {
-    let mut world = Snapshot { about: about(reader).await?, ..Snapshot::default() };
-    put_role(&mut world, role_arn, role(reader, role_arn).await);
-    world.keys.extend(KEYS.map(str::to_owned));
     Ok(world)
 }
 
@@ -116,7 +110,7 @@ async fn no_cluster(reader: &Reader, cluster: &str, refused: &Refused) -> Error 
 /// What was read of a list, and what was refused of it.
 type Listed<T> = (Vec<T>, Vec<Unread>);
 
-async fn nodegroups(reader: &Reader, cluster: &str) -> Listed<crate::model::eks::Nodegroup> {
+async fn nodegroups(reader: &Reader, cluster: &str) -> Listed<Nodegroup> {
     let names = match reader.nodegroup_names(cluster).await {
         Ok(names) => names,
         Err(refused) => return (Vec::new(), vec![refused.unread(hides(refused.call))]),
@@ -156,6 +150,30 @@ fn sort_out<T>(answers: Each<Result<T, Refused>>) -> Listed<T> {
 fn keep<T>(world: &mut Snapshot, (rows, unread): Listed<T>) -> Vec<T> {
     world.unread.extend(unread);
     rows
+}
+
+/// The profiles through which nodes that have none could get the role of their group.
+async fn spare_profiles(reader: &Reader, world: &mut Snapshot) {
+    let lacks = |group: &&Nodegroup| {
+        world.ec2.instances.values().any(|node| {
+            node.iam_instance_profile.is_none() && node.is_node_of(&group.cluster_name, &group.nodegroup_name)
+        })
+    };
+    let roles: BTreeSet<String> =
+        world.nodegroups.values().filter(lacks).filter_map(|group| group.node_role.clone()).collect();
+    let profiles =
+        each(
+            reader,
+            roles,
+            |reader, arn| async move { reader.instance_profiles_of(policy_name(&arn)).await },
+        );
+    for (_, answer) in profiles.await {
+        match answer {
+            Ok(profiles) => profiles.into_iter().for_each(|profile| world.put(profile)),
+            Err(refused) if refused.reason == Reason::NotFound => {}
+            Err(refused) => world.unread.push(refused.unread(hides(refused.call))),
+        }
+    }
 }
 
 /// Every role that pulls, and every policy that bears on it.

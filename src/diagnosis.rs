@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::actions::AnyChange;
+use crate::actions::{AnyChange, gathered};
 use crate::checks::{Leg, Remedy, Severity};
 use crate::judges::{self, Options};
 use crate::model::Unread;
@@ -340,7 +340,7 @@ pub fn verdicts(world: &World<'_>, options: &Options) -> Verdicts {
             Fix::Manual { .. } | Fix::NotAws { .. } => &[],
         });
         mended.clone_from(world.snapshot);
-        changes.for_each(|change| change.simulate(&mut mended));
+        gathered(changes).iter().for_each(|change| change.simulate(&mut mended));
         let behind = judged(&world.on(&mended), options);
         if !verdicts.reveal(behind) {
             break;

@@ -139,6 +139,9 @@ pub struct Scope {
     /// Images to judge, beside those of the add-ons.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub images: Vec<String>,
+    /// The roles to assume for registries of other accounts, by account.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub account_roles: BTreeMap<String, String>,
 }
 
 impl<'a> World<'a> {
@@ -495,7 +498,7 @@ pub(crate) mod tests {
     fn check(documents: &[Value], images: &[&str], expected: &Expect) {
         let snapshot = world(documents);
         let images = images.iter().map(|image| (*image).to_owned()).collect();
-        let world = World::of(&snapshot, &Scope { cluster: None, images }).unwrap();
+        let world = World::of(&snapshot, &Scope { images, ..Scope::default() }).unwrap();
         let mut text = String::new();
         for source in &world.sources {
             let role = source.role.as_deref().unwrap_or("-").rsplit('/').next().unwrap();

@@ -169,6 +169,20 @@ while read -r profile; do
         field "InstanceProfiles-$profile" Arn | sed -n '/:role\//p' >>"$work/roles"
 done <"$work/instance-profiles"
 
+# The profiles through which nodes that have none could get the role of their group.
+while read -r group; do
+    bare=$(ask ec2:DescribeInstances "$vpc" ec2 describe-instances --filters "Name=vpc-id,Values=$vpc" \
+        "Name=tag:eks:cluster-name,Values=$cluster" "Name=tag:eks:nodegroup-name,Values=$group" \
+        Name=instance-state-name,Values=pending,running,stopping,stopped \
+        --query 'Reservations[].Instances[?!IamInstanceProfile].InstanceId[]')
+    role=$(field "nodegroup-$group" nodeRole)
+    role=${role##*/}
+    if [ -n "$bare" ] && [ -n "$role" ]; then
+        save "InstanceProfiles-of-$role" InstanceProfiles iam:ListInstanceProfilesForRole "$role" \
+            iam list-instance-profiles-for-role --role-name "$role" --query '{InstanceProfiles: InstanceProfiles}'
+    fi
+done <"$work/nodegroups"
+
 # named FILE KEY OPERATION FILTER COMMAND IDS: rows that routes and rules name, where they name any.
 named() {
     ids=$(echo "$6" | sed '/^$/d' | sort -u | paste -s -d , -)

@@ -2,30 +2,23 @@
 //!
 //! Tells apart: no permission at all (`node-role-missing-ecr-policy`, `fargate-exec-role-missing-policy`), a boundary
 //! (`permissions-boundary-blocks`), a deny (`identity-policy-explicit-deny`, `repo-policy-explicit-deny`,
-//! `registry-policy-deny`), and a registry of another account that does not grant it
-//! (`repo-policy-missing-cross-account`).
+//! `registry-policy-deny`), and a registry of another account that does not grant it: not at all
+//! (`repo-policy-missing-cross-account`), under a condition that does not hold (`repo-policy-condition-mismatch`), or to
+//! somebody who was deleted (`repo-policy-stale-principal`). What mends them is in `grants`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::registry_policies::{self, REGISTRY_POLICY};
+use super::registry_policies::{self, REGISTRY_POLICY, REPOSITORY_POLICY};
 use super::role_policies::{self, RolePolicies};
-use super::{Options, PullPolicy};
-use crate::actions::attachment::{
-    self, ATTACHABLE, FARGATE_POD_EXECUTION, PULL_ONLY, READ_ONLY, policy_name,
-};
-use crate::actions::{AnyChange, Attachment, Change};
+use super::{Options, grants, quoted};
+use crate::actions::repository_policy::PULL_CALLS as PULL;
+use crate::actions::role_policy::{Grant, TOKEN_CALL as TOKEN};
 use crate::checks::{Leg, Severity};
 use crate::diagnosis::{Blocker, Evidence, Fix, Verdicts, pull_id};
 use crate::iam::{self, Decision, Effect, Knowledge, Layer, Outcome, Weighed};
 use crate::model::iam::Role;
 use crate::model::{Arn, Seen, Snapshot};
 use crate::pulls::{Image, Pull, SourceKind, World};
-
-const TOKEN: &str = "ecr:GetAuthorizationToken";
-const PULL: [&str; 2] = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"];
-
-/// The default quota of managed policies per role.
-const MOST_ATTACHED: usize = 10;
 
 /// What one role lacks, gathered over its pulls.
 #[derive(Default)]
@@ -34,6 +27,9 @@ struct Lack {
     pulls: BTreeSet<String>,
     calls: BTreeSet<&'static str>,
     statements: BTreeSet<String>,
+    /// Where to look at them.
+    look: BTreeSet<String>,
+    grant: Grant,
 }
 
 /// Judges `ecr-token-permission` and `pull-permission`.
@@ -91,7 +87,7 @@ fn judge_role(
                     verdicts.unknown(&id, leg, format!("{call} depends on {}", on.join(", ")));
                 }
                 Weighed::Denied(decision) => {
-                    for cause in causes(&decision, fargate) {
+                    for cause in causes(world.snapshot, pull.image, &decision, fargate) {
                         let at =
                             if is_about_registry(cause) { &pull.image.repository_arn } else { &role.arn };
                         let lack = lacks.entry((cause, at.clone())).or_default();
@@ -99,6 +95,12 @@ fn judge_role(
                         lack.pulls.insert(id.clone());
                         lack.calls.insert(call);
                         lack.statements.extend(denials(&decision));
+                        lack.look.extend(places(&decision, role, pull.image));
+                        if call == TOKEN {
+                            lack.grant.token = true;
+                        } else {
+                            lack.grant.repositories.insert(grants::scope(pull.image));
+                        }
                     }
                 }
             }
@@ -142,7 +144,7 @@ fn weigh(world: &Snapshot, role: &Role, policies: &RolePolicies, call: &str, ima
 }
 
 /// Which causes a refusal has.
-fn causes(decision: &Decision, fargate: bool) -> BTreeSet<&'static str> {
+fn causes(world: &Snapshot, image: &Image, decision: &Decision, fargate: bool) -> BTreeSet<&'static str> {
     let missing = if fargate { "fargate-exec-role-missing-policy" } else { "node-role-missing-ecr-policy" };
     let explicit = |layer| {
         decision
@@ -165,16 +167,38 @@ fn causes(decision: &Decision, fargate: bool) -> BTreeSet<&'static str> {
         });
         causes.insert(if by_registry { "registry-policy-deny" } else { "repo-policy-explicit-deny" });
     } else if decision.blocked_by.contains(&Layer::Resource) {
-        causes.insert("repo-policy-missing-cross-account");
+        causes.insert(why_not_granted(world, image, decision));
     }
     causes
+}
+
+/// Why no policy of the registry lets a role of another account in.
+fn why_not_granted(world: &Snapshot, image: &Image, decision: &Decision) -> &'static str {
+    let nearly: Vec<_> = decision
+        .near_misses
+        .iter()
+        .filter(|miss| miss.policy_type == Layer::Resource && miss.effect == Effect::Allow)
+        .filter(|miss| miss.policy.as_deref() == Some(REPOSITORY_POLICY))
+        .collect();
+    let names_the_deleted = |index| registry_policies::names_the_deleted(world, image.repository(), index);
+    if nearly.iter().any(|miss| miss.element == "Condition") {
+        "repo-policy-condition-mismatch"
+    } else if nearly.iter().any(|miss| miss.element == "Principal" && names_the_deleted(miss.statement)) {
+        "repo-policy-stale-principal"
+    } else {
+        "repo-policy-missing-cross-account"
+    }
 }
 
 /// Whether what is at fault is the registry, and not the role.
 fn is_about_registry(cause: &str) -> bool {
     matches!(
         cause,
-        "registry-policy-deny" | "repo-policy-explicit-deny" | "repo-policy-missing-cross-account"
+        "registry-policy-deny"
+            | "repo-policy-condition-mismatch"
+            | "repo-policy-explicit-deny"
+            | "repo-policy-missing-cross-account"
+            | "repo-policy-stale-principal"
     )
 }
 
@@ -185,6 +209,30 @@ fn denials(decision: &Decision) -> Vec<String> {
         .map(|deciding| {
             let policy = deciding.policy.as_deref().unwrap_or("a policy");
             format!("statement {} of {policy} denies it", deciding.statement)
+        })
+        .collect()
+}
+
+/// The commands that show the statements that forbid it.
+fn places(decision: &Decision, role: &Role, image: &Image) -> Vec<String> {
+    let denies = decision.deciding.iter().filter(|deciding| deciding.effect == Effect::Deny);
+    denies
+        .map(|deciding| {
+            let policy = quoted(deciding.policy.as_deref().unwrap_or_default());
+            match deciding.policy.as_deref() {
+                Some(REGISTRY_POLICY) => {
+                    format!("aws ecr get-registry-policy --region {}", quoted(&image.region))
+                }
+                Some(REPOSITORY_POLICY) => grants::show_policy(&image.repository_arn),
+                Some(arn) if arn.starts_with("arn:") => format!(
+                    "aws iam get-policy-version --policy-arn {policy} --version-id $(aws iam get-policy \
+                     --policy-arn {policy} --query Policy.DefaultVersionId --output text)"
+                ),
+                _ => format!(
+                    "aws iam get-role-policy --role-name {} --policy-name {policy}",
+                    quoted(&role.role_name)
+                ),
+            }
         })
         .collect()
 }
@@ -200,7 +248,16 @@ fn blocker(
     let (summary, evidence) = if is_about_registry(cause) {
         let name = resource.split_once(":repository/").map_or(resource.as_str(), |(_, name)| name);
         let saw = lack.statements.iter().cloned().collect::<Vec<_>>().join("; ");
-        let saw = if saw.is_empty() { format!("no statement that lets {} pull", role.arn) } else { saw };
+        let saw = match cause {
+            _ if !saw.is_empty() => saw,
+            "repo-policy-condition-mismatch" => {
+                format!("a statement that would let {} pull, under a condition that does not hold", role.arn)
+            }
+            "repo-policy-stale-principal" => {
+                format!("a statement for a principal that was deleted, and none that lets {} pull", role.arn)
+            }
+            _ => format!("no statement that lets {} pull", role.arn),
+        };
         (
             format!("repository {name} does not let role {} call {calls}", role.role_name),
             vec![Evidence { source: "ecr:GetRepositoryPolicy".to_owned(), saw }],
@@ -208,6 +265,7 @@ fn blocker(
     } else {
         (format!("role {} may not call {calls}", role.role_name), role_evidence(role, &lack))
     };
+    let fix = fix(world, role, (cause, &resource), &calls, &lack, options);
     Blocker {
         cause,
         legs: lack.legs.into_iter().collect(),
@@ -216,7 +274,7 @@ fn blocker(
         account: resource.parse::<Arn>().map(|arn| arn.account).unwrap_or_default(),
         summary,
         evidence,
-        fix: fix(world, role, (cause, &resource), &calls, options),
+        fix,
         resource,
     }
 }
@@ -243,103 +301,30 @@ fn fix(
     role: &Role,
     (cause, resource): (&'static str, &str),
     calls: &str,
+    lack: &Lack,
     options: &Options,
 ) -> Fix {
-    let manual = |because: &str, steps: Vec<String>| Fix::Manual { because: because.to_owned(), steps };
+    let manual = |because: &str, ask: String| {
+        let steps = lack.look.iter().cloned().chain([ask]).collect();
+        Fix::Manual { because: because.to_owned(), steps }
+    };
     match cause {
         "permissions-boundary-blocks" => manual(
             "a permissions boundary is a guard that somebody set on purpose",
-            vec![format!("ask the owner of the boundary of role {} to let it allow {calls}", role.role_name)],
+            format!("ask the owner of the boundary of role {} to let it allow {calls}", role.role_name),
         ),
         "identity-policy-explicit-deny" => manual(
             "a deny is a guard that somebody set on purpose; a quarantine policy means that a key has leaked",
-            vec![format!("ask the owner of the policy that denies {calls} to role {}", role.role_name)],
+            format!("ask the owner of the policy that denies {calls} to role {}", role.role_name),
         ),
         "registry-policy-deny" | "repo-policy-explicit-deny" => manual(
             "a deny is a guard that somebody set on purpose",
-            vec![format!("ask the owner of {resource} to take role {} out of the deny", role.role_name)],
+            format!("ask the owner of {resource} to take role {} out of the deny", role.role_name),
         ),
-        "repo-policy-missing-cross-account" => manual(
-            "this version does not change repository policies",
-            vec![format!(
-                "let the owner of {resource} add this statement to the policy of the repository, beside those that \
-                 are there: {}",
-                pull_statement(role)
-            )],
-        ),
-        _ if role.arn.contains(":role/aws-service-role/") => {
-            manual("the role belongs to an AWS service", vec!["give the nodes a role of your own".to_owned()])
+        _ if is_about_registry(cause) => grants::let_in(world, role, resource, cause),
+        _ => {
+            let fargate = cause == "fargate-exec-role-missing-policy";
+            grants::let_pull(world, role, fargate, &lack.grant, options)
         }
-        _ if role
-            .attached_managed_policies
-            .as_ref()
-            .is_some_and(|attached| attached.len() >= MOST_ATTACHED) =>
-        {
-            manual(
-                "the role has 10 managed policies, which is the default quota",
-                vec![format!(
-                    "detach a policy from role {}, or raise the quota (IAM, policies per role)",
-                    role.role_name
-                )],
-            )
-        }
-        _ => attach(world, role, cause == "fargate-exec-role-missing-policy", options),
-    }
-}
-
-/// The smallest statement that lets a role pull; a repository policy has no `Resource`.
-fn pull_statement(role: &Role) -> String {
-    let principal = serde_json::json!({ "AWS": role.arn });
-    serde_json::json!({ "Sid": "EcrFixPull", "Effect": "Allow", "Principal": principal, "Action": PULL })
-        .to_string()
-}
-
-fn attach(world: &Snapshot, role: &Role, fargate: bool, options: &Options) -> Fix {
-    let partition = role.arn.parse::<Arn>().map(|arn| arn.partition).unwrap_or_default();
-    let (name, because) = which_policy(world, &partition, fargate, options);
-    debug_assert!(ATTACHABLE.contains(&name));
-    let policy_arn = format!("arn:{partition}:iam::aws:policy/{name}");
-    let change = Change::<Attachment> {
-        at: attachment::Address {
-            role_arn: role.arn.clone(),
-            role_name: role.role_name.clone(),
-            role_id: role.role_id.clone(),
-            policy_arn: policy_arn.clone(),
-        },
-        before: None,
-        after: Some(Attachment { policy_name: policy_name(&policy_arn).to_owned() }),
-    };
-    Fix::Automatic { changes: vec![AnyChange::Attachment(change)], because }
-}
-
-/// The smallest AWS managed policy that is known to exist in the partition, and why it is this one.
-fn which_policy(
-    world: &Snapshot,
-    partition: &str,
-    fargate: bool,
-    options: &Options,
-) -> (&'static str, String) {
-    if fargate {
-        return (FARGATE_POD_EXECUTION, "EKS documents this policy for pod execution roles".to_owned());
-    }
-    if options.pull_policy == PullPolicy::ReadOnly {
-        return (READ_ONLY, "--pull-policy read-only asks for it".to_owned());
-    }
-    let arn = format!("arn:{partition}:iam::aws:policy/{PULL_ONLY}");
-    let seen = if world.policies.contains_key(&arn) {
-        Seen::Known(())
-    } else {
-        world.missing("Policies", "iam:GetPolicy", &arn)
-    };
-    match seen {
-        Seen::Known(()) => (PULL_ONLY, "it grants the calls of a pull and no others".to_owned()),
-        // A list that somebody cut down to the policies in use says nothing about the others.
-        _ if partition == "aws" => (
-            PULL_ONLY,
-            "it grants the calls of a pull and no others; AWS has it in this partition since 2024-10-04"
-                .to_owned(),
-        ),
-        Seen::Absent => (READ_ONLY, format!("this partition has no {PULL_ONLY}")),
-        Seen::Unread(_) => (READ_ONLY, format!("whether this partition has {PULL_ONLY} could not be read")),
     }
 }

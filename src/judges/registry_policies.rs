@@ -2,6 +2,9 @@
 
 use std::sync::OnceLock;
 
+use serde_json::Value;
+
+use crate::actions::statement::{self, strings};
 use crate::iam::{Document, Named};
 use crate::model::ecr::RepositoryName;
 use crate::model::{PolicyText, Seen, Snapshot, aws_accounts};
@@ -18,6 +21,22 @@ pub(crate) struct RegistryPolicies {
 /// The name under which the policy of a registry is reported.
 pub(super) const REGISTRY_POLICY: &str = "registry policy";
 
+/// The name under which the policy of a repository is reported.
+pub(super) const REPOSITORY_POLICY: &str = "repository policy";
+
+/// Whether a statement of the policy of a repository names a role or a user by its unique id: that is what is left of
+/// one that was deleted.
+pub(super) fn names_the_deleted(world: &Snapshot, at: RepositoryName<'_>, statement: usize) -> bool {
+    let Seen::Known(text) = world.repository_policy(at) else { return false };
+    let statements = statement::statements(text.as_str()).unwrap_or_default();
+    let parsed = statements.get(statement).and_then(|text| serde_json::from_str::<Value>(text).ok());
+    let principals = parsed.as_ref().and_then(|statement| strings(statement.get("Principal")?.get("AWS")));
+    principals.unwrap_or_default().iter().any(|principal| {
+        (principal.starts_with("AROA") || principal.starts_with("AIDA"))
+            && principal.chars().all(|c| c.is_ascii_alphanumeric())
+    })
+}
+
 /// The policies that bear on the images of a repository.
 pub(crate) fn of(world: &Snapshot, repository: RepositoryName<'_>) -> RegistryPolicies {
     let mut all = RegistryPolicies::default();
@@ -25,7 +44,7 @@ pub(crate) fn of(world: &Snapshot, repository: RepositoryName<'_>) -> RegistryPo
         all.policies.extend(policy_of_aws());
         return all;
     }
-    all.add("repository policy", world.repository_policy(repository));
+    all.add(REPOSITORY_POLICY, world.repository_policy(repository));
     all.add(REGISTRY_POLICY, world.registry_policy(repository));
     all
 }

@@ -90,13 +90,14 @@ impl Paint {
 #[test]
 fn foreign_text_cannot_steer_the_terminal() {
     assert_eq!(clean("a\u{1b}[2Jb\r\nc\u{202e}d\te"), "a\\u{1b}[2Jb\\u{d}\\u{a}c\\u{202e}d e");
-    assert_eq!(clean_lines("a\nb\u{7}"), "a\nb\\u{7}");
     assert!(clean(&"x".repeat(5_000)).ends_with("… (5000 characters in all)"));
 }
 
 #[test]
 fn foreign_text_cannot_command_a_pipeline() {
-    assert_eq!(clean("::add-mask::x ::stop"), "\\u{3a}:add-mask::x \\u{3a}:stop");
+    assert_eq!(clean("::add-mask::x ::stop"), "\\u{3a}:add-mask::x ::stop");
     assert_eq!(clean("a ##[error] ##vso[task]"), "a \\u{23}#[error] \\u{23}#vso[task]");
-    assert_eq!(clean("arn:aws:iam::aws:policy/x ## y"), "arn:aws:iam::aws:policy/x ## y");
+    for harmless in ["arn:aws:iam::aws:policy/x ## y", "0.0.0.0/0 ::/0 ::1"] {
+        assert_eq!(clean(harmless), harmless);
+    }
 }

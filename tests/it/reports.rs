@@ -103,6 +103,7 @@ fn demo() -> Plan {
 fn one_of_each_kind() -> Vec<(String, Plan)> {
     let mut seen = std::collections::BTreeSet::new();
     let mut stories = stories();
+    stories.push(("every-kind".to_owned(), crate::exports::every_kind()));
     stories.sort_by_key(|(_, plan)| std::cmp::Reverse(plan.actions.len()));
     stories.retain(|(_, plan)| {
         plan.actions
@@ -142,7 +143,8 @@ fn check(dir: &Path) {
 #[test]
 fn reports_of_every_story_are_well_formed() {
     let dir = tempfile::tempdir().unwrap();
-    for (name, plan) in stories() {
+    for (name, plan) in stories().into_iter().chain([("every-kind".to_owned(), crate::exports::every_kind())])
+    {
         for (ending, text) in outputs(&plan) {
             fs::write(dir.path().join(format!("{name}.benign.{ending}")), text).unwrap();
         }

@@ -280,7 +280,8 @@ fn item(value: &Value, depth: usize) -> String {
 
 fn key_text(key: &str) -> String {
     // These words are something else than text in YAML.
-    let is_word = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphabetic());
+    let is_word =
+        key.starts_with(|c: char| c.is_ascii_alphabetic()) && key.chars().all(|c| c.is_ascii_alphanumeric());
     let is_special = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"]
         .contains(&key.to_ascii_lowercase().as_str());
     if is_word && !is_special { key.to_owned() } else { quoted(key) }
