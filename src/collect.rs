@@ -6,10 +6,11 @@ mod hides;
 mod kubernetes;
 mod network;
 mod network_again;
+mod organizations;
 mod registries;
 mod vpc_again;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::actions::attachment::{ATTACHABLE, policy_name};
 use crate::aws::{Reader, Reason, Refused};
@@ -51,17 +52,25 @@ pub async fn snapshot(
         let pods = kubernetes::read(reader, access, &found).await;
         let images: BTreeSet<String> = images.iter().cloned().chain(pods.images()).collect();
         let images: Vec<String> = images.into_iter().collect();
-        let registries = registries::read(reader, &images, &home).await;
-        (pods, registries)
+        let (registries, organization) = tokio::join!(
+            registries::read(reader, &images, &home),
+            organizations::read(reader, &home, registries::accounts(&images, &home)),
+        );
+        (pods, registries, organization)
     };
-    let (groups, profiles, network, (pods, registries)) = tokio::join!(
+    let (groups, profiles, network, (pods, registries, organization), versions) = tokio::join!(
         nodegroups(reader, cluster),
         fargate_profiles(reader, cluster),
         network::read(reader, &found),
-        of_pods
+        of_pods,
+        reader.policy_versions(),
     );
     let mut world = Snapshot { about, ..network };
     pods.put(&mut world);
+    world.organizations = organization.organizations;
+    world.not_found.extend(organization.not_found);
+    world.keys.extend(organization.keys);
+    world.unread.extend(organization.unread);
     registries::absorb(&mut world, registries);
     world.clusters.insert(found.arn.clone(), found);
     for group in keep(&mut world, groups) {
@@ -71,7 +80,8 @@ pub async fn snapshot(
         world.fargate_profiles.insert(format!("{cluster}/{}", profile.fargate_profile_name), profile);
     }
     spare_profiles(reader, &mut world).await;
-    roles(reader, &mut world).await;
+    // Who may not list policies may still read them one by one.
+    roles(reader, &mut world, versions.unwrap_or_default()).await;
     world.keys.extend(KEYS.map(str::to_owned));
     world.unread.sort();
     Ok(world)
@@ -177,13 +187,15 @@ async fn spare_profiles(reader: &Reader, world: &mut Snapshot) {
 }
 
 /// Every role that pulls, and every policy that bears on it.
-async fn roles(reader: &Reader, world: &mut Snapshot) {
+async fn roles(reader: &Reader, world: &mut Snapshot, versions: BTreeMap<String, String>) {
     let roles = each(reader, pulling_roles(world), |reader, arn| async move { role(&reader, &arn).await });
     for (arn, read) in roles.await {
         put_role(world, &arn, read);
     }
-    let policies =
-        each(reader, policies(world), |reader, arn| async move { reader.managed_policy(&arn).await });
+    let policies = each(reader, policies(world), |reader, arn| {
+        let in_force = versions.get(&arn).cloned();
+        async move { reader.managed_policy(&arn, in_force).await }
+    });
     for (arn, read) in policies.await {
         put_policy(world, arn, read);
     }
@@ -202,10 +214,12 @@ fn pulling_roles(world: &Snapshot) -> BTreeSet<String> {
     nodes.chain(fargate).chain(auto_mode).chain(instances).collect()
 }
 
-/// The policies attached to the roles, their boundaries, and those that a plan may attach.
+/// The policies attached to the roles, their boundaries, and those that a plan may attach where they may not exist.
 fn policies(world: &Snapshot) -> BTreeSet<String> {
     let partition = world.about.partition.clone().unwrap_or_default();
-    let candidates = ATTACHABLE.iter().map(|name| format!("arn:{partition}:iam::aws:policy/{name}"));
+    // In the partition `aws` they are known to exist.
+    let candidates = ATTACHABLE.iter().filter(|_| partition != "aws");
+    let candidates = candidates.map(|name| format!("arn:{partition}:iam::aws:policy/{name}"));
     let attached = world.roles.values().flat_map(|role| role.attached_managed_policies.iter().flatten());
     let boundaries = world.roles.values().filter_map(|role| role.permissions_boundary.as_ref());
     let mut arns: BTreeSet<String> = attached.map(|policy| policy.policy_arn.clone()).collect();

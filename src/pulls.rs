@@ -16,7 +16,8 @@ use crate::model::ec2::Instance;
 use crate::model::ecr::RepositoryName;
 use crate::model::eks::Cluster;
 use crate::model::image_ref::ImageRef;
-use crate::model::{Arn, Partition, Snapshot, Unread, aws_accounts};
+use crate::model::organizations::PolicyKind;
+use crate::model::{Arn, Partition, Seen, Snapshot, Unread, aws_accounts};
 
 /// The cluster that a diagnosis is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -254,15 +255,30 @@ impl<'a> World<'a> {
                 &["repo-policy-missing-cross-account", "image-tag-not-found"],
             ));
         }
-        unread.push(row(
-            "organizations:ListPoliciesForTarget",
-            "this version does not read it",
-            &["scp-deny", "rcp-deny"],
-        ));
-        if !keys.contains("HostedZones") {
-            unread.push(row("route53:ListHostedZonesByVPC", "not read", &["private-hosted-zone-shadow"]));
+        let said =
+            |service: &str| self.snapshot.unread.iter().any(|unread| unread.source.starts_with(service));
+        if !said("organizations:") && !self.knows_organization() {
+            let causes = ["scp-deny", "rcp-deny"];
+            unread.push(row("organizations:ListPoliciesForTarget", "not in the snapshot", &causes));
         }
+        if !said("route53:") && !keys.contains("HostedZoneSummaries") {
+            let causes = ["private-hosted-zone-shadow"];
+            unread.push(row("route53:ListHostedZonesByVPC", "not in the snapshot", &causes));
+        }
+        unread.push(row(
+            "route53resolver:ListFirewallRuleGroupAssociations",
+            "this version does not read it",
+            &["dns-firewall-block"],
+        ));
         unread
+    }
+
+    /// Whether it is known what an organization forbids here, if there is one.
+    fn knows_organization(&self) -> bool {
+        PolicyKind::ALL.into_iter().all(|kind| {
+            let policies = self.snapshot.organization_policies(&self.target.account, kind);
+            !matches!(policies, Seen::Unread(_))
+        })
     }
 
     /// Every pull, in a fixed order.

@@ -258,14 +258,14 @@ impl Resource for SecurityGroupRule {
     async fn send(
         aws: &Writer,
         at: &Address,
-        _before: Option<&Self>,
+        before: Option<&Self>,
         after: Option<&Self>,
     ) -> Result<Sent, Refused> {
         match (at.direction, after) {
             (Direction::Ingress, Some(rule)) => aws.authorize_ingress(at, rule).await,
-            (Direction::Ingress, None) => aws.revoke_ingress(at).await,
+            (Direction::Ingress, None) => aws.revoke_ingress(at, before).await,
             (Direction::Egress, Some(rule)) => aws.authorize_egress(at, rule).await,
-            (Direction::Egress, None) => aws.revoke_egress(at).await,
+            (Direction::Egress, None) => aws.revoke_egress(at, before).await,
         }
     }
 

@@ -9,8 +9,10 @@ mod ecr;
 mod eks;
 mod iam;
 mod kubernetes_token;
+mod organizations;
 mod pages;
 mod refused;
+mod route53;
 mod sts;
 
 pub use calls::{Calls, Tally};
@@ -47,6 +49,8 @@ pub struct Reader {
     ec2: aws_sdk_ec2::Client,
     iam: aws_sdk_iam::Client,
     eks: aws_sdk_eks::Client,
+    organizations: aws_sdk_organizations::Client,
+    route53: aws_sdk_route53::Client,
 }
 
 /// Changes AWS. Only the engine has one.
@@ -95,6 +99,8 @@ impl Connection {
                 roles: self.account_roles.clone(),
                 config: config.clone(),
             },
+            organizations: client!(aws_sdk_organizations),
+            route53: client!(aws_sdk_route53),
             calls,
         })
     }

@@ -102,6 +102,14 @@ fn profile_role(world: &World<'_>, node: &Instance) -> Seen<String> {
     match world.snapshot.instance_profiles.get(&arn) {
         Some(profile) => profile.roles.first().map_or(Seen::Absent, |role| Seen::Known(role.arn.clone())),
         None => {
+            // EKS makes the profiles of managed node groups itself, and gives them the role of the group.
+            let group = node.tag("eks:nodegroup-name").filter(|_| arn.contains(":instance-profile/eks-"));
+            let group = group.and_then(|group| {
+                world.snapshot.nodegroups.get(&format!("{}/{group}", world.target.cluster))
+            });
+            if let Some(role) = group.and_then(|group| group.node_role.clone()) {
+                return Seen::Known(role);
+            }
             // The call takes the name, and so a refusal names it too.
             let name = arn.rsplit('/').next().unwrap_or_default();
             world.snapshot.missing("InstanceProfiles", CALL, name)

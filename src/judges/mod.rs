@@ -9,7 +9,10 @@ mod grants;
 mod image;
 pub(crate) mod kubernetes;
 mod network;
+mod paths;
 mod permission;
+mod platforms;
+mod pull_through;
 pub(crate) mod registry_policies;
 pub(crate) mod role_policies;
 mod trust;
@@ -27,6 +30,7 @@ pub const ALL: &[Judge] = &[
     network::judge,
     permission::judge,
     endpoint_policy::judge,
+    pull_through::judge,
     image::judge,
 ];
 

@@ -2,34 +2,43 @@
 //!
 //! Tells apart: no permission at all (`node-role-missing-ecr-policy`, `fargate-exec-role-missing-policy`), a boundary
 //! (`permissions-boundary-blocks`), a deny (`identity-policy-explicit-deny`, `repo-policy-explicit-deny`,
-//! `registry-policy-deny`), and a registry of another account that does not grant it: not at all
-//! (`repo-policy-missing-cross-account`), under a condition that does not hold (`repo-policy-condition-mismatch`), or to
-//! somebody who was deleted (`repo-policy-stale-principal`). What mends them is in `grants`.
+//! `registry-policy-deny`), the organization (`scp-deny`, `rcp-deny`), a condition on the network
+//! (`session-policy-or-vpce-condition`), and a registry of another account that does not grant it
+//! (`repo-policy-missing-cross-account`), grants it to a role that is gone (`repo-policy-stale-principal`), or under a
+//! condition that the pull does not meet (`repo-policy-condition-mismatch`). What mends them is in `grants`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::registry_policies::{self, REGISTRY_POLICY, REPOSITORY_POLICY};
+use super::paths::Paths;
+use super::registry_policies::{self, REGISTRY_POLICY, REPOSITORY_POLICY, RegistryPolicies};
 use super::role_policies::{self, RolePolicies};
 use super::{Options, grants, quoted};
 use crate::actions::repository_policy::PULL_CALLS as PULL;
 use crate::actions::role_policy::{Grant, TOKEN_CALL as TOKEN};
 use crate::checks::{Leg, Severity};
-use crate::diagnosis::{Blocker, Evidence, Fix, Verdicts, pull_id};
-use crate::iam::{self, Decision, Effect, Knowledge, Layer, Outcome, Weighed};
+use crate::diagnosis::{Blocker, Evidence, Fix, Pairs, Verdicts, pull_id};
+use crate::iam::{self, Decision, Doubt, Effect, Knowledge, Layer, Outcome, Weighed};
 use crate::model::iam::Role;
 use crate::model::{Arn, Seen, Snapshot};
 use crate::pulls::{Image, Pull, SourceKind, World};
 
 /// What one role lacks, gathered over its pulls.
 #[derive(Default)]
-struct Lack {
-    legs: BTreeSet<Leg>,
-    pulls: BTreeSet<String>,
-    calls: BTreeSet<&'static str>,
-    statements: BTreeSet<String>,
-    /// Where to look at them.
+pub(super) struct Lack {
+    pub(super) pairs: Pairs,
+    pub(super) calls: BTreeSet<&'static str>,
+    pub(super) statements: BTreeSet<String>,
+    /// The repositories that it is about, by their ARNs.
+    pub(super) images: BTreeSet<String>,
+    /// Where to look at the statements.
     look: BTreeSet<String>,
     grant: Grant,
+}
+
+/// What came of a call, and whether the way that packets take decided it.
+pub(super) struct Answer {
+    pub(super) weighed: Weighed,
+    pub(super) by_network: bool,
 }
 
 /// Judges `ecr-token-permission` and `pull-permission`.
@@ -44,9 +53,10 @@ pub(super) fn judge(world: &World<'_>, options: &Options, verdicts: &mut Verdict
             None => doubt(verdicts, &pull, "its role was not read"),
         }
     }
+    let paths = Paths::of(world);
     for ((arn, fargate), pulls) in groups {
         match world.snapshot.role(arn) {
-            Seen::Known(role) => judge_role(world, role, fargate, &pulls, options, verdicts),
+            Seen::Known(role) => judge_role(&paths, role, fargate, &pulls, options, verdicts),
             Seen::Absent => pulls.iter().for_each(|pull| doubt(verdicts, pull, "its role does not exist")),
             Seen::Unread(because) => pulls.iter().for_each(|pull| doubt(verdicts, pull, &because)),
         }
@@ -60,14 +70,15 @@ fn doubt(verdicts: &mut Verdicts, pull: &Pull<'_>, because: &str) {
 }
 
 fn judge_role(
-    world: &World<'_>,
+    paths: &Paths<'_>,
     role: &Role,
     fargate: bool,
     pulls: &[Pull<'_>],
     options: &Options,
     verdicts: &mut Verdicts,
 ) {
-    let policies = role_policies::of(world.snapshot, role);
+    let snapshot = paths.world.snapshot;
+    let policies = role_policies::of(snapshot, role);
     let mut lacks: BTreeMap<(&'static str, String), Lack> = BTreeMap::new();
     for pull in pulls {
         let requests = [(Leg::EcrTokenPermission, TOKEN)]
@@ -75,27 +86,27 @@ fn judge_role(
             .chain(PULL.map(|call| (Leg::PullPermission, call)));
         for (leg, call) in requests {
             let id = pull_id(pull);
-            match weigh(world.snapshot, role, &policies, call, pull.image) {
+            let answer = weigh(paths, role, &policies, call, pull);
+            match &answer.weighed {
                 Weighed::Allowed(_) => verdicts.ok(&id, leg),
-                Weighed::DependsOn(doubt) => {
-                    let on = doubt
-                        .keys
-                        .iter()
-                        .cloned()
-                        .chain(doubt.unread.iter().map(|layer| unread_layer(*layer)));
-                    let on: Vec<String> = on.chain(policies.notes.iter().cloned()).collect();
-                    verdicts.unknown(&id, leg, format!("{call} depends on {}", on.join(", ")));
-                }
+                Weighed::DependsOn(doubt) => verdicts.unknown(&id, leg, depends(call, doubt, &policies)),
                 Weighed::Denied(decision) => {
-                    for cause in causes(world.snapshot, pull.image, &decision, fargate) {
+                    let mut causes = causes(snapshot, role, pull.image, &answer, fargate);
+                    // What does not exist has no policy: that it is not there is said of the image.
+                    let gone = snapshot.repository(pull.image.repository()) == Seen::Absent;
+                    causes.retain(|cause| !gone || !is_grant_of_registry(cause));
+                    if causes.is_empty() {
+                        verdicts.unknown(&id, leg, "the repository does not exist, so it has no policy");
+                    }
+                    for cause in causes {
                         let at =
                             if is_about_registry(cause) { &pull.image.repository_arn } else { &role.arn };
                         let lack = lacks.entry((cause, at.clone())).or_default();
-                        lack.legs.insert(leg);
-                        lack.pulls.insert(id.clone());
+                        lack.pairs.insert((id.clone(), leg));
                         lack.calls.insert(call);
-                        lack.statements.extend(denials(&decision));
-                        lack.look.extend(places(&decision, role, pull.image));
+                        lack.images.insert(pull.image.repository_arn.clone());
+                        lack.statements.extend(denials(decision));
+                        lack.look.extend(places(decision, role, pull.image));
                         if call == TOKEN {
                             lack.grant.token = true;
                         } else {
@@ -107,8 +118,17 @@ fn judge_role(
         }
     }
     for ((cause, resource), lack) in lacks {
-        verdicts.blocked(blocker(world.snapshot, role, (cause, resource), lack, options));
+        let pairs = lack.pairs.clone();
+        verdicts.blocked_exactly(blocker(snapshot, role, (cause, resource), lack, options), pairs);
     }
+}
+
+/// On what a call depends, in words.
+pub(super) fn depends(call: &str, doubt: &Doubt, policies: &RolePolicies) -> String {
+    let unread = doubt.unread.iter().map(|layer| unread_layer(*layer));
+    let on: Vec<String> =
+        doubt.keys.iter().cloned().chain(unread).chain(policies.notes.iter().cloned()).collect();
+    format!("{call} depends on {}", on.join(", "))
 }
 
 fn unread_layer(layer: Layer) -> String {
@@ -118,7 +138,15 @@ fn unread_layer(layer: Layer) -> String {
     }
 }
 
-fn weigh(world: &Snapshot, role: &Role, policies: &RolePolicies, call: &str, image: &Image) -> Weighed {
+/// Whether a role may make a call that a pull needs.
+pub(super) fn weigh(
+    paths: &Paths<'_>,
+    role: &Role,
+    policies: &RolePolicies,
+    call: &str,
+    pull: &Pull<'_>,
+) -> Answer {
+    let (world, image) = (paths.world, pull.image);
     let about_token = call == TOKEN;
     let mut knowledge = Knowledge {
         unknown: BTreeSet::from(["*".to_owned()]),
@@ -126,25 +154,60 @@ fn weigh(world: &Snapshot, role: &Role, policies: &RolePolicies, call: &str, ima
         ..Knowledge::default()
     };
     let mut all = policies.policies.clone();
+    let mut context = BTreeMap::from([
+        ("aws:RequestedRegion".to_owned(), vec![image.region.clone()]),
+        ("aws:SecureTransport".to_owned(), vec!["true".to_owned()]),
+        ("aws:ViaAWSService".to_owned(), vec!["false".to_owned()]),
+    ]);
+    context.extend(role_policies::organization(world.snapshot, role));
     if !about_token {
-        let registry = registry_policies::of(world, image.repository());
-        all.resource = registry.policies;
-        if !registry.unread.is_empty() {
+        let registry = registry_policies::of_call(world.snapshot, image.repository(), call);
+        if !registry.unread.is_empty() || is_unsure_of(role, &registry) {
             knowledge.unread.insert(Layer::Resource);
         }
+        // A grant to the unique id of a role holds as long as the role does.
+        context.extend(user_id(role, &registry));
+        all.resource = registry.policies;
+        role_policies::add_resource_control(world.snapshot, image, &mut all, &mut knowledge);
     }
-    let request = iam::Request {
+    let mut request = iam::Request {
         principal: role.arn.clone(),
         action: call.to_owned(),
         resource: if about_token { "*".to_owned() } else { image.repository_arn.clone() },
         resource_account: (!about_token).then(|| image.account.clone()),
-        context: BTreeMap::new(),
+        context,
     };
-    iam::weigh(&request, &all, &knowledge)
+    let weighed = iam::weigh(&request, &all, &knowledge);
+    let Weighed::DependsOn(doubt) = &weighed else { return Answer { weighed, by_network: false } };
+    // The way of packets is looked at only where a condition asks for it.
+    let asks = doubt.keys.iter().any(|key| key.starts_with("aws:sourcevpc"));
+    let Some(facts) = asks.then(|| paths.facts(pull, about_token)).flatten() else {
+        return Answer { weighed, by_network: false };
+    };
+    request.context.extend(facts.context);
+    knowledge.absent = facts.absent;
+    Answer { weighed: iam::weigh(&request, &all, &knowledge), by_network: true }
+}
+
+/// Whether a grant to a unique id may be one to this role, whose own id was not read.
+fn is_unsure_of(role: &Role, registry: &RegistryPolicies) -> bool {
+    role.role_id.is_none() && !registry.unique_ids.is_empty()
+}
+
+fn user_id(role: &Role, registry: &RegistryPolicies) -> Option<(String, Vec<String>)> {
+    let id = role.role_id.as_ref().filter(|id| registry.unique_ids.contains(*id))?;
+    Some(("aws:userid".to_owned(), vec![format!("{id}:node")]))
 }
 
 /// Which causes a refusal has.
-fn causes(world: &Snapshot, image: &Image, decision: &Decision, fargate: bool) -> BTreeSet<&'static str> {
+pub(super) fn causes(
+    world: &Snapshot,
+    role: &Role,
+    image: &Image,
+    answer: &Answer,
+    fargate: bool,
+) -> BTreeSet<&'static str> {
+    let Weighed::Denied(decision) = &answer.weighed else { return BTreeSet::new() };
     let missing = if fargate { "fargate-exec-role-missing-policy" } else { "node-role-missing-ecr-policy" };
     let explicit = |layer| {
         decision
@@ -152,58 +215,80 @@ fn causes(world: &Snapshot, image: &Image, decision: &Decision, fargate: bool) -
             .iter()
             .any(|deciding| deciding.effect == Effect::Deny && deciding.policy_type == layer)
     };
+    let stops = |layer| decision.blocked_by.contains(&layer);
     let mut causes = BTreeSet::new();
-    if explicit(Layer::Identity) {
+    // Without the facts about the way of packets it was not denied yet: so a condition on them decides.
+    if stops(Layer::Identity) && answer.by_network {
+        causes.insert("session-policy-or-vpce-condition");
+    } else if explicit(Layer::Identity) {
         causes.insert("identity-policy-explicit-deny");
-    } else if decision.blocked_by.contains(&Layer::Identity) {
+    } else if stops(Layer::Identity) {
         causes.insert(missing);
     }
-    if decision.blocked_by.contains(&Layer::Boundary) {
-        causes.insert("permissions-boundary-blocks");
+    for (layer, cause) in
+        [(Layer::Boundary, "permissions-boundary-blocks"), (Layer::Scp, "scp-deny"), (Layer::Rcp, "rcp-deny")]
+    {
+        if stops(layer) {
+            causes.insert(cause);
+        }
     }
     if explicit(Layer::Resource) {
         let by_registry = decision.deciding.iter().any(|deciding| {
             deciding.effect == Effect::Deny && deciding.policy.as_deref() == Some(REGISTRY_POLICY)
         });
-        causes.insert(if by_registry { "registry-policy-deny" } else { "repo-policy-explicit-deny" });
-    } else if decision.blocked_by.contains(&Layer::Resource) {
-        causes.insert(why_not_granted(world, image, decision));
+        causes.insert(match (by_registry, answer.by_network) {
+            (true, _) => "registry-policy-deny",
+            (false, true) => "repo-policy-condition-mismatch",
+            (false, false) => "repo-policy-explicit-deny",
+        });
+    } else if stops(Layer::Resource) {
+        causes.insert(if answer.by_network || fails_by_condition(decision) {
+            "repo-policy-condition-mismatch"
+        } else if names_only_who_is_gone(world, role, image) {
+            "repo-policy-stale-principal"
+        } else {
+            "repo-policy-missing-cross-account"
+        });
     }
     causes
 }
 
-/// Why no policy of the registry lets a role of another account in.
-fn why_not_granted(world: &Snapshot, image: &Image, decision: &Decision) -> &'static str {
-    let nearly: Vec<_> = decision
-        .near_misses
-        .iter()
-        .filter(|miss| miss.policy_type == Layer::Resource && miss.effect == Effect::Allow)
-        .filter(|miss| miss.policy.as_deref() == Some(REPOSITORY_POLICY))
-        .collect();
-    let names_the_deleted = |index| registry_policies::names_the_deleted(world, image.repository(), index);
-    if nearly.iter().any(|miss| miss.element == "Condition") {
-        "repo-policy-condition-mismatch"
-    } else if nearly.iter().any(|miss| miss.element == "Principal" && names_the_deleted(miss.statement)) {
-        "repo-policy-stale-principal"
-    } else {
-        "repo-policy-missing-cross-account"
-    }
+/// Whether the registry would let it pass but for a condition.
+fn fails_by_condition(decision: &Decision) -> bool {
+    decision.near_misses.iter().any(|miss| {
+        miss.policy_type == Layer::Resource && miss.effect == Effect::Allow && miss.element == "Condition"
+    })
 }
 
-/// Whether what is at fault is the registry, and not the role.
-fn is_about_registry(cause: &str) -> bool {
+/// Whether a grant of the repository reads like one for a role that was deleted, and perhaps made again.
+fn names_only_who_is_gone(world: &Snapshot, role: &Role, image: &Image) -> bool {
+    let registry = registry_policies::of(world, image.repository());
+    role.role_id
+        .as_ref()
+        .is_some_and(|id| !registry.unique_ids.is_empty() && !registry.unique_ids.contains(id))
+}
+
+/// Whether it is the registry that does not grant something.
+fn is_grant_of_registry(cause: &str) -> bool {
     matches!(
         cause,
-        "registry-policy-deny"
-            | "repo-policy-condition-mismatch"
-            | "repo-policy-explicit-deny"
-            | "repo-policy-missing-cross-account"
+        "repo-policy-missing-cross-account"
             | "repo-policy-stale-principal"
+            | "repo-policy-condition-mismatch"
     )
 }
 
+/// Whether what is at fault is the registry, and not the role.
+pub(super) fn is_about_registry(cause: &str) -> bool {
+    is_grant_of_registry(cause)
+        || matches!(
+            cause,
+            "registry-policy-deny" | "repo-policy-explicit-deny" | "rcp-deny" | "ptc-cross-account"
+        )
+}
+
 /// The statements that forbid it, in words.
-fn denials(decision: &Decision) -> Vec<String> {
+pub(super) fn denials(decision: &Decision) -> Vec<String> {
     let denies = decision.deciding.iter().filter(|_| decision.outcome == Outcome::ExplicitDeny);
     denies
         .map(|deciding| {
@@ -237,7 +322,7 @@ fn places(decision: &Decision, role: &Role, image: &Image) -> Vec<String> {
         .collect()
 }
 
-fn blocker(
+pub(super) fn blocker(
     world: &Snapshot,
     role: &Role,
     (cause, resource): (&'static str, String),
@@ -268,8 +353,14 @@ fn blocker(
     let fix = fix(world, role, (cause, &resource), &calls, &lack, options);
     Blocker {
         cause,
-        legs: lack.legs.into_iter().collect(),
-        pulls: lack.pulls.into_iter().collect(),
+        legs: lack.pairs.iter().map(|(_, leg)| *leg).collect::<BTreeSet<Leg>>().into_iter().collect(),
+        pulls: lack
+            .pairs
+            .into_iter()
+            .map(|(pull, _)| pull)
+            .collect::<BTreeSet<String>>()
+            .into_iter()
+            .collect(),
         severity: Severity::Critical,
         account: resource.parse::<Arn>().map(|arn| arn.account).unwrap_or_default(),
         summary,
@@ -320,6 +411,35 @@ fn fix(
         "registry-policy-deny" | "repo-policy-explicit-deny" => manual(
             "a deny is a guard that somebody set on purpose",
             format!("ask the owner of {resource} to take role {} out of the deny", role.role_name),
+        ),
+        "scp-deny" | "rcp-deny" => manual(
+            "policies of an organization are guards that somebody set on purpose",
+            format!(
+                "ask whoever runs the organization to let role {} call {calls} on {resource}",
+                role.role_name
+            ),
+        ),
+        "session-policy-or-vpce-condition" => manual(
+            "a condition on the network is a guard that somebody set on purpose",
+            format!(
+                "ask the owner of the policies of role {} to let {calls} pass on the way that its packets take: {}",
+                role.role_name, "through the endpoints of its VPC, or around them"
+            ),
+        ),
+        "repo-policy-condition-mismatch" if !lack.statements.is_empty() => manual(
+            "a deny with a condition is a guard that somebody set on purpose",
+            format!(
+                "ask the owner of {resource} to let role {} meet the condition, or to widen it",
+                role.role_name
+            ),
+        ),
+        "ptc-cross-account" => manual(
+            "registries of other accounts are their owners'",
+            format!(
+                "let the owner of {resource} allow role {} to call {calls} in the policy of the registry, and give new \
+                 repositories of the cache a policy by a repository creation template",
+                role.role_name
+            ),
         ),
         _ if is_about_registry(cause) => grants::let_in(world, role, resource, cause),
         _ => {

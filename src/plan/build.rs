@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::file::{Action, Inverse, NotFixed, Plan, Precondition, Proof, Tally, fingerprint};
 use super::group::{Group, Part, grouped, parts};
+use super::newly_reachable::newly_reachable;
 use super::owner::{Owned, Owner};
 use super::permissions::for_changes;
 use super::select::{LeftOut, Selection, leave_resources, select};
@@ -47,7 +48,8 @@ pub fn build(snapshot: &Snapshot, request: &Request) -> Result<Plan, Error> {
         leave_resources(groups, &mut left_out, |group| refused_for_owner(group, snapshot, request.owned));
     let diagnosis = diagnosis::diagnosis(&world, &before);
 
-    let changed = simulate(snapshot, groups.iter().map(|group| &group.change));
+    let changes: Vec<&AnyChange> = groups.iter().map(|group| &group.change).collect();
+    let changed = simulate(snapshot, changes.iter().copied());
     let mut changed_world = World::of(&changed, &request.scope)?;
     // What a kubelet says of a blocker that is mended on paper is said of the world before.
     changed_world.words.retain(|words| !before.explained.contains(&words.key()));
@@ -71,7 +73,7 @@ pub fn build(snapshot: &Snapshot, request: &Request) -> Result<Plan, Error> {
         proof: Proof {
             before: tally(&diagnosis),
             after: tally(&after_diagnosis),
-            newly_reachable: Vec::new(),
+            newly_reachable: newly_reachable(&world, &changed, &changes),
         },
         required_permissions: for_changes(
             groups.iter().map(|group| &group.change),

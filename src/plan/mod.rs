@@ -5,6 +5,7 @@ pub mod file;
 mod group;
 #[cfg(test)]
 mod laws;
+mod newly_reachable;
 mod owner;
 mod permissions;
 pub mod prices;

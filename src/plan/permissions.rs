@@ -33,7 +33,7 @@ pub struct Statement {
 }
 
 /// The calls of a diagnosis, by service. None of them changes anything.
-const READS: [(&str, &[&str]); 5] = [
+const READS: [(&str, &[&str]); 7] = [
     (
         "ReadCluster",
         &[
@@ -83,16 +83,30 @@ const READS: [(&str, &[&str]); 5] = [
             "iam:GetRolePolicy",
             "iam:ListAttachedRolePolicies",
             "iam:ListInstanceProfilesForRole",
+            "iam:ListPolicies",
             "iam:ListRolePolicies",
         ],
     ),
     (
         "ReadRegistries",
         &[
+            "ecr:BatchGetImage",
             "ecr:DescribeImages",
+            "ecr:DescribePullThroughCacheRules",
             "ecr:DescribeRepositories",
+            "ecr:GetLifecyclePolicy",
             "ecr:GetRegistryPolicy",
             "ecr:GetRepositoryPolicy",
+        ],
+    ),
+    ("ReadPrivateZones", &["route53:ListHostedZonesByVPC", "route53:ListResourceRecordSets"]),
+    (
+        "ReadOrganization",
+        &[
+            "organizations:DescribeOrganization",
+            "organizations:DescribePolicy",
+            "organizations:ListParents",
+            "organizations:ListPoliciesForTarget",
         ],
     ),
     ("ReadIdentity", &["sts:GetCallerIdentity"]),

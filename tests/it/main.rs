@@ -25,3 +25,4 @@ mod stories;
 mod support;
 mod trouble;
 mod whole_loop;
+mod worlds;

@@ -9,6 +9,7 @@ use ecr_fix::judges::Options;
 use ecr_fix::model::Snapshot;
 use ecr_fix::plan::{self, Plan};
 use ecr_fix::pulls::{Scope, World};
+use ecr_fix::render::report::{Form, report};
 use ecr_fix::render::{json, terminal::Paint, text};
 use ecr_fix::snapshot_dir;
 use expect_test::expect_file;
@@ -89,6 +90,7 @@ fn stories_are_told_as_they_are_written() {
         let plan = plan_for(&story, &world);
         expect_file![story.join("plan.txt")].assert_eq(&text::plan(&plan, PLAIN));
         expect_file![story.join("plan.json")].assert_eq(&json::document(&plan));
+        expect_file![story.join("report.md")].assert_eq(&report(&plan, Form::Markdown, "plan.json").unwrap());
     }
 }
 

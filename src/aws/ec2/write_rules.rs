@@ -123,8 +123,12 @@ impl Writer {
     ///
     /// # Errors
     /// What AWS answered: that there is no such rule is [`Reason::NotFound`].
-    pub async fn revoke_ingress(&self, at: &security_group_rule::Address) -> Result<Sent, Refused> {
-        let (ids, permissions) = by_id_or_by_value(at);
+    pub async fn revoke_ingress(
+        &self,
+        at: &security_group_rule::Address,
+        rule: Option<&SecurityGroupRule>,
+    ) -> Result<Sent, Refused> {
+        let (ids, permissions) = by_id_or_by_value(at, rule);
         let answer = rehearsed!(
             "ec2:RevokeSecurityGroupIngress",
             &at.group_id,
@@ -141,8 +145,12 @@ impl Writer {
     ///
     /// # Errors
     /// What AWS answered: that there is no such rule is [`Reason::NotFound`].
-    pub async fn revoke_egress(&self, at: &security_group_rule::Address) -> Result<Sent, Refused> {
-        let (ids, permissions) = by_id_or_by_value(at);
+    pub async fn revoke_egress(
+        &self,
+        at: &security_group_rule::Address,
+        rule: Option<&SecurityGroupRule>,
+    ) -> Result<Sent, Refused> {
+        let (ids, permissions) = by_id_or_by_value(at, rule);
         let answer = rehearsed!(
             "ec2:RevokeSecurityGroupEgress",
             &at.group_id,
@@ -408,10 +416,12 @@ fn permission(at: &security_group_rule::Address, description: Option<&str>) -> t
 /// One of the two: EC2 takes no more.
 fn by_id_or_by_value(
     at: &security_group_rule::Address,
+    rule: Option<&SecurityGroupRule>,
 ) -> (Option<Vec<String>>, Option<Vec<types::IpPermission>>) {
+    let description = rule.and_then(|rule| rule.description.as_deref());
     match &at.rule_id {
         Some(id) => (Some(vec![id.clone()]), None),
-        None => (None, Some(vec![permission(at, None)])),
+        None => (None, Some(vec![permission(at, description)])),
     }
 }
 
