@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::actions::AnyChange;
+use crate::actions::{AnyChange, gathered};
 use crate::checks::{Leg, Remedy, Severity};
 use crate::judges::{self, Options};
 use crate::model::Unread;
@@ -231,7 +231,12 @@ pub struct Verdicts {
     pub untied: Vec<Unread>,
     /// Which words of kubelets a blocker explains: mending it makes them old.
     pub explained: BTreeSet<(String, String)>,
+    /// What a blocker blocks, by its position, where that is not every one of its legs of every one of its pulls.
+    exactly: BTreeMap<usize, Pairs>,
 }
+
+/// Pulls, by their ids, each with a leg.
+pub type Pairs = BTreeSet<(String, Leg)>;
 
 impl Verdicts {
     /// A leg of a pull is well, as far as one check can tell.
@@ -249,15 +254,27 @@ impl Verdicts {
         }
     }
 
-    /// A blocker was found.
+    /// A blocker was found, of all its legs of all its pulls.
     pub fn blocked(&mut self, blocker: Blocker) {
-        for (pull, leg) in
-            blocker.pulls.iter().flat_map(|pull| blocker.legs.iter().map(move |leg| (pull, *leg)))
-        {
-            let state = self.legs.entry((pull.clone(), leg)).or_insert((Verdict::Blocked, Vec::new()));
-            state.0 = Verdict::Blocked;
-        }
+        self.block(&every_pair(&blocker));
         self.blockers.push(blocker);
+    }
+
+    /// A blocker was found, of these legs of these pulls.
+    pub fn blocked_exactly(&mut self, blocker: Blocker, pairs: Pairs) {
+        self.block(&pairs);
+        self.exactly.insert(self.blockers.len(), pairs);
+        self.blockers.push(blocker);
+    }
+
+    fn block(&mut self, pairs: &Pairs) {
+        for pair in pairs {
+            self.legs.entry(pair.clone()).or_insert((Verdict::Blocked, Vec::new())).0 = Verdict::Blocked;
+        }
+    }
+
+    fn pairs_of(&self, position: usize, blocker: &Blocker) -> Pairs {
+        self.exactly.get(&position).cloned().unwrap_or_else(|| every_pair(blocker))
     }
 
     /// Adds the blockers that show only once others are mended, on legs that do not work as it is. Says whether there
@@ -268,19 +285,18 @@ impl Verdicts {
                 .iter()
                 .any(|known| (known.cause, &known.resource) == (blocker.cause, &blocker.resource))
         };
-        let is_well = |blocker: &Blocker| {
-            let pairs = blocker
-                .pulls
-                .iter()
-                .flat_map(|pull| blocker.legs.iter().map(move |leg| (pull.clone(), *leg)));
-            pairs
-                .into_iter()
-                .any(|pair| self.legs.get(&pair).is_some_and(|(verdict, _)| *verdict == Verdict::Ok))
-        };
-        let hidden: Vec<Blocker> =
-            behind.blockers.into_iter().filter(|blocker| !known(blocker) && !is_well(blocker)).collect();
+        let is_well =
+            |pair: &(String, Leg)| self.legs.get(pair).is_some_and(|(verdict, _)| *verdict == Verdict::Ok);
+        let found = behind.blockers.iter().enumerate().map(|(position, blocker)| {
+            let pairs = behind.pairs_of(position, blocker);
+            (blocker, pairs)
+        });
+        let hidden: Vec<(Blocker, Pairs)> = found
+            .filter(|(blocker, pairs)| !known(blocker) && !pairs.iter().any(is_well))
+            .map(|(blocker, pairs)| (blocker.clone(), pairs))
+            .collect();
         let any = !hidden.is_empty();
-        hidden.into_iter().for_each(|blocker| self.blocked(blocker));
+        hidden.into_iter().for_each(|(blocker, pairs)| self.blocked_exactly(blocker, pairs));
         any
     }
 
@@ -300,9 +316,12 @@ impl Verdicts {
             Some((verdict, because)) => (*verdict, because.clone()),
             None => (Verdict::Unknown, vec!["this version does not judge it".to_owned()]),
         };
-        let blocks =
-            |blocker: &Blocker| blocker.legs.contains(&leg) && blocker.pulls.iter().any(|id| id == pull);
-        let findings = self.blockers.iter().zip(1..).filter(|(blocker, _)| blocks(blocker));
+        let pair = (pull.to_owned(), leg);
+        let findings = self.blockers.iter().enumerate().zip(1..);
+        let findings = findings.filter(|((at, blocker), _)| match self.exactly.get(at) {
+            Some(pairs) => pairs.contains(&pair),
+            None => blocker.legs.contains(&leg) && blocker.pulls.contains(&pair.0),
+        });
         LegVerdict {
             leg,
             verdict,
@@ -310,6 +329,12 @@ impl Verdicts {
             because,
         }
     }
+}
+
+/// Every leg of every pull of a blocker.
+fn every_pair(blocker: &Blocker) -> Pairs {
+    let of_pull = |pull: &String| blocker.legs.iter().map(|leg| (pull.clone(), *leg)).collect::<Pairs>();
+    blocker.pulls.iter().flat_map(of_pull).collect()
 }
 
 impl Diagnosis {
@@ -340,7 +365,7 @@ pub fn verdicts(world: &World<'_>, options: &Options) -> Verdicts {
             Fix::Manual { .. } | Fix::NotAws { .. } => &[],
         });
         mended.clone_from(world.snapshot);
-        changes.for_each(|change| change.simulate(&mut mended));
+        gathered(changes).iter().for_each(|change| change.simulate(&mut mended));
         let behind = judged(&world.on(&mended), options);
         if !verdicts.reveal(behind) {
             break;
@@ -406,7 +431,7 @@ pub fn diagnosis(world: &World<'_>, verdicts: &Verdicts) -> Diagnosis {
 /// that was checked", and says so. An API that was asked and refused a list is another matter.
 fn hides_pulls(unread: &Unread) -> bool {
     let refused_list = unread.source.starts_with("kubernetes:") && unread.source != NO_KUBERNETES;
-    let never_looked = ["kubernetes:", "organizations:", "route53:"];
+    let never_looked = ["kubernetes:", "organizations:", "route53:", "route53resolver:"];
     (refused_list && !unread.hides.is_empty())
         || !never_looked.iter().any(|service| unread.source.starts_with(service))
 }

@@ -90,11 +90,15 @@ fn field_edits(
     };
     let mut all = Vec::new();
     for name in names {
+        let is_going = !new.contains_key(name);
         let (old, new) = (old.get(name), new.get(name).unwrap_or(&Value::Null));
         if old == Some(new) {
             continue;
         }
         match present.get(name.as_str()) {
+            Some(field) if is_going && inserted(text, written, name, field).is_some() => {
+                all.push((inserted(text, written, name, field)?, String::new()));
+            }
             Some(field) => all.extend(value_edits(text, field, old.unwrap_or(&Value::Null), new)?),
             None => {
                 let start = range_within(text, written.get())?.start + 1;
@@ -105,6 +109,16 @@ fn field_edits(
         }
     }
     Some(all)
+}
+
+/// Where a field stands with its name and its comma, if [`field_edits`] put it there: first in the row, which no printer
+/// of JSON lays out so. Taking it out gives the bytes from before.
+fn inserted(text: &str, row: &RawValue, name: &str, field: &RawValue) -> Option<Range<usize>> {
+    let start = range_within(text, row.get())?.start + 1;
+    let value = range_within(text, field.get())?;
+    let key = format!("{}: ", serde_json::to_string(name).ok()?);
+    let ours = text.get(start..value.start) == Some(&key) && text.get(value.end..)?.starts_with(',');
+    ours.then_some(start..value.end + 1)
 }
 
 /// A list changes in its middle: what both begin and end with is left alone.
@@ -191,6 +205,24 @@ mod tests {
         // The value must be borrowed from the text that is edited.
         let edits = edits(written.get(), written, old, new).unwrap();
         edited(written.get(), edits)
+    }
+
+    #[test]
+    fn a_field_that_was_put_in_is_taken_out_again_and_every_byte_is_as_it_was() {
+        let (old, new) =
+            (json!({"InstanceId": "i-1"}), json!({"InstanceId": "i-1", "Profile": {"Arn": "a"}}));
+        for text in [
+            "{\n    \"InstanceId\": \"i-1\",\n    \"Tags\": []\n}",
+            r#"{"InstanceId": "i-1", "Tags": []}"#,
+            r#"{"InstanceId":"i-1","Tags":[]}"#,
+        ] {
+            let with = change(text, &old, &new);
+            assert!(with.contains(r#""Profile": {"Arn":"a"}"#), "{with}");
+            assert_eq!(change(&with, &new, &old), text);
+        }
+        // What somebody else wrote is emptied, not taken out.
+        let theirs = r#"{ "Profile": null, "InstanceId": "i-1"}"#;
+        assert_eq!(change(&change(theirs, &old, &new), &new, &old), theirs);
     }
 
     #[test]

@@ -16,7 +16,8 @@ use crate::model::ec2::Instance;
 use crate::model::ecr::RepositoryName;
 use crate::model::eks::Cluster;
 use crate::model::image_ref::ImageRef;
-use crate::model::{Arn, Partition, Snapshot, Unread, aws_accounts};
+use crate::model::organizations::PolicyKind;
+use crate::model::{Arn, Partition, Seen, Snapshot, Unread, aws_accounts};
 
 /// The cluster that a diagnosis is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -139,6 +140,9 @@ pub struct Scope {
     /// Images to judge, beside those of the add-ons.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub images: Vec<String>,
+    /// The roles to assume for registries of other accounts, by account.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub account_roles: BTreeMap<String, String>,
 }
 
 impl<'a> World<'a> {
@@ -251,15 +255,30 @@ impl<'a> World<'a> {
                 &["repo-policy-missing-cross-account", "image-tag-not-found"],
             ));
         }
-        unread.push(row(
-            "organizations:ListPoliciesForTarget",
-            "this version does not read it",
-            &["scp-deny", "rcp-deny"],
-        ));
-        if !keys.contains("HostedZones") {
-            unread.push(row("route53:ListHostedZonesByVPC", "not read", &["private-hosted-zone-shadow"]));
+        let said =
+            |service: &str| self.snapshot.unread.iter().any(|unread| unread.source.starts_with(service));
+        if !said("organizations:") && !self.knows_organization() {
+            let causes = ["scp-deny", "rcp-deny"];
+            unread.push(row("organizations:ListPoliciesForTarget", "not in the snapshot", &causes));
         }
+        if !said("route53:") && !keys.contains("HostedZoneSummaries") {
+            let causes = ["private-hosted-zone-shadow"];
+            unread.push(row("route53:ListHostedZonesByVPC", "not in the snapshot", &causes));
+        }
+        unread.push(row(
+            "route53resolver:ListFirewallRuleGroupAssociations",
+            "this version does not read it",
+            &["dns-firewall-block"],
+        ));
         unread
+    }
+
+    /// Whether it is known what an organization forbids here, if there is one.
+    fn knows_organization(&self) -> bool {
+        PolicyKind::ALL.into_iter().all(|kind| {
+            let policies = self.snapshot.organization_policies(&self.target.account, kind);
+            !matches!(policies, Seen::Unread(_))
+        })
     }
 
     /// Every pull, in a fixed order.
@@ -495,7 +514,7 @@ pub(crate) mod tests {
     fn check(documents: &[Value], images: &[&str], expected: &Expect) {
         let snapshot = world(documents);
         let images = images.iter().map(|image| (*image).to_owned()).collect();
-        let world = World::of(&snapshot, &Scope { cluster: None, images }).unwrap();
+        let world = World::of(&snapshot, &Scope { images, ..Scope::default() }).unwrap();
         let mut text = String::new();
         for source in &world.sources {
             let role = source.role.as_deref().unwrap_or("-").rsplit('/').next().unwrap();

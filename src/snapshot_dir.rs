@@ -15,7 +15,7 @@ use crate::json_text::{Fields, edited, edits, insertion, removal};
 use crate::model::snapshot::{
     About, Misshapen, RowChange, Shape, Snapshot, TABLES, Table, Unread, file_reader, pretty, table,
 };
-use crate::model::{ec2, kubernetes};
+use crate::model::{ec2, kubernetes, organizations, route53};
 
 /// The file that `ecr-fix snapshot` adds: where, when, and what was refused.
 const ABOUT_FILE: &str = "snapshot.json";
@@ -81,16 +81,24 @@ pub fn read_file(loaded: &mut Loaded, file: &Path, text: &str) -> Result<(), Err
         return Ok(());
     }
     for (key, value) in &top {
-        let read = match (table(key), file_reader(key)) {
-            (Some(table), _) if table.shape == Shape::WholeFile => {
+        // Two services may print lists under one key: whose rows these are, their surroundings tell.
+        let surroundings = file_reader(key).map_or(Ok(false), |reader| (reader.read)(snapshot, &top, file));
+        if surroundings.map_err(|wrong| misshapen(file, &wrong))? {
+            // Rows of one service do not make the list of the other complete.
+            if table(key).is_none() {
+                snapshot.keys.insert(key.clone().into_owned());
+            }
+            continue;
+        }
+        let read = match table(key) {
+            Some(table) if table.shape == Shape::WholeFile => {
                 let whole = serde_json::from_str(text).map_err(|error| not_json(file, &error))?;
                 (table.read)(snapshot, whole).map(|()| true)
             }
-            (Some(table), _) => (table.read)(snapshot, value)
+            Some(table) => (table.read)(snapshot, value)
                 .map(|()| true)
                 .map_err(|wrong| Misshapen { pointer: format!("/{key}{}", wrong.pointer), ..wrong }),
-            (None, Some(reader)) => (reader.read)(snapshot, &top, file),
-            (None, None) => Ok(false),
+            None => Ok(false),
         };
         if read.map_err(|wrong| misshapen(file, &wrong))? {
             snapshot.keys.insert(key.clone().into_owned());
@@ -163,6 +171,8 @@ fn texts(snapshot: &Snapshot) -> BTreeMap<String, String> {
     let mut all: Vec<(String, String)> = tables.flat_map(|table| (table.files)(&mut copy)).collect();
     all.extend(ec2::files_by_id(&snapshot.ec2));
     all.extend(kubernetes::files(snapshot));
+    all.extend(route53::files_by_id(&snapshot.route53));
+    all.extend(organizations::files_by_id(&snapshot.organizations));
     let about = AboutFile {
         about: snapshot.about.clone(),
         unread: snapshot.unread.clone(),

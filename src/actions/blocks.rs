@@ -14,7 +14,11 @@ pub fn is_private(block: &IpNet) -> bool {
 #[test]
 fn only_blocks_without_public_addresses_are_private() {
     let private = |block: &str| is_private(&block.parse().unwrap());
-    assert!(private("10.0.0.0/8") && private("100.64.0.0/16") && private("172.16.3.0/24") && private("fd00::/8"));
-    assert!(!private("0.0.0.0/0") && !private("0.0.0.0/1") && !private("8.0.0.0/7") && !private("52.1.2.3/32"));
+    assert!(
+        private("10.0.0.0/8") && private("100.64.0.0/16") && private("172.16.3.0/24") && private("fd00::/8")
+    );
+    assert!(
+        !private("0.0.0.0/0") && !private("0.0.0.0/1") && !private("8.0.0.0/7") && !private("52.1.2.3/32")
+    );
     assert!(!private("::/0") && !private("2600:1f18::/33"));
 }

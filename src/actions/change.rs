@@ -6,9 +6,10 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::difference::difference;
 use super::{
-    Attachment, Kind, NetworkAclEntry, Risk, Route, SecurityGroup, SecurityGroupRule, TrustPolicy, VpcAttribute,
-    VpcEndpoint,
+    Attachment, Kind, NetworkAclEntry, ProfileAssociation, RepositoryPolicy, Risk, RolePolicy, Route,
+    SecurityGroup, SecurityGroupRule, TrustPolicy, VpcAttribute, VpcEndpoint,
 };
 use crate::aws::{Reader, Refused, Writer};
 use crate::error::Error;
@@ -25,6 +26,9 @@ pub trait Resource: Clone + PartialEq + Serialize + DeserializeOwned {
 
     /// The calls that show its state.
     const READS: &'static [&'static str];
+
+    /// Whether it may belong to another account than the cluster.
+    const IN_ANY_ACCOUNT: bool = false;
 
     /// What a change from one state to another is called.
     fn kind(before: Option<&Self>, after: Option<&Self>) -> Kind;
@@ -106,6 +110,22 @@ pub trait Resource: Clone + PartialEq + Serialize + DeserializeOwned {
         one == other
     }
 
+    /// What of a state a change relies on: if it differs later, the change is stale. Order and layout that do not
+    /// matter do not show in it.
+    fn relies_on(state: &Self) -> Value {
+        serde_json::to_value(state).unwrap_or(Value::Null)
+    }
+
+    /// What two changes of the same state make together; `None` where one excludes the other.
+    fn together(_before: Option<&Self>, one: Option<&Self>, other: Option<&Self>) -> Option<Option<Self>> {
+        (one == other).then(|| one.cloned())
+    }
+
+    /// Whether a change takes nothing away from what there is.
+    fn is_additive(before: Option<&Self>, after: Option<&Self>) -> bool {
+        before.is_none() && after.is_some()
+    }
+
     /// Lines for a diff.
     fn lines(at: &Self::Address, state: Option<&Self>) -> Vec<String>;
 
@@ -185,6 +205,26 @@ macro_rules! any_change {
             }
         })+
 
+        impl AnyChange {
+            /// Whether both are about the same resource.
+            pub fn is_at(&self, other: &AnyChange) -> bool {
+                match (self, other) {
+                    $((AnyChange::$resource(one), AnyChange::$resource(other)) => one.at == other.at,)+
+                    _ => false,
+                }
+            }
+
+            /// One change that does what two of the same resource do; `None` where one excludes the other.
+            pub fn together(&self, other: &AnyChange) -> Option<AnyChange> {
+                match (self, other) {
+                    $((AnyChange::$resource(one), AnyChange::$resource(other)) => {
+                        one.together(other).map(AnyChange::from)
+                    })+
+                    _ => None,
+                }
+            }
+        }
+
         fn read_change(kind: Kind, at: &Value, before: &Value, after: &Value) -> Result<AnyChange, String> {
             $(if $resource::KINDS.contains(&kind) {
                 return Ok(change_from::<$resource>(at, before, after)?.into());
@@ -197,6 +237,8 @@ macro_rules! any_change {
 any_change! {
     /// A managed policy and a role.
     Attachment,
+    /// An inline policy of a role.
+    RolePolicy,
     /// The trust policy of a role.
     TrustPolicy,
     /// A security group of our own.
@@ -211,6 +253,10 @@ any_change! {
     NetworkAclEntry,
     /// A route of a route table.
     Route,
+    /// The instance profile of an instance.
+    ProfileAssociation,
+    /// The policy of a repository.
+    RepositoryPolicy,
 }
 
 /// How a resource stands to a change of it.
@@ -236,6 +282,7 @@ macro_rules! each {
     ($any:expr, $change:ident => $body:expr) => {
         match $any {
             AnyChange::Attachment($change) => $body,
+            AnyChange::RolePolicy($change) => $body,
             AnyChange::TrustPolicy($change) => $body,
             AnyChange::SecurityGroup($change) => $body,
             AnyChange::VpcAttribute($change) => $body,
@@ -243,6 +290,8 @@ macro_rules! each {
             AnyChange::SecurityGroupRule($change) => $body,
             AnyChange::NetworkAclEntry($change) => $body,
             AnyChange::Route($change) => $body,
+            AnyChange::ProfileAssociation($change) => $body,
+            AnyChange::RepositoryPolicy($change) => $body,
         }
     };
 }
@@ -250,6 +299,27 @@ macro_rules! each {
 impl<R: Resource> Change<R> {
     fn inverse(&self) -> Self {
         Change { at: self.at.clone(), before: self.after.clone(), after: self.before.clone() }
+    }
+
+    fn together(&self, other: &Self) -> Option<Self> {
+        if self.at != other.at || self.before != other.before {
+            return None;
+        }
+        let after = R::together(self.before.as_ref(), self.after.as_ref(), other.after.as_ref())?;
+        Some(Change { after, ..self.clone() })
+    }
+
+    /// What a state of the resource differs in from the one that the change starts from, in words.
+    fn moved(&self, found: Option<&R>) -> String {
+        match (&self.before, found) {
+            (Some(then), Some(now)) => {
+                let differs = difference(&R::relies_on(then), &R::relies_on(now));
+                format!("it has been changed since: {differs}")
+            }
+            (None, Some(_)) => "it exists now, and did not".to_owned(),
+            (Some(_), None) => "it does not exist any more".to_owned(),
+            (None, None) => "it has been changed since".to_owned(),
+        }
     }
 
     fn standing(&self, world: &Snapshot) -> Standing {
@@ -269,7 +339,7 @@ impl<R: Resource> Change<R> {
             Standing::After
         } else {
             Standing::Elsewhere {
-                found: "it has been changed since".to_owned(),
+                found: self.moved(found.as_ref()),
                 diff: diff(&R::lines(&self.at, self.before.as_ref()), &R::lines(&self.at, found.as_ref())),
             }
         }
@@ -287,9 +357,29 @@ impl AnyChange {
         each!(self, change => arn(change))
     }
 
+    /// What the change relies on: where the resource is, and what of its state must still hold.
+    pub fn relies_on(&self) -> Value {
+        each!(self, change => relies_on(change))
+    }
+
+    /// Whether the change takes nothing away from what there is.
+    pub fn is_additive(&self) -> bool {
+        each!(self, change => is_additive(change))
+    }
+
+    /// Whether the resource may belong to another account than the cluster.
+    pub fn is_in_any_account(&self) -> bool {
+        each!(self, change => is_in_any_account(change))
+    }
+
     /// The account that owns the resource.
     pub fn account(&self) -> String {
         self.resource().parse::<Arn>().map(|arn| arn.account).unwrap_or_default()
+    }
+
+    /// The region of the resource; `None` where it is global.
+    pub fn region(&self) -> Option<String> {
+        self.resource().parse::<Arn>().ok().map(|arn| arn.region).filter(|region| !region.is_empty())
     }
 
     /// One line: what the change does.
@@ -420,6 +510,18 @@ impl AnyChange {
     }
 }
 
+/// The changes with those of the same resource as one. Where one excludes another, the first stays.
+pub fn gathered<'a>(changes: impl IntoIterator<Item = &'a AnyChange>) -> Vec<AnyChange> {
+    let mut all: Vec<AnyChange> = Vec::new();
+    for change in changes {
+        match all.iter_mut().find(|known| known.is_at(change)) {
+            Some(known) => *known = known.together(change).unwrap_or_else(|| known.clone()),
+            None => all.push(change.clone()),
+        }
+    }
+    all
+}
+
 fn kind<R: Resource>(change: &Change<R>) -> Kind {
     R::kind(change.before.as_ref(), change.after.as_ref())
 }
@@ -515,6 +617,19 @@ fn change_from<R: Resource>(at: &Value, before: &Value, after: &Value) -> Result
         serde_json::from_value(part.clone()).map_err(|error| format!("{name}: {error}"))
     }
     Ok(Change { at: read("at", at)?, before: read("before", before)?, after: read("after", after)? })
+}
+
+fn relies_on<R: Resource>(change: &Change<R>) -> Value {
+    let before = change.before.as_ref().map(R::relies_on);
+    serde_json::json!({ "at": change.at, "before": before })
+}
+
+fn is_additive<R: Resource>(change: &Change<R>) -> bool {
+    R::is_additive(change.before.as_ref(), change.after.as_ref())
+}
+
+fn is_in_any_account<R: Resource>(_change: &Change<R>) -> bool {
+    R::IN_ANY_ACCOUNT
 }
 
 /// Lines with `+`, `-` and blank in front: every line, because a reviewer reads whole documents.

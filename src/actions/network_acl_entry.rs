@@ -234,11 +234,7 @@ impl Resource for NetworkAclEntry {
         }
     }
 
-    fn permissions(
-        at: &Address,
-        before: Option<&Self>,
-        after: Option<&Self>,
-    ) -> Vec<(&'static str, String)> {
+    fn permissions(at: &Address, before: Option<&Self>, after: Option<&Self>) -> Vec<(&'static str, String)> {
         // Descriptions of EC2 cannot be limited to one resource.
         let reads = Self::READS.iter().map(|read| (*read, "*".to_owned()));
         let cluster = ("eks:DescribeCluster", at.vpc.cluster_arn());
@@ -249,7 +245,13 @@ impl Resource for NetworkAclEntry {
         let line = |entry: &Self| {
             let end = if at.egress { "to" } else { "from" };
             let (number, direction) = (at.rule_number, at.direction());
-            format!("{}: {number} {direction} {} {} {end} {}", at.acl_id, entry.action, entry.text(), entry.block)
+            format!(
+                "{}: {number} {direction} {} {} {end} {}",
+                at.acl_id,
+                entry.action,
+                entry.text(),
+                entry.block
+            )
         };
         state.map(line).into_iter().collect()
     }
@@ -291,7 +293,10 @@ impl Resource for NetworkAclEntry {
 
     fn risk(at: &Address, before: Option<&Self>, after: Option<&Self>) -> (Risk, String) {
         let Some(entry) = after else {
-            return (Risk::Medium, format!("what only this entry of {} lets pass is dropped again", at.acl_id));
+            return (
+                Risk::Medium,
+                format!("what only this entry of {} lets pass is dropped again", at.acl_id),
+            );
         };
         let what = match before {
             Some(_) => "it lets more ports pass between the same two ends",
@@ -314,12 +319,14 @@ pub fn command(change: &Change<NetworkAclEntry>, region: &str) -> String {
     let direction = at.direction();
     let mut text = format!(
         "aws ec2 {kind} --region {region} --network-acl-id {} --{direction} --rule-number {}",
-        at.acl_id,
-        at.rule_number
+        at.acl_id, at.rule_number
     );
     if let Some(entry) = after {
         let option = if entry.block.network().is_ipv4() { "--cidr-block" } else { "--ipv6-cidr-block" };
-        text += &format!(" --rule-action {} --protocol {} {option} {}", entry.action, entry.protocol, entry.block);
+        text += &format!(
+            " --rule-action {} --protocol {} {option} {}",
+            entry.action, entry.protocol, entry.block
+        );
         if let Some([from, to]) = entry.ports {
             text += &format!(" --port-range From={from},To={to}");
         }
@@ -329,7 +336,9 @@ pub fn command(change: &Change<NetworkAclEntry>, region: &str) -> String {
 
 /// Whether one entry lets everything pass that another does, between the same two ends, and more ports.
 fn widens(before: &NetworkAclEntry, after: &NetworkAclEntry) -> bool {
-    let (Some([old_first, old_last]), Some([first, last])) = (before.ports, after.ports) else { return false };
+    let (Some([old_first, old_last]), Some([first, last])) = (before.ports, after.ports) else {
+        return false;
+    };
     let same = before.action == "allow"
         && after.action == "allow"
         && (&before.protocol, before.block, before.icmp) == (&after.protocol, after.block, after.icmp);

@@ -134,8 +134,7 @@ impl Resource for Route {
                 Some(route) => Found::State(Some(route)),
                 None => Found::Unread(format!(
                     "where the route {} of {} leads is not known",
-                    at.destination,
-                    at.table_id
+                    at.destination, at.table_id
                 )),
             },
         }
@@ -176,11 +175,7 @@ impl Resource for Route {
         }
     }
 
-    fn permissions(
-        at: &Address,
-        before: Option<&Self>,
-        after: Option<&Self>,
-    ) -> Vec<(&'static str, String)> {
+    fn permissions(at: &Address, before: Option<&Self>, after: Option<&Self>) -> Vec<(&'static str, String)> {
         // Descriptions of EC2 cannot be limited to one resource.
         let reads = Self::READS.iter().map(|read| (*read, "*".to_owned()));
         let cluster = ("eks:DescribeCluster", at.vpc.cluster_arn());
@@ -258,7 +253,10 @@ fn leads_out(at: &Address, before: Option<&Route>, after: Option<&Route>) -> Res
         block => return Err(format!("{block} is no default route")),
     };
     if !is_id(&after.target, prefix) {
-        return Err(format!("{} is no {kind}, and a route to anything else may let the internet in", after.target));
+        return Err(format!(
+            "{} is no {kind}, and a route to anything else may let the internet in",
+            after.target
+        ));
     }
     match before {
         None => Ok(()),
@@ -277,8 +275,10 @@ pub fn command(change: &Change<Route>, region: &str) -> String {
     } else {
         "--destination-ipv6-cidr-block"
     };
-    let mut text =
-        format!("aws ec2 {kind} --region {region} --route-table-id {} {option} {}", at.table_id, at.destination);
+    let mut text = format!(
+        "aws ec2 {kind} --region {region} --route-table-id {} {option} {}",
+        at.table_id, at.destination
+    );
     if let Some(route) = after {
         let option = match route.target.split('-').next().unwrap_or_default() {
             "nat" => "--nat-gateway-id",

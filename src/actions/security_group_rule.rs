@@ -176,8 +176,7 @@ impl Resource for SecurityGroupRule {
         Kind::RevokeSecurityGroupEgress,
     ];
 
-    const READS: &'static [&'static str] =
-        &["ec2:DescribeSecurityGroupRules", "ec2:DescribeSecurityGroups"];
+    const READS: &'static [&'static str] = &["ec2:DescribeSecurityGroupRules", "ec2:DescribeSecurityGroups"];
 
     fn kind(before: Option<&Self>, after: Option<&Self>) -> Kind {
         match (after.or(before).map(|rule| rule.direction), after) {
@@ -232,8 +231,9 @@ impl Resource for SecurityGroupRule {
         let Some(group) = world.ec2.security_groups.get_mut(&at.group_id) else { return };
         let permissions =
             if at.is_egress() { &mut group.ip_permissions_egress } else { &mut group.ip_permissions };
-        let fits =
-            |permission: &IpPermission| at.fits(&permission.ip_protocol, permission.from_port, permission.to_port);
+        let fits = |permission: &IpPermission| {
+            at.fits(&permission.ip_protocol, permission.from_port, permission.to_port)
+        };
         for permission in permissions.iter_mut().filter(|permission| fits(permission)) {
             remove_peer(permission, &at.peer);
         }
@@ -258,22 +258,18 @@ impl Resource for SecurityGroupRule {
     async fn send(
         aws: &Writer,
         at: &Address,
-        _before: Option<&Self>,
+        before: Option<&Self>,
         after: Option<&Self>,
     ) -> Result<Sent, Refused> {
         match (at.direction, after) {
             (Direction::Ingress, Some(rule)) => aws.authorize_ingress(at, rule).await,
-            (Direction::Ingress, None) => aws.revoke_ingress(at).await,
+            (Direction::Ingress, None) => aws.revoke_ingress(at, before).await,
             (Direction::Egress, Some(rule)) => aws.authorize_egress(at, rule).await,
-            (Direction::Egress, None) => aws.revoke_egress(at).await,
+            (Direction::Egress, None) => aws.revoke_egress(at, before).await,
         }
     }
 
-    fn permissions(
-        at: &Address,
-        before: Option<&Self>,
-        after: Option<&Self>,
-    ) -> Vec<(&'static str, String)> {
+    fn permissions(at: &Address, before: Option<&Self>, after: Option<&Self>) -> Vec<(&'static str, String)> {
         let rules = at.vpc.arn("security-group-rule/*");
         let call = Self::kind(before, after).api_call();
         // Descriptions of EC2 cannot be limited to one resource. A rule gets its tag in the call that makes it.
@@ -294,7 +290,8 @@ impl Resource for SecurityGroupRule {
 
     fn lines(at: &Address, state: Option<&Self>) -> Vec<String> {
         let direction = if at.is_egress() { "egress" } else { "ingress" };
-        let line = || format!("{}: {direction} {} {} {}", at.group_id, at.service(), at.to_or_from(), at.peer);
+        let line =
+            || format!("{}: {direction} {} {} {}", at.group_id, at.service(), at.to_or_from(), at.peer);
         state.iter().map(|_| line()).collect()
     }
 

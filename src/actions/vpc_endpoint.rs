@@ -793,6 +793,15 @@ mod tests {
     }
 
     #[test]
+    fn private_dns_waits_for_all_that_it_needs() {
+        let s3 = making(S3, gateway()).provides().unwrap();
+        assert_eq!(making(S3, gateway()).requires(), [""; 0]);
+        let wanted = ["enableDnsSupport of vpc-1", "enableDnsHostnames of vpc-1", s3.as_str()];
+        assert_eq!(making(DKR, interface()).requires(), wanted);
+        assert_eq!(modifying(|after| after.private_dns_enabled = true).requires(), wanted);
+    }
+
+    #[test]
     fn changes_of_an_endpoint_lead_there_and_back() {
         let world = vpc(&existing(false));
         there_and_back(&modifying(|after| after.private_dns_enabled = true), &world);

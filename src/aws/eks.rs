@@ -3,7 +3,8 @@
 use super::pages::pages;
 use super::{Reader, Refused};
 use crate::model::eks::{
-    CertificateAuthority, Cluster, ComputeConfig, FargateProfile, FargateSelector, Nodegroup, VpcConfig,
+    CertificateAuthority, Cluster, ComputeConfig, FargateProfile, FargateSelector, LaunchTemplate, Nodegroup,
+    VpcConfig,
 };
 
 impl Reader {
@@ -84,6 +85,9 @@ impl Reader {
             subnets: group.subnets.unwrap_or_default(),
             status: group.status.map(|status| status.as_str().to_owned()),
             ami_type: group.ami_type.map(|kind| kind.as_str().to_owned()),
+            launch_template: group
+                .launch_template
+                .map(|template| LaunchTemplate { id: template.id, version: template.version }),
         })
     }
 

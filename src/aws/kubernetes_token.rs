@@ -27,7 +27,7 @@ impl Reader {
     /// There are no credentials.
     pub async fn kubernetes_token(&self, cluster: &str) -> Result<String, Refused> {
         const CALL: &str = "sts:GetCallerIdentity";
-        let provider = self.config.credentials_provider();
+        let provider = self.accounts.config.credentials_provider();
         let provider = provider.ok_or_else(|| Refused::never_sent(CALL, "there are no credentials"))?;
         let credentials = provider.provide_credentials().await;
         let credentials = credentials.map_err(|_| Refused::never_sent(CALL, "no usable credentials"))?;

@@ -9,8 +9,10 @@ mod ecr;
 mod eks;
 mod iam;
 mod kubernetes_token;
+mod organizations;
 mod pages;
 mod refused;
+mod route53;
 mod sts;
 
 pub use calls::{Calls, Tally};
@@ -42,21 +44,30 @@ pub struct Connection {
 #[derive(Clone, Debug)]
 pub struct Reader {
     region: String,
-    config: SdkConfig,
-    account_roles: BTreeMap<String, String>,
+    accounts: Accounts,
     calls: Calls,
     ec2: aws_sdk_ec2::Client,
     iam: aws_sdk_iam::Client,
     eks: aws_sdk_eks::Client,
-    sts: aws_sdk_sts::Client,
+    organizations: aws_sdk_organizations::Client,
+    route53: aws_sdk_route53::Client,
 }
 
 /// Changes AWS. Only the engine has one.
 #[derive(Clone, Debug)]
 pub struct Writer {
+    accounts: Accounts,
     ec2: aws_sdk_ec2::Client,
     iam: aws_sdk_iam::Client,
     run: String,
+}
+
+/// The way into the accounts of registries: with the roles that were named, or as the caller.
+#[derive(Clone, Debug)]
+struct Accounts {
+    config: SdkConfig,
+    roles: BTreeMap<String, String>,
+    sts: aws_sdk_sts::Client,
 }
 
 impl Connection {
@@ -83,9 +94,13 @@ impl Connection {
             ec2: client!(aws_sdk_ec2),
             iam: client!(aws_sdk_iam),
             eks: client!(aws_sdk_eks),
-            sts: client!(aws_sdk_sts),
-            account_roles: self.account_roles.clone(),
-            config,
+            accounts: Accounts {
+                sts: client!(aws_sdk_sts),
+                roles: self.account_roles.clone(),
+                config: config.clone(),
+            },
+            organizations: client!(aws_sdk_organizations),
+            route53: client!(aws_sdk_route53),
             calls,
         })
     }
@@ -99,6 +114,11 @@ impl Connection {
         Ok(Writer {
             ec2: aws_sdk_ec2::Client::new(&config),
             iam: aws_sdk_iam::Client::new(&config),
+            accounts: Accounts {
+                sts: aws_sdk_sts::Client::new(&config),
+                roles: self.account_roles.clone(),
+                config,
+            },
             run: String::new(),
         })
     }

@@ -52,7 +52,9 @@ const DENIED: [&str; 5] = [
     "AuthorizationError",
     "UnauthorizedAccess",
 ];
-const NOT_FOUND: [&str; 5] = [
+const NOT_FOUND: [&str; 7] = [
+    "AWSOrganizationsNotInUseException",
+    "ChildNotFoundException",
     "ImageNotFoundException",
     "NoSuchEntity",
     "NotFoundException",

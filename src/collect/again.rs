@@ -1,48 +1,106 @@
-//! Reads one resource of a network again, with the cluster, for a look just before and just after a change of it.
+//! Reads only what a change is about, just before and just after it: the calls are those that the change says it needs.
 
-use super::vpc_again::{put, with_cluster};
+use super::{about, put_role};
+use crate::actions::attachment::policy_name;
 use crate::aws::{Reader, Reason, Refused};
-use crate::model::Snapshot;
-use crate::model::snapshot::Record;
+use crate::collect::hides::hides;
+use crate::collect::registries;
+use crate::error::Error;
+use crate::model::ecr::RepositoryName;
+use crate::model::iam::{InlinePolicy, Role};
+use crate::model::{Snapshot, Unread};
 
-/// A security group with its rules.
-pub async fn security_group_again(reader: &Reader, cluster: &str, id: &str) -> Snapshot {
-    let ids = [id.to_owned()];
-    let (cluster, group, rules) = tokio::join!(
-        reader.cluster(cluster),
-        reader.security_group(id),
-        reader.security_group_rules(&ids)
-    );
-    let mut part = with_cluster(cluster);
-    put_one(&mut part, group);
-    // Without the ids of the rules the group itself still tells which there are.
-    if let Ok(rules) = rules {
-        put(&mut part, Ok(rules));
-    }
-    part
+/// A role with its trust policy.
+///
+/// # Errors
+/// The caller's identity cannot be read.
+pub async fn trust_policy_again(reader: &Reader, role_arn: &str) -> Result<Snapshot, Error> {
+    let role = reader.role(policy_name(role_arn)).await;
+    with_role(reader, role_arn, role, Vec::new()).await
 }
 
-/// A network ACL.
-pub async fn network_acl_again(reader: &Reader, cluster: &str, id: &str) -> Snapshot {
-    let (cluster, acl) = tokio::join!(reader.cluster(cluster), reader.network_acl(id));
-    let mut part = with_cluster(cluster);
-    put_one(&mut part, acl);
-    part
-}
-
-/// A route table.
-pub async fn route_table_again(reader: &Reader, cluster: &str, id: &str) -> Snapshot {
-    let (cluster, table) = tokio::join!(reader.cluster(cluster), reader.route_table(id));
-    let mut part = with_cluster(cluster);
-    put_one(&mut part, table);
-    part
-}
-
-/// That it does not exist is an answer, too.
-fn put_one<R: Record>(part: &mut Snapshot, rows: Result<Vec<R>, Refused>) {
-    let rows = match rows {
-        Err(refused) if refused.reason == Reason::NotFound => Ok(Vec::new()),
-        rows => rows,
+/// A role with the list of its attached policies.
+///
+/// # Errors
+/// The caller's identity cannot be read.
+pub async fn attached_policies_again(reader: &Reader, role_arn: &str) -> Result<Snapshot, Error> {
+    let name = policy_name(role_arn);
+    let (role, attached) = tokio::join!(reader.role(name), reader.attached_role_policies(name));
+    let (attached, refused) = match attached {
+        Ok(attached) => (Some(attached), Vec::new()),
+        Err(refused) => (None, vec![refused]),
     };
-    put(part, rows);
+    let role = role.map(|role| Role { attached_managed_policies: attached, ..role });
+    with_role(reader, role_arn, role, refused).await
+}
+
+/// A role with one of its inline policies, as if it had no others.
+///
+/// # Errors
+/// The caller's identity cannot be read.
+pub async fn inline_policy_again(reader: &Reader, role_arn: &str, policy: &str) -> Result<Snapshot, Error> {
+    let name = policy_name(role_arn);
+    let (role, inline) = tokio::join!(reader.role(name), reader.role_policy(name, policy));
+    let (inline, refused): (Option<Vec<InlinePolicy>>, _) = match inline {
+        Ok(policy) => (Some(vec![policy]), Vec::new()),
+        Err(refused) if refused.reason == Reason::NotFound => (Some(Vec::new()), Vec::new()),
+        Err(refused) => (None, vec![refused]),
+    };
+    let role = role.map(|role| Role { role_policy_list: inline, ..role });
+    with_role(reader, role_arn, role, refused).await
+}
+
+async fn with_role(
+    reader: &Reader,
+    arn: &str,
+    role: Result<Role, Refused>,
+    mut refused: Vec<Refused>,
+) -> Result<Snapshot, Error> {
+    let mut world = Snapshot { about: about(reader).await?, ..Snapshot::default() };
+    let role = match role {
+        Ok(role) => Some(role),
+        Err(other) => {
+            refused.retain(|refused| refused.reason != Reason::NotFound);
+            refused.extend((other.reason != Reason::NotFound).then_some(other));
+            None
+        }
+    };
+    let unread = refused.into_iter();
+    let unread =
+        unread.map(|refused| Unread { resource: arn.to_owned(), ..refused.unread(hides(refused.call)) });
+    put_role(&mut world, arn, (role, unread.collect()));
+    world.keys.insert("RoleDetailList".to_owned());
+    Ok(world)
+}
+
+/// The policy of a repository, with the credentials of its account.
+///
+/// # Errors
+/// The caller's identity cannot be read.
+pub async fn repository_policy_again(reader: &Reader, at: RepositoryName<'_>) -> Result<Snapshot, Error> {
+    let about = about(reader).await?;
+    let home = about.account.clone().unwrap_or_default();
+    let part = registries::policy(reader, at, &home).await;
+    Ok(Snapshot { about, ..part })
+}
+
+/// An instance, and the profile that it has or shall have.
+///
+/// # Errors
+/// The caller's identity cannot be read.
+pub async fn instance_again(reader: &Reader, id: &str, profile: &str) -> Result<Snapshot, Error> {
+    let mut world = Snapshot { about: about(reader).await?, ..Snapshot::default() };
+    let (instance, profile) = tokio::join!(reader.instance(id), reader.instance_profile(profile));
+    world.keys.extend(["Reservations".to_owned(), "InstanceProfiles".to_owned()]);
+    match instance {
+        Ok(instance) => instance.into_iter().for_each(|instance| world.put(instance)),
+        Err(refused) if refused.reason == Reason::NotFound => {}
+        Err(refused) => world.unread.push(refused.unread(hides(refused.call))),
+    }
+    match profile {
+        Ok(profile) => world.put(profile),
+        Err(refused) if refused.reason == Reason::NotFound => {}
+        Err(refused) => world.unread.push(refused.unread(hides(refused.call))),
+    }
+    Ok(world)
 }

@@ -107,6 +107,13 @@ pub async fn run(args: &Args, ui: &Ui) -> Result<u8, Error> {
 /// The plan that was saved, or one for the world as it is now.
 async fn the_plan(args: &Args, ui: &Ui, interrupt: &Interrupt) -> Result<Plan, Error> {
     if let Some(file) = &args.plan {
+        if args.choices.selects() {
+            return Err(Error::new(
+                Code::Usage,
+                "a saved plan is applied as it is: --target, --exclude and --only choose while planning",
+                "give them to `ecr-fix plan --out FILE`, or leave the plan away",
+            ));
+        }
         return load(file);
     }
     let planning = async {
@@ -170,11 +177,12 @@ fn check_allowed(action: &crate::plan::Action, plan: &Plan) -> Result<(), Error>
     let change = action.change()?;
     let because = match change.allowed().and_then(|()| change.planned_for(target)) {
         Err(because) => because,
-        Ok(()) if change.account() != target.account => {
+        Ok(()) if change.account() != target.account && !change.is_in_any_account() => {
             format!("{} is not in account {}", change.resource(), target.account)
         }
         Ok(()) if change.opens_internet() && !plan.options.allow_internet_egress => {
-            "it opens a way to the whole internet, and the plan was not made with --allow-internet-egress".to_owned()
+            "it opens a way to the whole internet, and the plan was not made with --allow-internet-egress"
+                .to_owned()
         }
         Ok(()) if crate::plan::file::fingerprint(&change) != action.precondition.fingerprint => {
             "its fingerprint is not that of its own precondition".to_owned()

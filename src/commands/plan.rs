@@ -10,7 +10,7 @@ use crate::cli::Format;
 use crate::error::{Code, Error};
 use crate::judges::{Options, PullPolicy, WayOut};
 use crate::model::Snapshot;
-use crate::plan::{self, Plan};
+use crate::plan::{self, Only, Owned, Plan, Selection};
 use crate::render;
 use crate::ui::Ui;
 
@@ -38,6 +38,9 @@ pub struct Choices {
     /// Which AWS managed policy lets nodes pull
     #[arg(long, env = "ECR_FIX_PULL_POLICY", value_name = "POLICY", default_value = "pull-only")]
     pull_policy: PullPolicy,
+    /// Give a role an inline policy that names the repositories that were judged, instead of a managed policy
+    #[arg(long, env = "ECR_FIX_LEAST_PRIVILEGE")]
+    least_privilege: bool,
     /// How a network without a way out gets one (default: by its only NAT gateway, or else by endpoints)
     #[arg(long, env = "ECR_FIX_PREFER", value_name = "WAY")]
     prefer: Option<WayOut>,
@@ -47,6 +50,18 @@ pub struct Choices {
     /// Let HTTPS out to the whole internet where nothing narrower helps, and its replies in
     #[arg(long, env = "ECR_FIX_ALLOW_INTERNET_EGRESS")]
     allow_internet_egress: bool,
+    /// Plan only this action or finding, such as a2 or f1, and what it depends on (repeatable)
+    #[arg(long, env = "ECR_FIX_TARGET", value_name = "ID", value_delimiter = ',')]
+    target: Vec<String>,
+    /// Leave this action or finding out, and what depends on it (repeatable)
+    #[arg(long, env = "ECR_FIX_EXCLUDE", value_name = "ID", value_delimiter = ',')]
+    exclude: Vec<String>,
+    /// Plan only changes of this sort
+    #[arg(long, env = "ECR_FIX_ONLY", value_name = "SORT")]
+    only: Option<Only>,
+    /// What to do about resources that CloudFormation, eksctl, Terraform, Karpenter or AWS owns
+    #[arg(long, env = "ECR_FIX_OWNED", value_name = "WHAT", default_value = "warn")]
+    owned: Owned,
     /// How long the plan may be applied, such as 30m or 24h
     #[arg(long, env = "ECR_FIX_TTL", value_name = "DURATION", default_value = "24h", value_parser = duration)]
     ttl: SignedDuration,
@@ -62,14 +77,26 @@ impl Choices {
             scope: world.scope(),
             options: Options {
                 pull_policy: self.pull_policy,
+                least_privilege: self.least_privilege,
                 prefer: self.prefer,
                 nat: self.nat.clone(),
                 allow_internet_egress: self.allow_internet_egress,
             },
+            selection: self.selection(),
+            owned: self.owned,
             now: Timestamp::now(),
             time_to_live: self.ttl,
         };
         plan::build(snapshot, &request)
+    }
+
+    /// Whether it is asked for something else than everything: a plan that is made already cannot be.
+    pub fn selects(&self) -> bool {
+        self.selection() != Selection::default()
+    }
+
+    fn selection(&self) -> Selection {
+        Selection { target: self.target.clone(), exclude: self.exclude.clone(), only: self.only }
     }
 }
 

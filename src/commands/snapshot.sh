@@ -48,7 +48,7 @@ quote() {
 refused() {
     code=$(sed -n 's/.*An error occurred (\([A-Za-z.]*\)).*/\1/p' "$work/error" | head -n 1)
     case $code in
-        NoSuchEntity | *NotFound | *NotFoundException)
+        NoSuchEntity | *NotFound | *NotFoundException | AWSOrganizationsNotInUseException)
             echo "$(quote "$1 $2")" >>"$work/not-found"
             return
             ;;
@@ -169,6 +169,20 @@ while read -r profile; do
         field "InstanceProfiles-$profile" Arn | sed -n '/:role\//p' >>"$work/roles"
 done <"$work/instance-profiles"
 
+# The profiles through which nodes that have none could get the role of their group.
+while read -r group; do
+    bare=$(ask ec2:DescribeInstances "$vpc" ec2 describe-instances --filters "Name=vpc-id,Values=$vpc" \
+        "Name=tag:eks:cluster-name,Values=$cluster" "Name=tag:eks:nodegroup-name,Values=$group" \
+        Name=instance-state-name,Values=pending,running,stopping,stopped \
+        --query 'Reservations[].Instances[?!IamInstanceProfile].InstanceId[]')
+    role=$(field "nodegroup-$group" nodeRole)
+    role=${role##*/}
+    if [ -n "$bare" ] && [ -n "$role" ]; then
+        save "InstanceProfiles-of-$role" InstanceProfiles iam:ListInstanceProfilesForRole "$role" \
+            iam list-instance-profiles-for-role --role-name "$role" --query '{InstanceProfiles: InstanceProfiles}'
+    fi
+done <"$work/nodegroups"
+
 # named FILE KEY OPERATION FILTER COMMAND IDS: rows that routes and rules name, where they name any.
 named() {
     ids=$(echo "$6" | sed '/^$/d' | sort -u | paste -s -d , -)
@@ -209,6 +223,52 @@ while read -r list; do
     save "Entries-$list" Entries ec2:GetManagedPrefixListEntries "$list" \
         ec2 get-managed-prefix-list-entries --prefix-list-id "$list"
 done <"$work/managed-lists"
+
+# Private zones, and the records of those that answer for names of AWS.
+zones="list-hosted-zones-by-vpc --vpc-id $vpc --vpc-region $region"
+# shellcheck disable=SC2086
+save HostedZoneSummaries HostedZoneSummaries route53:ListHostedZonesByVPC "$vpc" \
+    route53 $zones --query "{VPCId: '$vpc', HostedZoneSummaries: HostedZoneSummaries}"
+if [ -f "$out/HostedZoneSummaries.json" ]; then
+    # shellcheck disable=SC2086
+    ask route53:ListHostedZonesByVPC "$vpc" route53 $zones --query \
+        "HostedZoneSummaries[?!(Owner.OwningService) && (contains(Name, 'amazonaws.') || ends_with(Name, 'aws.'))].HostedZoneId" \
+        >"$work/zones"
+    while read -r zone; do
+        save "ResourceRecordSets-$zone" ResourceRecordSets route53:ListResourceRecordSets "$zone" \
+            route53 list-resource-record-sets --hosted-zone-id "$zone" \
+            --query "{HostedZoneId: '$zone', ResourceRecordSets: ResourceRecordSets}"
+    done <"$work/zones"
+fi
+
+# The organization: what stands above the account, and the policies on every level. Only its management account, and
+# those that it names, may read them.
+child=$account
+if save Organization Organization organizations:DescribeOrganization "$account" organizations describe-organization; then
+    : >"$work/targets"
+    while [ -n "$child" ]; do
+        echo "$child" >>"$work/targets"
+        case $child in r-*) break ;; esac
+        parent=$(ask organizations:ListParents "$child" organizations list-parents --child-id "$child" \
+            --query 'Parents[0].Id') || break
+        printf '{"ChildId": "%s", "Parents": [{"Id": "%s"}]}\n' "$child" "$parent" >"$out/Parents-$child.json"
+        child=$parent
+    done
+    for kind in SERVICE_CONTROL_POLICY RESOURCE_CONTROL_POLICY; do
+        [ -f "$out/Parents-$account.json" ] || break
+        while read -r target; do
+            save "Policies-$kind-$target" Policy organizations:ListPoliciesForTarget "$target" \
+                organizations list-policies-for-target --target-id "$target" --filter "$kind" \
+                --query "{TargetId: '$target', Filter: '$kind', Policies: Policies}" &&
+                field "Policies-$kind-$target" Id >>"$work/organization-policies"
+        done <"$work/targets"
+    done
+    sort -u "$work/organization-policies" 2>/dev/null >"$work/documents"
+    while read -r policy; do
+        save "Policy-$policy" Policy organizations:DescribePolicy "$policy" \
+            organizations describe-policy --policy-id "$policy"
+    done <"$work/documents"
+fi
 
 # Roles, and the policies that bear on them: each part of a role is a file of its own, and they are put together
 # again when the files are read.
@@ -385,6 +445,7 @@ for image in "$@"; do
         refused ecr:GetRepositoryPolicy "$where"
         refused ecr:DescribeImages "$where$mark$reference"
         refused ecr:GetRegistryPolicy "$registry/$place"
+        refused ecr:DescribePullThroughCacheRules "$registry/$place"
         continue
     fi
     registry_save "repositories-$file" ecr:DescribeRepositories "$where" \
@@ -392,8 +453,34 @@ for image in "$@"; do
     registry_save "policyText-$file" ecr:GetRepositoryPolicy "$where" \
         get-repository-policy --registry-id "$registry" --repository-name "$path" --query \
         "{registryId: '$registry', region: '$place', repositoryName: repositoryName, policyText: policyText}"
-    registry_save "imageDetails-$file-$reference" ecr:DescribeImages "$where$mark$reference" \
-        describe-images --registry-id "$registry" --repository-name "$path" --image-ids "$id"
+    # Archived images too; old versions of the AWS CLI do not know them, and say so without asking.
+    describe() {
+        as ecr describe-images --registry-id "$registry" --repository-name "$path" --image-ids "$id" \
+            --region "$place" --output json "$@" >"$work/answer" 2>"$work/error"
+    }
+    if describe --filter imageStatus=ANY || { ! grep -q 'An error occurred' "$work/error" && describe; }; then
+        mv -- "$work/answer" "$out/imageDetails-$file-$reference.json"
+    else
+        refused ecr:DescribeImages "$where$mark$reference"
+    fi
+    if grep -q '"imageManifestMediaType": ".*\(image.index\|manifest.list\)' "$out/imageDetails-$file-$reference.json" \
+        2>/dev/null; then
+        registry_save "images-$file-$reference" ecr:BatchGetImage "$where$mark$reference" \
+            batch-get-image --registry-id "$registry" --repository-name "$path" --image-ids "$id"
+    fi
+    if [ ! -f "$out/imageDetails-$file-$reference.json" ]; then
+        registry_save "lifecyclePolicyText-$file" ecr:GetLifecyclePolicy "$where" \
+            get-lifecycle-policy --registry-id "$registry" --repository-name "$path" --query \
+            "{registryId: '$registry', region: '$place', repositoryName: repositoryName, lifecyclePolicyText: lifecyclePolicyText}"
+    fi
+    rules=pullThroughCacheRules-$registry-$place
+    registry_save "$rules" ecr:DescribePullThroughCacheRules "$registry/$place" \
+        describe-pull-through-cache-rules --registry-id "$registry" \
+        --query "{pullThroughCacheRules: pullThroughCacheRules[].merge(@, {region: '$place'})}"
+    # A list without rows does not say whose it is.
+    if [ -f "$out/$rules.json" ] && [ -z "$(field "$rules" ecrRepositoryPrefix)" ]; then
+        echo "$(quote "ecr:DescribePullThroughCacheRules $registry/$place")" >>"$work/not-found"
+    fi
     registry_save "policyText-$registry-$place" ecr:GetRegistryPolicy "$registry/$place" \
         get-registry-policy --query "{registryId: '$registry', region: '$place', policyText: policyText}"
 done

@@ -32,7 +32,7 @@ pub struct WorldArgs {
     /// An image to judge as well (repeatable)
     #[arg(long = "image", env = "ECR_FIX_IMAGE", value_name = "REF", value_delimiter = ',')]
     pub images: Vec<String>,
-    /// Read the registries of an account with a role of it (repeatable)
+    /// Read, and when applying write, the registries of an account with a role of it (repeatable)
     #[arg(
         long = "account-role",
         env = "ECR_FIX_ACCOUNT_ROLE",
@@ -146,16 +146,21 @@ impl WorldArgs {
         read
     }
 
-    /// The same world, in the region that a plan is for where no other is named.
+    /// The same world, in the region that a plan is for and with the roles that it was made with, where no others are
+    /// named.
     #[must_use]
     pub fn for_plan(&self, plan: &Plan) -> WorldArgs {
         let region = self.region.clone().or_else(|| Some(plan.target.region.clone()));
-        WorldArgs { region, ..self.clone() }
+        // What is named now counts for more than what was named when the plan was made.
+        let planned = plan.scope.account_roles.clone().into_iter();
+        let account_roles = planned.chain(self.account_roles.clone()).collect();
+        WorldArgs { region, account_roles, ..self.clone() }
     }
 
     /// What to diagnose.
     pub fn scope(&self) -> Scope {
-        Scope { cluster: self.cluster.clone(), images: self.images.clone() }
+        let account_roles = self.account_roles.iter().cloned().collect();
+        Scope { cluster: self.cluster.clone(), images: self.images.clone(), account_roles }
     }
 
     /// Kubernetes may take three quarters of the time: a server that hangs must not keep AWS from being read.

@@ -64,13 +64,14 @@ pub struct Connection {
 
 /// Sentences in lower case. Among those that a message holds the last one counts, and at one place the first of
 /// this list.
-const SENTENCES: [(&str, Failure); 62] = [
+const SENTENCES: [(&str, Failure); 63] = [
     ("proxyconnect", Failure::Proxy),
     ("proxy authentication required", Failure::Proxy),
     ("\": forbidden", Failure::Proxy),
     ("\": service unavailable", Failure::Proxy),
     ("\": bad gateway", Failure::Proxy),
     ("\": gateway timeout", Failure::Proxy),
+    ("\": internal server error", Failure::Proxy),
     ("tls handshake timeout", Failure::TlsHandshakeTimeout),
     ("certificate signed by unknown authority", Failure::UnknownAuthority),
     ("certificate is not trusted", Failure::UnknownAuthority),

@@ -65,7 +65,9 @@ pub(super) fn find(text: &str, lower: &str, requests: &[Request]) -> Option<Imag
         .or_else(|| anywhere(text));
     match named {
         Some(image) => Some(complete(image, text)),
-        None => from_host_clause(text).or_else(|| requests.iter().rev().find_map(from_request)),
+        None => from_host_clause(text)
+            .or_else(|| requests.iter().rev().find_map(from_request))
+            .or_else(|| from_ping_clause(text)),
     }
 }
 
@@ -92,7 +94,8 @@ fn quoted(text: &str, lower: &str) -> Option<ImageRef> {
         .match_indices('"')
         .filter(|(at, _)| {
             let head = lower.get(..*at).unwrap_or_default();
-            BEFORE_QUOTED.iter().any(|before| head.ends_with(before))
+            // `failed commit on ref "layer-sha256:…"` names a part of an image.
+            BEFORE_QUOTED.iter().any(|before| head.ends_with(before)) && !head.ends_with("commit on ref ")
         })
         .filter_map(|(at, _)| text.get(at + 1..)?.split('"').next())
         .filter(|found| !found.trim().is_empty() && found.len() < 1_000)
@@ -155,14 +158,23 @@ fn fullness(image: &ImageRef) -> (bool, usize) {
 }
 
 fn candidate(token: &str, before: &str) -> Option<ImageRef> {
-    let certain = ["credential provider", "docker://", "oci://", "creds for", "trying to pull", "docker pull"];
+    let certain =
+        ["credential provider", "docker://", "oci://", "creds for", "trying to pull", "docker pull"];
     if certain.iter().any(|mark| before.starts_with(mark)) {
         return ImageRef::parse(token);
+    }
+    if before.starts_with("pull access denied") || (before == "pull image " && has_tag(token)) {
+        return plausible(token);
     }
     // `image configuration`, `repository does not …`: a word is an image only if it looks like one.
     let is_platform = ["linux/", "windows/"].iter().any(|system| token.starts_with(system));
     let looks = (token.contains('/') && !is_platform) || token.contains(".dkr.");
     if looks { plausible(token) } else { None }
+}
+
+/// `app:v1`: a name and a tag, in one word.
+fn has_tag(token: &str) -> bool {
+    ImageRef::parse(token).is_some_and(|image| image.tag.is_some())
 }
 
 /// Any word with a host name of ECR.
@@ -230,6 +242,12 @@ fn from_host_clause(text: &str) -> Option<ImageRef> {
         tag => image.tag = tag.map(str::to_owned),
     }
     Some(image)
+}
+
+/// `pinging container registry HOST: …`, as containers/image says before it asks for anything.
+fn from_ping_clause(text: &str) -> Option<ImageRef> {
+    let host = between(text, "pinging container registry ", ": ")?.trim();
+    host.contains(['.', ':']).then(|| ImageRef::of_registry(host))
 }
 
 /// `https://REGISTRY/v2/REPOSITORY/manifests/TAG`, or only `https://REGISTRY/v2/`.

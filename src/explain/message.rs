@@ -118,6 +118,7 @@ impl Message {
     pub fn is_in_scope(&self) -> bool {
         match &self.image {
             Some(image) => image.is_ecr(),
+            None if self.said(Said::HubLimit).is_some() => false,
             None => self.target() != Some(Target::Elsewhere) || self.failed(&[Failure::Proxy]).is_some(),
         }
     }
@@ -170,7 +171,9 @@ impl Message {
     pub fn no_credentials(&self) -> Option<&str> {
         let said = self.sayings.any(&[Said::NoCredentials, Said::AuthenticationRequired]);
         said.or_else(|| self.has_status(401))
-            .or_else(|| self.said(Said::PullAccessDenied).filter(|_| self.image.is_none() && !self.says_else()))
+            .or_else(|| {
+                self.said(Said::PullAccessDenied).filter(|_| self.image.is_none() && !self.says_else())
+            })
             .filter(|_| self.denial.is_none())
     }
 
@@ -199,19 +202,26 @@ impl Message {
 
     /// Something that happened on the node itself, whatever registry the image comes from.
     pub fn node_local(&self) -> Option<&str> {
-        self.sayings.any(&[
-            Said::DiskFull,
-            Said::Corrupt,
-            Said::RuntimeDown,
-            Said::PluginMissing,
-            Said::PullQps,
-            Said::InvalidName,
-            Said::NeverPull,
-            Said::Rejected,
-            Said::PullSecretMissing,
-            Said::PullSecretBroken,
-        ])
-        .or_else(|| self.runtime_hangs())
+        self.sayings
+            .any(&[
+                Said::DiskFull,
+                Said::RuntimeDown,
+                Said::PluginMissing,
+                Said::PullQps,
+                Said::InvalidName,
+                Said::NeverPull,
+                Said::Rejected,
+                Said::PullSecretMissing,
+                Said::PullSecretBroken,
+            ])
+            .or_else(|| self.corrupt())
+            .or_else(|| self.runtime_hangs())
+    }
+
+    /// The part that says that content on the node is broken. With a status, a registry refused to give or to take it,
+    /// and nothing is known to be broken.
+    pub fn corrupt(&self) -> Option<&str> {
+        self.said(Said::Corrupt).filter(|_| self.status.is_none())
     }
 
     /// Whether the message says anything about why: otherwise it only says that a pull failed.
@@ -240,8 +250,7 @@ impl Message {
     /// the add-ons that come from the same registry.
     pub fn is_fargate(&self) -> bool {
         let repository = self.image.as_ref().and_then(|image| image.repository.as_deref());
-        self.wrapping.fargate
-            || repository.is_some_and(|name| name == "coredns" || name == "eks/coredns")
+        self.wrapping.fargate || repository.is_some_and(|name| name == "coredns" || name == "eks/coredns")
     }
 
     /// Whether the runtime pulls by itself, without the credentials of the kubelet: the image of the sandbox, except
@@ -367,7 +376,7 @@ impl Message {
             return None;
         }
         let of_image = self.image.as_ref().map(|image| image.registry.as_str());
-        of_image.or_else(|| self.failing_host())
+        of_image.or_else(|| self.failing_host()).or_else(|| self.said(Said::HubLimit))
     }
 
     /// The first words, to quote a message of which nothing else is known.

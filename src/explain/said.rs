@@ -46,6 +46,8 @@ pub enum Said {
     UpstreamFailed,
     // Limits.
     RateExceeded,
+    /// Docker Hub's own words.
+    HubLimit,
     DataLimit,
     PullQps,
     NoProgress,
@@ -86,6 +88,7 @@ const SENTENCES: &[(&str, Said)] = &[
     ("invalidclienttokenid", Said::TokenInvalid),
     ("incorrect username or password", Said::LoginRefused),
     ("invalid username/password", Said::LoginRefused),
+    ("login attempt to ", Said::LoginRefused),
     ("authorization token is invalid", Said::LoginRefused),
     ("failedtoretrieveimagepullsecret", Said::PullSecretMissing),
     ("unable to retrieve some image pull secrets", Said::PullSecretMissing),
@@ -134,7 +137,9 @@ const SENTENCES: &[(&str, Said)] = &[
     ("requested image not found", Said::ManifestUnknown),
     ("imagenotfoundexception", Said::ManifestUnknown),
     ("no such manifest", Said::ManifestUnknown),
+    ("api error (404)", Said::ManifestUnknown),
     (": not found", Said::NotFound),
+    ("code = notfound", Said::NotFound),
     ("no such image", Said::NoSuchImageHere),
     ("blob unknown", Said::BlobUnknown),
     ("could not fetch content descriptor", Said::BlobUnknown),
@@ -172,6 +177,7 @@ const SENTENCES: &[(&str, Said)] = &[
     ("schema 1 images", Said::MediaType),
     ("manifest version 2, schema 1", Said::MediaType),
     ("not an image manifest", Said::MediaType),
+    ("missing signature key", Said::MediaType),
     ("imagetagalreadyexistsexception", Said::TagImmutable),
     ("cannot be overwritten because the", Said::TagImmutable),
     ("invalid reference format", Said::InvalidName),
@@ -215,6 +221,9 @@ const SENTENCES: &[(&str, Said)] = &[
     ("throttlingexception", Said::RateExceeded),
     ("requestlimitexceeded", Said::RateExceeded),
     ("pull rate limit", Said::RateExceeded),
+    ("reached your pull rate limit", Said::HubLimit),
+    ("unauthenticated pull rate limit", Said::HubLimit),
+    ("docker.com/increase-rate-limit", Said::HubLimit),
     ("data limit exceeded", Said::DataLimit),
     ("pull qps exceeded", Said::PullQps),
     ("because of no progress", Said::NoProgress),
@@ -309,6 +318,23 @@ impl Sayings {
         let known = found.iter().any(|(said, _)| *said == Said::ManifestUnknown);
         if let Some((from, to)) = not_found(lower, "image ").filter(|_| !known) {
             found.push((Said::ManifestUnknown, excerpt(text, from, to)));
+        }
+        let says = |found: &[(Said, String)], said: Said| found.iter().any(|(known, _)| *known == said);
+        // Some registries answer with the code of the error and no sentence.
+        let end = lower.trim_end_matches(['"', '\'', '.', ' ', ')']);
+        for (code, said) in
+            [(": denied", Said::PullAccessDenied), (": unauthorized", Said::AuthenticationRequired)]
+        {
+            if end.ends_with(code) && !says(&found, said) {
+                found.push((said, excerpt(text, end.len() - code.len(), end.len())));
+            }
+        }
+        // `… does not exist or may require 'docker login'` says nothing of the repository.
+        const MISSING: &str = "repository does not exist";
+        if let Some(at) = lower.find(MISSING).filter(|_| !lower.contains("or may require"))
+            && !says(&found, Said::RepositoryUnknown)
+        {
+            found.push((Said::RepositoryUnknown, excerpt(text, at, at + MISSING.len())));
         }
         Sayings(found)
     }

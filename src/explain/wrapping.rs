@@ -75,6 +75,8 @@ const CRI_O: &[&str] = &[
     "reading manifest",
     "manifest mime type",
     "pinging container registry",
+    "pinging docker registry",
+    "error reading signatures",
     "trying to pull",
     "choosing image instance",
     "from manifest list: ",
@@ -114,6 +116,7 @@ const CONTAINERD: &[&str] = &[
     "unexpected commit digest",
     "failed commit on ref",
     "no processor for media-type",
+    "image config descriptor",
 ];
 const DOCKER: &[&str] = &[
     "error response from daemon",
@@ -138,6 +141,10 @@ const DOCKER: &[&str] = &[
     "/var/lib/docker/",
     "invalid tag \"",
     "docker daemon",
+    "login attempt to ",
+    "(http code",
+    "error while pulling container",
+    "trying to pull repository",
     "the requested image's platform",
     "no such image",
     "image operating system",
@@ -180,7 +187,7 @@ impl Wrapping {
         };
         let runtime = if puller == Puller::Builder || has(LIBRARY) || plugin {
             Runtime::Unknown
-        } else if has(CRI_O) {
+        } else if has(CRI_O) && !lower.contains("trying to pull repository") {
             Runtime::CriO
         } else if has(CONTAINERD) || ends_with_not_found(lower) {
             Runtime::Containerd
@@ -203,7 +210,7 @@ impl Wrapping {
 /// `#3 ERROR: …`, as BuildKit numbers its steps.
 fn is_step(lower: &str) -> bool {
     let number = lower.strip_prefix('#').and_then(|rest| rest.split_once(' '));
-    number.is_some_and(|(number, _)| number.bytes().all(|b| b.is_ascii_digit()))
+    number.is_some_and(|(number, _)| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// containerd ends with `IMAGE: not found`, without a word of its own.

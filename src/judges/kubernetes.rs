@@ -305,14 +305,20 @@ mod tests {
             json!({ "waiting": { "reason": "ImagePullBackOff", "message": "Back-off pulling image" } }),
         );
         let web = pod("shop/web", APP, on_node(), waits);
-        check(std::slice::from_ref(&web), &expect![[r#"
+        check(
+            std::slice::from_ref(&web),
+            &expect![[r#"
             image: the kubelet says of pod shop/web on ip-1: Back-off pulling image; the kubelet waits before it tries again, and its reason is not on record, and nothing that was read shows why: it may be older than a change, local to the node, or in what was not read. Look closer: kubectl describe pod -n shop web
-        "#]]);
+        "#]],
+        );
         let full = failed(APP, "write /x: no space left on device");
-        check(&[web, event("web", "Failed", &full)], &expect![[r#"
+        check(
+            &[web, event("web", "Failed", &full)],
+            &expect![[r#"
             node-disk-full on pod/shop/web blocks 1
               saw pod shop/web on ip-1: Failed to pull image "111122223333.dkr.ecr.eu-west-1.amazonaws.com/app:v1": rpc error: code = Unknown desc = write /x: no space left on device
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
@@ -324,9 +330,12 @@ mod tests {
         check(&[pod("shop/web", APP, on_node(), crashes), says("web")], &expect![[""]]);
         // The pod is gone; another one started the image later on the same nodes, or did not.
         check(&[pod("shop/new", APP, on_node(), runs("2026-11-23T12:00:00Z")), says("gone")], &expect![[""]]);
-        check(&[pod("shop/old", APP, on_node(), runs("2026-11-23T09:00:00Z")), says("gone")], &expect![[r#"
+        check(
+            &[pod("shop/old", APP, on_node(), runs("2026-11-23T09:00:00Z")), says("gone")],
+            &expect![[r#"
             pull-permission: the kubelet says of pod shop/gone on ip-1: Failed to pull image "111122223333.dkr.ecr.eu-west-1.amazonaws.com/app:v1": rpc error: code = Unknown desc = 403 Forbidden; it reads as node-role-missing-ecr-policy (likely), and nothing that was read shows why: it may be older than a change, local to the node, or in what was not read. Look closer: kubectl describe pod -n shop gone
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
@@ -337,10 +346,13 @@ mod tests {
             &format!("dial tcp: lookup 111122223333.dkr.ecr.eu-west-1.amazonaws.co: no such host"),
         );
         let waits = state(json!({ "waiting": { "reason": "ErrImagePull", "message": message } }));
-        check(&[pod("shop/web", image, on_node(), waits)], &expect![[r#"
+        check(
+            &[pod("shop/web", image, on_node(), waits)],
+            &expect![[r#"
             registry-host-typo on pod/shop/web blocks 0
               saw pod shop/web on ip-1: Failed to pull image "111122223333.dkr.ecr.eu-west-1.amazonaws.co/app:v1": rpc error: code = Unknown desc = dial tcp: lookup 111122223333.dkr.ecr.eu-west-1.amazonaws.co: no such host
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]

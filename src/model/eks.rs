@@ -98,6 +98,21 @@ pub struct Nodegroup {
     /// `AL2023_x86_64_STANDARD`, `CUSTOM`, …
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ami_type: Option<String>,
+    /// What may give its nodes other security groups than the cluster's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub launch_template: Option<LaunchTemplate>,
+}
+
+/// The launch template of a node group.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LaunchTemplate {
+    /// `lt-…`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Its version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
 }
 
 /// A Fargate profile, as printed under `fargateProfile`.

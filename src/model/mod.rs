@@ -9,6 +9,7 @@ pub mod eks;
 pub mod iam;
 pub mod image_ref;
 pub mod kubernetes;
+pub mod organizations;
 pub mod partition;
 pub mod policy_text;
 pub mod redact;

@@ -26,7 +26,7 @@ use ipnet::IpNet;
 pub use addresses::{AddressSet, Family};
 pub use destination::Destination;
 pub use filter::{Direction, Ports, Service};
-pub use source::{Source, SourceKind};
+pub use source::{Class, Source, SourceKind};
 pub use trace::{Blocker, Decision, Denied, Hop, HopKind, Reason, Side, Trace, Verdict};
 
 use crate::model::ec2::{self, Ec2};

@@ -200,6 +200,12 @@ fn action(known: &Action, paint: Paint) -> String {
     }
     out += &wrapped(&format!("safe   {}", clean(&known.why_safe)), 5);
     out += &wrapped(&format!("undo   {}", clean(&known.inverse.summary)), 5);
+    if let Some(role) = &known.assumes {
+        out += &wrapped(&format!("as     {}", clean(role)), 5);
+    }
+    for warning in &known.warnings {
+        out += &paint.yellow(&wrapped(&format!("WARNING {}", clean(warning)), 5));
+    }
     out.push('\n');
     out
 }

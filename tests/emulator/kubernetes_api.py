@@ -51,6 +51,7 @@ DISCOVERY = {
 WORLD = pathlib.Path(sys.argv[1])
 AWS = sys.argv[sys.argv.index("--aws") + 1] if "--aws" in sys.argv else None
 ASKED = []
+WRITING = threading.Lock()
 
 
 def world():
@@ -80,8 +81,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         query = dict(urllib.parse.parse_qsl(address.query))
         state = world()
         authorization = self.headers.get("Authorization", "")
-        ASKED.append({"path": address.path, "query": query, "authorization": authorization})
-        WORLD.with_suffix(".asked").write_text(json.dumps(ASKED))
+        with WRITING:
+            ASKED.append({"path": address.path, "query": query, "authorization": authorization})
+            WORLD.with_suffix(".asking").write_text(json.dumps(ASKED))
+            WORLD.with_suffix(".asking").replace(WORLD.with_suffix(".asked"))
         wanted = state.get("token")
         if wanted and authorization != "Bearer " + wanted:
             return self.refuse(401, "Unauthorized", "Unauthorized")

@@ -191,6 +191,9 @@ fn action(number: usize, kind: Kind, at: Value, before: Value, after: Value) -> 
         inverse: Inverse { kind, summary: "undo it".to_owned() },
         api_calls: vec![kind.api_call().to_owned()],
         monthly_cost_usd: 0.0,
+        assumes: None,
+        owner: None,
+        warnings: Vec::new(),
     }
 }
 

@@ -76,8 +76,9 @@ fn with_network_acl(case: &Case, entries: &str) {
     let code = format!(
         r#"
 ec2 = client("ec2")
-s3 = next(row for row in ec2.describe_prefix_lists()["PrefixLists"] if row["PrefixListName"].endswith(".s3"))["Cidrs"]
-entries = {entries}
+s3 = next(row for row in ec2.describe_managed_prefix_lists()["PrefixLists"] if row["PrefixListName"].endswith(".s3"))
+s3 = [row["Cidr"] for row in ec2.get_managed_prefix_list_entries(PrefixListId=s3["PrefixListId"])["Entries"]]
+entries = ({entries})
 acl = ec2.create_network_acl(VpcId=world["vpc"]["id"])["NetworkAcl"]["NetworkAclId"]
 for number, egress, protocol, block, ports in entries:
     span = {{"PortRange": {{"From": ports[0], "To": ports[1]}}}} if ports else {{}}
@@ -97,7 +98,10 @@ for old in ec2.describe_network_acls(Filters=[{{"Name": "association.subnet-id",
 #[test]
 fn a_network_acl_that_drops_the_replies_of_s3() {
     let case = Case::build("healthy-private");
-    with_network_acl(&case, r#"[(100, False, "-1", "10.42.0.0/16", None), (100, True, "-1", "0.0.0.0/0", None)]"#);
+    with_network_acl(
+        &case,
+        r#"[(100, False, "-1", "10.42.0.0/16", None), (100, True, "-1", "0.0.0.0/0", None)]"#,
+    );
     there_and_back(&case, &causes(&["nacl-blocked"]), &[CREATE_ENTRY; 3], &[DELETE_ENTRY; 3]);
     let plan = case.plan();
     let numbers: Vec<&Value> =
@@ -176,7 +180,10 @@ fn no_route_is_made_to_a_gateway_that_is_gone() {
     let refused = case.run(&["apply", "plan.json", "--yes"]).expect(13);
     assert!(refused.stdout.contains("is no NAT gateway at work"), "{refused}");
     assert_eq!(case.writes(), [""; 0]);
-    assert_eq!(before.matches("\"DestinationCidrBlock\"").count(), case.state().matches("\"DestinationCidrBlock\"").count());
+    assert_eq!(
+        before.matches("\"DestinationCidrBlock\"").count(),
+        case.state().matches("\"DestinationCidrBlock\"").count()
+    );
 }
 
 /// Between our look and our call somebody makes the very same rule: it is theirs, and no rollback takes it away.
@@ -186,7 +193,8 @@ fn what_somebody_else_made_first_is_not_ours() {
     let world = case.scenario.document.clone();
     let rule = "client('ec2').authorize_security_group_ingress(GroupId=world['vpc']['endpoint_security_group'],\n\
         IpPermissions=[{'IpProtocol': 'tcp', 'FromPort': 443, 'ToPort': 443,\n\
-        'UserIdGroupPairs': [{'GroupId': world['cluster']['security_group']}]}])";
+        'UserIdGroupPairs': [{'GroupId': world['cluster']['security_group'],\n\
+        'Description': 'ecr-fix: image pulls from Amazon ECR'}]}])";
     // The first is the rehearsal.
     case.proxy.rule(
         LET_IN,
@@ -221,8 +229,10 @@ fn a_rule_that_was_made_anew_is_not_ours() {
     case.run(&["apply", "plan.json", "--yes"]).expect(0);
     let anew = r#"
 ec2, group = client("ec2"), world["vpc"]["endpoint_security_group"]
+rules = ec2.describe_security_group_rules(Filters=[{"Name": "group-id", "Values": [group]}])["SecurityGroupRules"]
+ours = [row["SecurityGroupRuleId"] for row in rules if row.get("ReferencedGroupInfo")]
+ec2.revoke_security_group_ingress(GroupId=group, SecurityGroupRuleIds=ours)
 rule = [{"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "UserIdGroupPairs": [{"GroupId": world["cluster"]["security_group"]}]}]
-ec2.revoke_security_group_ingress(GroupId=group, IpPermissions=rule)
 ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=rule)
 "#;
     somebody_else(&case.scenario, anew);

@@ -342,6 +342,60 @@ fn no_secret_of_the_cluster_comes_out() {
     assert_eq!(offline, live);
 }
 
+/// Kubelets wait before they try again: what they said before a plan was applied is no doubt about it.
+#[test]
+fn old_words_do_not_spoil_a_plan_that_was_applied() {
+    let objects = |case: &Case| {
+        let (mut objects, image) = (nodes(case), own_image(case));
+        objects.push(pod("web", &image, &waiting(&failed(&image, "401 Unauthorized"))));
+        objects
+    };
+    let cluster = Cluster::build("node-role-no-ecr", objects, &json!({}));
+    let kubeconfig = cluster.api.kubeconfig(&cluster.api.url, &json!({}));
+    let role = cluster.account_role();
+    let arguments = ["--yes", "--kubeconfig", kubeconfig.to_str().unwrap(), "--account-role", &role];
+    cluster.case.live("apply", &arguments).expect(0);
+    assert_eq!(
+        cluster.diagnose(&[]).expect(0).json()["summary"]["verdict"],
+        "inconclusive",
+        "the pod still waits"
+    );
+}
+
+/// The script asks kubectl for what a diagnosis needs, and for nothing else.
+#[test]
+fn the_script_saves_the_same_with_kubectl() {
+    if Command::new("kubectl").arg("version").arg("--client").output().is_err() {
+        return;
+    }
+    let cluster = Cluster::build("healthy", canary_objects, &json!({ "token": "CANARY-bearer" }));
+    let operator = &cluster.case.operator;
+    let kubeconfig = cluster.api.kubeconfig(&cluster.api.url, &json!({ "token": "CANARY-bearer" }));
+    let script = operator.home().join("snapshot.sh");
+    fs::write(&script, operator.run(&["snapshot", "script"]).expect(0).stdout).unwrap();
+    let output = Command::new("sh")
+        .args([script.to_str().unwrap(), cluster.case.scenario.cluster(), "scripted"])
+        .current_dir(operator.home())
+        .env_clear()
+        .envs(cluster.case.scenario.env())
+        .env("AWS_MAX_ATTEMPTS", "1")
+        .env("HOME", operator.home())
+        .env("KUBECONFIG", &kubeconfig)
+        .env("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", crate::support::emulator::python_home()))
+        .output()
+        .expect("sh runs");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && !said.contains("kubernetes:"), "{said}");
+    for file in fs::read_dir(operator.home().join("scripted")).unwrap() {
+        let file = file.unwrap().path();
+        assert_no_canary(&file.display().to_string(), &fs::read_to_string(&file).unwrap());
+    }
+    let scripted = cluster.case.live("diagnose", &["--snapshot", "scripted"]).expect(0).json();
+    let live =
+        cluster.case.live("diagnose", &["--kubeconfig", kubeconfig.to_str().unwrap()]).expect(0).json();
+    assert_eq!(scripted, live, "{said}");
+}
+
 /// The stand-in is one that kubectl takes for an API.
 #[test]
 fn kubectl_reads_the_stand_in() {

@@ -61,6 +61,21 @@ impl Reader {
         });
         Ok(nodes)
     }
+
+    /// `ec2:DescribeInstances` of one instance.
+    ///
+    /// # Errors
+    /// What AWS answered; that there is none is [`crate::aws::Reason::NotFound`].
+    pub async fn instance(&self, id: &str) -> Result<Vec<Instance>, Refused> {
+        let reserved: Vec<Reserved> = pages(
+            "ec2:DescribeInstances",
+            id,
+            |token| self.ec2.describe_instances().instance_ids(id).set_next_token(token).send(),
+            |page| (page.reservations, page.next_token),
+        )
+        .await?;
+        Ok(reserved.into_iter().flat_map(|Reserved(instances)| instances).collect())
+    }
 }
 
 impl Understand<types::Instance> for Instance {

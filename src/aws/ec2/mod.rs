@@ -10,6 +10,7 @@ mod routing;
 mod transit;
 mod vpc;
 mod write;
+mod write_profile;
 mod write_rules;
 
 pub use write::{EndpointChanges, NewEndpoint};

@@ -13,10 +13,10 @@ use aws_sdk_ec2::types::{self, ResourceType, TagSpecification};
 use ipnet::IpNet;
 use tokio::time::sleep;
 
+use crate::actions::Sent;
 use crate::actions::network_acl_entry::{self, NetworkAclEntry};
 use crate::actions::route::{self, Route};
 use crate::actions::security_group_rule::{self, Peer, SecurityGroupRule};
-use crate::actions::Sent;
 use crate::aws::pages::all;
 use crate::aws::{Reader, Reason, Refused, Writer};
 use crate::model::ec2::{NetworkAcl, RouteTable, SecurityGroup};
@@ -123,8 +123,12 @@ impl Writer {
     ///
     /// # Errors
     /// What AWS answered: that there is no such rule is [`Reason::NotFound`].
-    pub async fn revoke_ingress(&self, at: &security_group_rule::Address) -> Result<Sent, Refused> {
-        let (ids, permissions) = by_id_or_by_value(at);
+    pub async fn revoke_ingress(
+        &self,
+        at: &security_group_rule::Address,
+        rule: Option<&SecurityGroupRule>,
+    ) -> Result<Sent, Refused> {
+        let (ids, permissions) = by_id_or_by_value(at, rule);
         let answer = rehearsed!(
             "ec2:RevokeSecurityGroupIngress",
             &at.group_id,
@@ -141,8 +145,12 @@ impl Writer {
     ///
     /// # Errors
     /// What AWS answered: that there is no such rule is [`Reason::NotFound`].
-    pub async fn revoke_egress(&self, at: &security_group_rule::Address) -> Result<Sent, Refused> {
-        let (ids, permissions) = by_id_or_by_value(at);
+    pub async fn revoke_egress(
+        &self,
+        at: &security_group_rule::Address,
+        rule: Option<&SecurityGroupRule>,
+    ) -> Result<Sent, Refused> {
+        let (ids, permissions) = by_id_or_by_value(at, rule);
         let answer = rehearsed!(
             "ec2:RevokeSecurityGroupEgress",
             &at.group_id,
@@ -311,7 +319,8 @@ impl Writer {
         let answer = answer.map_err(|error| Refused::from_sdk(LOOK, &id, &error))?;
         let found = answer.nat_gateways.unwrap_or_default();
         let at_work = found.iter().any(|gateway| {
-            gateway.vpc_id() == Some(vpc.as_str()) && gateway.state() == Some(&types::NatGatewayState::Available)
+            gateway.vpc_id() == Some(vpc.as_str())
+                && gateway.state() == Some(&types::NatGatewayState::Available)
         });
         if at_work {
             Ok(())
@@ -347,7 +356,9 @@ where
             match send(rehearsal).await {
                 Ok(answer) if !rehearsal => return Ok(answer),
                 // EC2 answers a rehearsal by an error. Whoever answers otherwise does not know rehearsals, and is no AWS.
-                Ok(_) => return Err(Refused::never_sent(call, "a rehearsal was answered as if it were none")),
+                Ok(_) => {
+                    return Err(Refused::never_sent(call, "a rehearsal was answered as if it were none"));
+                }
                 Err(error) if rehearsal && error.code() == Some("DryRunOperation") => break,
                 Err(error) => {
                     let refused = Refused::from_sdk(call, resource, &error);
@@ -405,10 +416,12 @@ fn permission(at: &security_group_rule::Address, description: Option<&str>) -> t
 /// One of the two: EC2 takes no more.
 fn by_id_or_by_value(
     at: &security_group_rule::Address,
+    rule: Option<&SecurityGroupRule>,
 ) -> (Option<Vec<String>>, Option<Vec<types::IpPermission>>) {
+    let description = rule.and_then(|rule| rule.description.as_deref());
     match &at.rule_id {
         Some(id) => (Some(vec![id.clone()]), None),
-        None => (None, Some(vec![permission(at, None)])),
+        None => (None, Some(vec![permission(at, description)])),
     }
 }
 
@@ -440,9 +453,9 @@ impl Entry {
             ports: entry
                 .ports
                 .map(|[from, to]| types::PortRange::builder().from(small(from)).to(small(to)).build()),
-            icmp: entry
-                .icmp
-                .map(|[kind, code]| types::IcmpTypeCode::builder().r#type(small(kind)).code(small(code)).build()),
+            icmp: entry.icmp.map(|[kind, code]| {
+                types::IcmpTypeCode::builder().r#type(small(kind)).code(small(code)).build()
+            }),
         }
     }
 }

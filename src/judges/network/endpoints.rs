@@ -633,7 +633,11 @@ mod tests {
             "vpce-missing",
             &[("\"GroupName\": \"endpoints\"", "\"GroupName\": \"ecr-fix-endpoints-demo\"")],
         );
-        check(&again, "vpce-ecr-api-missing", "vpc-0demo", &expect![[r#"
+        check(
+            &again,
+            "vpce-ecr-api-missing",
+            "vpc-0demo",
+            &expect![[r#"
             make the interface endpoint for ecr.api in vpc-0demo
             + Interface endpoint com.amazonaws.eu-west-1.ecr.api
             +   subnet subnet-0a
@@ -642,7 +646,30 @@ mod tests {
             +   private DNS on
             +   policy AWS's default: IAM alone decides
             because vpc-0demo uses endpoints and has none for ecr.api; one subnet in each zone with pullers (eu-west-1a, eu-west-1b); the groups of vpce-0ec2, which let every puller in
-        "#]]);
+        "#]],
+        );
+    }
+
+    /// Private DNS moves the whole VPC: the blocks of the VPC are let in only where somebody else would be cut off.
+    #[test]
+    fn whoever_reaches_ecr_today_still_reaches_it() {
+        let peers = |changes: &[(&str, &str)]| -> Vec<String> {
+            let world = story("vpce-missing-beside-others", changes);
+            let network = Network::of(&world);
+            let pulls = World::of(&world, &Scope::default()).unwrap();
+            let group = Site::of(&network, &pulls).unwrap().own_group().unwrap();
+            group.ingress.into_iter().map(|rule| rule.peer).collect()
+        };
+        assert_eq!(peers(&[]), ["10.42.0.0/16", "sg-0cluster"]);
+        let no_machine = [("\"InterfaceType\": \"interface\"", "\"InterfaceType\": \"nat_gateway\"")];
+        assert_eq!(peers(&no_machine), ["sg-0cluster"]);
+        let no_way_out =
+            [("\"DestinationCidrBlock\": \"0.0.0.0/0\"", "\"DestinationCidrBlock\": \"10.9.0.0/16\"")];
+        assert_eq!(peers(&no_way_out), ["sg-0cluster"]);
+        assert_eq!(
+            peers(&[("\"NetworkInterfaces\"", "\"NothingThatIsRead\"")]),
+            ["10.42.0.0/16", "sg-0cluster"]
+        );
     }
 
     #[test]

@@ -42,9 +42,8 @@ pub(super) fn remedy(world: &World<'_>, component: &str, stop: &Stop, options: &
         let region = &world.target.region;
         changes.iter().map(|change| network_acl_entry::command(change, region)).collect::<Vec<_>>()
     };
-    let wide = changes.iter().any(|change| {
-        change.after.as_ref().is_some_and(|entry| entry.block.prefix_len() == 0)
-    });
+    let wide =
+        changes.iter().any(|change| change.after.as_ref().is_some_and(|entry| entry.block.prefix_len() == 0));
     if wide && !options.allow_internet_egress {
         return Err(Manual {
             because: "replies of ECR come from public addresses that are in no list, so only entries for the whole \
@@ -110,35 +109,43 @@ fn needs(world: &World<'_>, acl: &NetworkAcl, stop: &Stop) -> Result<BTreeSet<Ne
         };
         let tried = [i64::from(denied.service.first), i64::from(denied.service.last)];
         let ports = if blocker.on_return { EPHEMERAL } else { tried };
-        for block in blocks(world, acl, denied)? {
+        for block in blocks(world, acl, denied) {
             let egress = denied.direction == network::Direction::Egress;
             needs.insert(Need { egress, protocol, ports, block, tried });
         }
     }
+    // Whoever lets the whole internet pass needs no entry for a part of it.
+    let whole: Vec<Need> = needs.iter().filter(|need| need.block.prefix_len() == 0).cloned().collect();
+    needs.retain(|need| {
+        let part_of = |whole: &Need| {
+            let same =
+                (whole.egress, whole.protocol, whole.ports) == (need.egress, need.protocol, need.ports);
+            same && whole.block != need.block && whole.block.contains(&need.block)
+        };
+        !whole.iter().any(part_of)
+    });
     Ok(needs)
 }
 
 /// The narrowest blocks that hold the other end: its subnets, the blocks of its prefix list, or the whole internet.
-fn blocks(world: &World<'_>, acl: &NetworkAcl, denied: &Denied) -> Result<Vec<IpNet>, Manual> {
+fn blocks(world: &World<'_>, acl: &NetworkAcl, denied: &Denied) -> Vec<IpNet> {
     let touches = |block: &IpNet| !AddressSet::from(*block).and(&denied.peers).is_empty();
     let subnets: Vec<IpNet> =
         blocks_of_subnets(world, acl.vpc_id.as_deref()).into_iter().filter(touches).collect();
     let rest = denied.peers.minus(&subnets.iter().copied().collect());
     if rest.is_empty() {
-        return Ok(subnets);
+        return subnets;
     }
     let public = AddressSet::public(Family::V4).or(&AddressSet::public(Family::V6));
-    let beyond = match &denied.prefix_list {
-        Some(id) => {
-            let entries = entries_of_list(world, id)
-                .ok_or_else(|| Manual::because(format!("the entries of prefix list {id} were not read")))?;
+    let beyond: Vec<IpNet> = match denied.prefix_list.as_ref().and_then(|id| entries_of_list(world, id)) {
+        Some(entries) => {
             let entries: AddressSet = entries.into_iter().filter(touches).collect();
             entries.blocks()
         }
         None if rest.and(&public).is_empty() => rest.blocks(),
         None => rest.families().map(everything).collect(),
     };
-    Ok(subnets.into_iter().chain(beyond).collect())
+    subnets.into_iter().chain(beyond).collect()
 }
 
 fn everything(family: Family) -> IpNet {
@@ -197,7 +204,7 @@ fn place(entries: &[AclEntry], need: &Need) -> Result<(i64, Option<NetworkAclEnt
         let wider = NetworkAclEntry { ports: Some(need.ports), ..known.clone() };
         let [first, last] = known.ports?;
         let fits = wider == need.entry() && need.ports[0] <= first && last <= need.ports[1];
-        fits.then(|| (entry.rule_number, Some(known)))
+        fits.then_some((entry.rule_number, Some(known)))
     });
     narrower.ok_or_else(|| {
         Manual::because(format!(

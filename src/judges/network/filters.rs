@@ -6,9 +6,9 @@ use ipnet::IpNet;
 
 use super::fixes::{Manual, RemedyOrSteps, opens};
 use super::{Stop, entries, host_of};
-use crate::actions::security_group_rule::{self, Address, DESCRIPTION, Direction, Peer, SecurityGroupRule};
 use crate::actions::blocks::is_private;
 use crate::actions::cluster_vpc::{ClusterVpc, is_on_paper};
+use crate::actions::security_group_rule::{self, Address, DESCRIPTION, Direction, Peer, SecurityGroupRule};
 use crate::actions::{AnyChange, Change};
 use crate::checks::Leg;
 use crate::judges::Options;
@@ -268,15 +268,15 @@ fn weight(world: &World<'_>, peer: &Peer) -> usize {
 
 fn weight_of(world: &World<'_>, permission: &IpPermission) -> usize {
     let lists = permission.prefix_list_ids.iter();
-    let lists: usize =
-        lists.map(|list| weight(world, &Peer::PrefixList(list.prefix_list_id.clone()))).sum();
+    let lists: usize = lists.map(|list| weight(world, &Peer::PrefixList(list.prefix_list_id.clone()))).sum();
     let IpPermission { ip_ranges, ipv6_ranges, user_id_group_pairs, .. } = permission;
     ip_ranges.len() + ipv6_ranges.len() + user_id_group_pairs.len() + lists
 }
 
 /// The subnets of a VPC, by their blocks.
 pub(super) fn blocks_of_subnets(world: &World<'_>, vpc: Option<&str>) -> Vec<IpNet> {
-    let subnets = world.snapshot.ec2.subnets.values().filter(|subnet| vpc.is_none_or(|vpc| subnet.vpc_id == vpc));
+    let subnets =
+        world.snapshot.ec2.subnets.values().filter(|subnet| vpc.is_none_or(|vpc| subnet.vpc_id == vpc));
     let blocks = subnets.flat_map(|subnet| {
         subnet.cidr_block.map(IpNet::V4).into_iter().chain(subnet.ipv6_blocks().map(IpNet::V6))
     });

@@ -55,14 +55,20 @@ fn by_nat(
 ) -> RemedyOrSteps {
     let vpc = in_vpc(world, component, None, None)?;
     let tables = tables(world, &vpc, network, stop)?;
-    let broken: BTreeSet<&str> =
-        tables.values().filter_map(|table| table.before.as_ref()).map(|route| route.target.as_str()).collect();
+    let broken: BTreeSet<&str> = tables
+        .values()
+        .filter_map(|table| table.before.as_ref())
+        .map(|route| route.target.as_str())
+        .collect();
     let healthy: Vec<&NatGateway> = gateways(world, &vpc)
         .filter(|nat| !broken.contains(nat.nat_gateway_id.as_str()) && opens(world, &vpc, &tables, stop, nat))
         .collect();
     let named = |nat: &&NatGateway| options.nat.contains(&nat.nat_gateway_id);
-    let chosen: Vec<&NatGateway> =
-        if options.nat.is_empty() { healthy.clone() } else { healthy.iter().copied().filter(named).collect() };
+    let chosen: Vec<&NatGateway> = if options.nat.is_empty() {
+        healthy.clone()
+    } else {
+        healthy.iter().copied().filter(named).collect()
+    };
     if healthy.is_empty() {
         return Err(Manual::because(format!(
             "{} has no NAT gateway that works, and ecr-fix makes none: it would have a price and a public address",
@@ -75,14 +81,16 @@ fn by_nat(
             options.nat.join(", ")
         )));
     }
-    let changes = || {
-        tables.values().filter_map(|table| Some(table.change(&vpc, nearest(world, table, &chosen)?)))
-    };
+    let changes =
+        || tables.values().filter_map(|table| Some(table.change(&vpc, nearest(world, table, &chosen)?)));
     if options.nat.is_empty() && chosen.len() > 1 {
         let ids: Vec<String> = chosen.iter().map(|nat| describe(world, nat)).collect();
         let commands = changes().map(|change| route::command(&change, &world.target.region));
         return Err(Manual {
-            because: format!("there are several NAT gateways: name the right one with --nat: {}", ids.join(", ")),
+            because: format!(
+                "there are several NAT gateways: name the right one with --nat: {}",
+                ids.join(", ")
+            ),
             commands: commands.collect(),
         });
     }

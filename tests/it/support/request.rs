@@ -151,6 +151,8 @@ fn rest_action(service: &str, method: &str, path: &str) -> String {
     let parts: Vec<&str> = plain.split('/').collect();
     let known = |list: &str| EKS_PATHS.iter().find(|(path, _, _)| *path == list);
     let action = match (service, method, parts.as_slice()) {
+        ("route53", "GET", [_, "hostedzonesbyvpc"]) => Some("ListHostedZonesByVPC"),
+        ("route53", "GET", [_, "hostedzone", _, "rrset"]) => Some("ListResourceRecordSets"),
         ("eks", "GET", ["clusters"]) => Some("ListClusters"),
         ("eks", "GET", ["clusters", _]) => Some("DescribeCluster"),
         ("eks", "GET", ["clusters", _, list]) => known(list).map(|(_, all, _)| *all),
