@@ -543,16 +543,17 @@ pub(crate) mod tests {
             &[],
             &[APP],
             &expect![[r#"
-            nodegroup ng role ng nodes 
-              111122223333/app:v1
-              602401143452/eks/*
-            fargate-profile serverless role fargate nodes 
-              111122223333/app:v1
-              602401143452/eks/*
-            elsewhere 0
-            unread kubernetes:pods: not read: only the add-on images and those named with --image are judged
-            unread route53:ListHostedZonesByVPC: not read
-        "#]],
+                nodegroup ng role ng nodes 
+                  111122223333/app:v1
+                  602401143452/eks/*
+                fargate-profile serverless role fargate nodes 
+                  111122223333/app:v1
+                  602401143452/eks/*
+                elsewhere 0
+                unread kubernetes:pods: not read: only the add-on images and those named with --image are judged
+                unread route53:ListHostedZonesByVPC: not in the snapshot
+                unread route53resolver:ListFirewallRuleGroupAssociations: this version does not read it
+            "#]],
         );
     }
 
@@ -609,7 +610,8 @@ pub(crate) mod tests {
                   602401143452/eks/*
                 elsewhere 0
                 unread kubernetes:pods: not read: only the add-on images and those named with --image are judged
-                unread route53:ListHostedZonesByVPC: not read
+                unread route53:ListHostedZonesByVPC: not in the snapshot
+                unread route53resolver:ListFirewallRuleGroupAssociations: this version does not read it
             "#]],
         );
     }
@@ -668,7 +670,8 @@ pub(crate) mod tests {
                   602401143452/eks/*
                 elsewhere 1
                 unread ec2:DescribeInstances: pods run on nodes of which it is not known what they are, so their pulls are judged for every node: ip-9
-                unread route53:ListHostedZonesByVPC: not read
+                unread route53:ListHostedZonesByVPC: not in the snapshot
+                unread route53resolver:ListFirewallRuleGroupAssociations: this version does not read it
             "#]],
         );
     }
