@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use serde_json::json;
 
 use crate::commands;
+use crate::diagnosis::FORMAT_VERSION;
 use crate::error::{Code, Error};
 use crate::render;
 use crate::ui::Ui;
@@ -48,6 +50,8 @@ pub enum Output {
     Text,
     /// For programs: exactly one JSON document
     Json,
+    /// For programs that follow apply and rollback: one JSON object a line, as things happen
+    JsonLines,
     /// Of a report: for a comment on a pull request
     #[value(hide = true)]
     Markdown,
@@ -68,16 +72,24 @@ pub enum Output {
 impl Output {
     /// How a command speaks that is not about a report; errors of reports are text too.
     pub fn format(self) -> Format {
-        if self == Output::Json { Format::Json } else { Format::Text }
+        match self {
+            Output::Json | Output::JsonLines => Format::Json,
+            Output::Text
+            | Output::Markdown
+            | Output::Html
+            | Output::Junit
+            | Output::Sarif
+            | Output::Github => Format::Text,
+        }
     }
 }
 
 /// The form of the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// For people
+    /// For people.
     Text,
-    /// For programs: exactly one JSON document
+    /// For programs.
     Json,
 }
 
@@ -98,7 +110,8 @@ enum Command {
     Plan(commands::plan::Args),
     Show(commands::show::Args),
     Apply(Box<commands::apply::Args>),
-    Rollback(commands::rollback::Args),
+    Rollback(Box<commands::rollback::Args>),
+    Confirm(commands::confirm::Args),
     Runs(commands::runs::Args),
     Snapshot(Box<commands::snapshot::Args>),
     Permissions(commands::permissions::Args),
@@ -147,13 +160,26 @@ pub fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli, ui: &Ui) -> Result<u8, Error> {
-    if !matches!(cli.common.output, Output::Text | Output::Json) && !matches!(cli.command, Command::Report(_))
+    if !matches!(cli.common.output, Output::Text | Output::Json | Output::JsonLines)
+        && !matches!(cli.command, Command::Report(_))
     {
         return Err(Error::new(
             Code::Usage,
             "only `ecr-fix report` has this --output",
             "choose text or json, or run `ecr-fix report PLAN`",
         ));
+    }
+    if ui.lines {
+        if !matches!(cli.command, Command::Apply(_) | Command::Rollback(_)) {
+            let hint = "use --output json; json-lines is for apply and rollback";
+            return Err(Error::new(Code::Usage, "this command has nothing to follow line by line", hint));
+        }
+        ui.line(
+            "version",
+            json!({
+                "format_version": FORMAT_VERSION, "ecr_fix_version": env!("CARGO_PKG_VERSION"),
+            }),
+        );
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
         Error::new(Code::Storage, "no threads can be started", "free memory or processes, then run it again")
@@ -166,6 +192,7 @@ fn run(cli: &Cli, ui: &Ui) -> Result<u8, Error> {
             Command::Show(args) => commands::show::run(args, ui),
             Command::Apply(args) => commands::apply::run(args, ui).await,
             Command::Rollback(args) => commands::rollback::run(args, ui).await,
+            Command::Confirm(args) => commands::confirm::run(args, ui),
             Command::Runs(args) => commands::runs::run(args, ui),
             Command::Snapshot(args) => commands::snapshot::run(args, ui).await,
             Command::Permissions(args) => commands::permissions::run(args, ui),
@@ -190,11 +217,18 @@ fn refuse(usage: &clap::Error, arguments: &[OsString]) -> ExitCode {
             Err(_) => ExitCode::FAILURE,
         };
     }
-    if asked_for_json(arguments) {
+    if asked_for(arguments, "json") || asked_for(arguments, "json-lines") {
         let text = usage.to_string();
         let what = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
         let error = Error::new(Code::Usage, what, "run `ecr-fix --help`");
-        render::print(&render::json::error(&error));
+        let document = render::json::error(&error);
+        match asked_for(arguments, "json-lines") {
+            true => render::print(&render::json::line(
+                "summary",
+                serde_json::from_str(&document).unwrap_or_default(),
+            )),
+            false => render::print(&document),
+        }
     } else {
         // A closed standard error leaves nobody to tell.
         let _ = usage.print();
@@ -202,11 +236,12 @@ fn refuse(usage: &clap::Error, arguments: &[OsString]) -> ExitCode {
     ExitCode::from(Code::Usage.exit())
 }
 
-fn asked_for_json(arguments: &[OsString]) -> bool {
+fn asked_for(arguments: &[OsString], format: &str) -> bool {
     let words: Vec<_> = arguments.iter().map(|argument| argument.to_string_lossy()).collect();
     let pair = words
         .windows(2)
-        .any(|pair| matches!(pair, [flag, value] if (flag == "-o" || flag == "--output") && value == "json"));
-    pair || words.iter().any(|word| word == "--output=json" || word == "-ojson" || word == "-o=json")
-        || std::env::var("ECR_FIX_OUTPUT").is_ok_and(|value| value == "json")
+        .any(|pair| matches!(pair, [flag, value] if (flag == "-o" || flag == "--output") && value == format));
+    let joined = ["--output=", "-o", "-o="].map(|flag| format!("{flag}{format}"));
+    pair || words.iter().any(|word| joined.iter().any(|joined| word == joined))
+        || std::env::var("ECR_FIX_OUTPUT").is_ok_and(|value| value == format)
 }

@@ -23,6 +23,9 @@ const ABOUT_FILE: &str = "snapshot.json";
 /// Above this a file is refused, so that a wrong path cannot fill the memory.
 const LARGEST_FILE: u64 = 4 << 30;
 
+/// How the names of files begin that are not whole yet. Readers pass over them.
+const TEMPORARY: &str = ".ecr-fix-tmp-";
+
 /// How deep directories may nest.
 const DEEPEST: usize = 16;
 
@@ -330,7 +333,7 @@ fn replace_file(file: &Path, bytes: &[u8]) -> Result<(), Error> {
         .because(error)
     };
     let dir = file.parent().unwrap_or(Path::new("."));
-    let mut temporary = tempfile::NamedTempFile::new_in(dir).map_err(failed)?;
+    let mut temporary = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(dir).map_err(failed)?;
     if let Ok(metadata) = fs::metadata(file) {
         temporary.as_file().set_permissions(metadata.permissions()).map_err(failed)?;
     }
@@ -338,6 +341,28 @@ fn replace_file(file: &Path, bytes: &[u8]) -> Result<(), Error> {
     temporary.as_file().sync_all().map_err(failed)?;
     temporary.persist(file).map_err(|error| failed(error.error))?;
     fs::File::open(dir).and_then(|dir| dir.sync_all()).map_err(failed)
+}
+
+/// Removes the temporary files of a process that was killed before it could replace a file.
+///
+/// # Errors
+/// The directory cannot be read, or such a file cannot be removed.
+pub fn remove_leftovers(dir: &Path) -> Result<(), Error> {
+    let dirs: BTreeSet<PathBuf> =
+        files(dir)?.iter().filter_map(|file| file.parent().map(Path::to_owned)).collect();
+    let failed = |error: std::io::Error| {
+        Error::new(Code::Storage, format!("{} cannot be tidied", dir.display()), "make it writable")
+            .because(error)
+    };
+    for dir in dirs {
+        for entry in fs::read_dir(dir).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            if entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
+                fs::remove_file(entry.path()).map_err(failed)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Every JSON file below a directory, in order of its path.

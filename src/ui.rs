@@ -11,6 +11,7 @@ use crate::cli::{Common, Format, Output, When};
 use crate::error::Error;
 use crate::render;
 use crate::render::terminal::{Paint, clean};
+use crate::run::Progress as RunProgress;
 
 /// How to speak to the user of this process.
 #[derive(Clone, Debug)]
@@ -19,6 +20,8 @@ pub struct Ui {
     pub format: Format,
     /// The form that was asked for, of which reports have more.
     pub output: Output,
+    /// Whether a program follows along: one JSON object a line.
+    pub lines: bool,
     /// Whether standard output takes colour.
     pub color: bool,
     /// Whether somebody can answer a question.
@@ -39,6 +42,7 @@ impl Ui {
         Ui {
             format: common.output.format(),
             output: common.output,
+            lines: common.output == Output::JsonLines,
             color: match common.color {
                 When::Always => true,
                 When::Never => false,
@@ -48,7 +52,7 @@ impl Ui {
             verbose: common.verbose,
             quiet: common.quiet,
             state: common.state.clone(),
-            answers_are_seen: terminal && common.output.format() == Format::Text,
+            answers_are_seen: terminal && common.output == Output::Text,
         }
     }
 
@@ -68,9 +72,28 @@ impl Ui {
         Ui { state: Some(dir), ..self.clone() }
     }
 
-    /// Part of the answer, or all of it: standard output.
+    /// Part of the answer, or all of it: standard output. For a program that follows along, a document is the summary.
     pub fn answer(&self, text: &str) {
-        render::print(text);
+        match serde_json::from_str(text) {
+            Ok(document) if self.lines => self.line("summary", document),
+            _ => render::print(text),
+        }
+    }
+
+    /// For a program that follows along: one object on a line of its own. For everybody else nothing.
+    pub fn line(&self, kind: &str, document: serde_json::Value) {
+        if self.lines {
+            render::print(&render::json::line(kind, document));
+        }
+    }
+
+    /// What happens during a run: for a program, or for a person.
+    pub fn progress(&self, progress: &RunProgress) {
+        if self.lines {
+            render::print(&render::json::progress(progress));
+        } else {
+            self.note(&progress.text());
+        }
     }
 
     /// What a question is about: part of an answer in text, and on the terminal of whoever is asked even where
@@ -80,22 +103,27 @@ impl Ui {
             self.answer(text);
         }
         if will_ask && self.interactive && !self.answers_are_seen {
-            eprint!("{text}");
+            render::complain(text);
         }
+    }
+
+    /// What must be seen by whoever runs the program, even with `--quiet`.
+    pub fn warn(&self, text: &str) {
+        render::complain(&format!("warning: {}\n", clean(text)));
     }
 
     /// Progress, a warning, a remark: standard error, and nothing with `--quiet`.
     pub fn note(&self, text: &str) {
         if !self.quiet {
-            eprintln!("{}", text.lines().map(clean).collect::<Vec<_>>().join("\n"));
+            render::complain(&(text.lines().map(clean).collect::<Vec<_>>().join("\n") + "\n"));
         }
     }
 
     /// The end of a command that failed.
     pub fn fail(&self, error: &Error) {
         match self.format {
-            Format::Text => eprint!("{}", render::text::error(error)),
-            Format::Json => render::print(&render::json::error(error)),
+            Format::Text => render::complain(&render::text::error(error)),
+            Format::Json => self.answer(&render::json::error(error)),
         }
     }
 }

@@ -72,6 +72,17 @@ pub trait Resource: Clone + PartialEq + Serialize + DeserializeOwned {
         after: Option<&Self>,
     ) -> impl Future<Output = Result<Sent, Refused>> + Send;
 
+    /// Asks AWS whether it would make the change, where its calls have `DryRun`; the refusal, if it would refuse.
+    /// `None` also where nobody can know, such as for a change of something that another action makes first.
+    fn dry_run(
+        _aws: &Writer,
+        _at: &Self::Address,
+        _before: Option<&Self>,
+        _after: Option<&Self>,
+    ) -> impl Future<Output = Option<Refused>> + Send {
+        std::future::ready(None)
+    }
+
     /// The calls that make the change, in order.
     fn calls(before: Option<&Self>, after: Option<&Self>) -> Vec<&'static str> {
         vec![Self::kind(before, after).api_call()]
@@ -126,6 +137,15 @@ pub trait Resource: Clone + PartialEq + Serialize + DeserializeOwned {
         before.is_none() && after.is_some()
     }
 
+    /// What taking a change back comes to, where the state is neither the one before it nor the one after. A resource of
+    /// several parts undoes its own part and leaves those of others.
+    fn undo(now: Option<&Self>, _before: Option<&Self>, _after: Option<&Self>) -> Undo<Self> {
+        match now {
+            Some(_) => Undo::Overlap("it has been changed since".to_owned()),
+            None => Undo::Nothing("it does not exist any more".to_owned()),
+        }
+    }
+
     /// Lines for a diff.
     fn lines(at: &Self::Address, state: Option<&Self>) -> Vec<String>;
 
@@ -167,6 +187,17 @@ pub enum Found<R> {
     Gone(String),
     /// It could not be read.
     Unread(String),
+}
+
+/// What taking a change back comes to, where somebody changed the same resource since.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Undo<R> {
+    /// This state: without our change, and with all of theirs.
+    Restored(Option<R>),
+    /// Nothing, because nothing of our change is left.
+    Nothing(String),
+    /// Nobody knows: they changed the very part that we had changed. In words.
+    Overlap(String),
 }
 
 /// What AWS answered to a change.
@@ -277,6 +308,26 @@ pub enum Standing {
     Unread(String),
 }
 
+/// How a change can be taken back from the world as it is now.
+#[derive(Clone, Debug, PartialEq)]
+pub enum WayBack {
+    /// By this change.
+    Change(Box<AnyChange>),
+    /// The resource is as it was before the change.
+    AsBefore,
+    /// Nothing of it is left, although the resource is not as it was before.
+    Nothing(String),
+    /// Somebody changed the same part since.
+    Overlap {
+        /// In words.
+        found: String,
+        /// From what we had left to what is there.
+        diff: String,
+    },
+    /// It could not be read.
+    Unread(String),
+}
+
 /// Runs the same expression for the change in whichever variant.
 macro_rules! each {
     ($any:expr, $change:ident => $body:expr) => {
@@ -342,6 +393,35 @@ impl<R: Resource> Change<R> {
                 found: self.moved(found.as_ref()),
                 diff: diff(&R::lines(&self.at, self.before.as_ref()), &R::lines(&self.at, found.as_ref())),
             }
+        }
+    }
+}
+
+impl<R: Resource> Change<R>
+where
+    AnyChange: From<Change<R>>,
+{
+    fn way_back(&self, world: &Snapshot) -> WayBack {
+        match self.standing(world) {
+            Standing::Before => return WayBack::AsBefore,
+            Standing::After => return WayBack::Change(Box::new(self.inverse().into())),
+            Standing::Elsewhere { .. } | Standing::Unread(_) => {}
+        }
+        let now = match R::get(world, &self.at) {
+            Found::State(now) => now,
+            Found::Gone(because) => return WayBack::Nothing(because),
+            Found::Unread(because) => return WayBack::Unread(because),
+        };
+        match R::undo(now.as_ref(), self.before.as_ref(), self.after.as_ref()) {
+            Undo::Restored(restored) => {
+                let change = Change { at: self.at.clone(), before: now, after: restored };
+                WayBack::Change(Box::new(change.into()))
+            }
+            Undo::Nothing(because) => WayBack::Nothing(because),
+            Undo::Overlap(found) => WayBack::Overlap {
+                found,
+                diff: diff(&R::lines(&self.at, self.after.as_ref()), &R::lines(&self.at, now.as_ref())),
+            },
         }
     }
 }
@@ -413,6 +493,16 @@ impl AnyChange {
         each!(self, change => settles_within(change))
     }
 
+    /// How the change can be taken back from a world in which others may have changed the same resource since.
+    pub fn way_back(&self, world: &Snapshot) -> WayBack {
+        each!(self, change => change.way_back(world))
+    }
+
+    /// Whether all of the change is there, whatever others changed beside it.
+    pub fn is_in_force(&self, world: &Snapshot) -> bool {
+        matches!(self.way_back(world), WayBack::Change(_))
+    }
+
     /// Reads from AWS only what the change is about.
     ///
     /// # Errors
@@ -427,6 +517,11 @@ impl AnyChange {
     /// What AWS answered.
     pub async fn send(&self, aws: &Writer) -> Result<Sent, Refused> {
         each!(self, change => send(change, aws).await)
+    }
+
+    /// The refusal, if AWS says beforehand that it would refuse the change.
+    pub async fn dry_run(&self, aws: &Writer) -> Option<Refused> {
+        each!(self, change => dry_run(change, aws).await)
     }
 
     /// The calls that make the change, in order.
@@ -582,6 +677,13 @@ where
     R::Address: Sync,
 {
     R::send(aws, &change.at, change.before.as_ref(), change.after.as_ref()).await
+}
+
+async fn dry_run<R: Resource + Sync>(change: &Change<R>, aws: &Writer) -> Option<Refused>
+where
+    R::Address: Sync,
+{
+    R::dry_run(aws, &change.at, change.before.as_ref(), change.after.as_ref()).await
 }
 
 fn change_diff<R: Resource>(change: &Change<R>) -> String {

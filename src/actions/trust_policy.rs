@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Found, Kind, Resource, Risk, Sent, role, statement};
+use super::{Found, Kind, Resource, Risk, Sent, Undo, role, statement};
 use crate::aws::{Reader, Refused, Writer};
 use crate::collect;
 use crate::error::Error;
@@ -106,6 +106,20 @@ impl Resource for TrustPolicy {
 
     fn is_additive(before: Option<&Self>, after: Option<&Self>) -> bool {
         trusted_profiles(before).is_subset(&trusted_profiles(after))
+    }
+
+    fn undo(now: Option<&Self>, before: Option<&Self>, after: Option<&Self>) -> Undo<Self> {
+        let (Some(now), Some(before), Some(after)) = (now, before, after) else {
+            return Undo::Overlap("a role always has a trust policy".to_owned());
+        };
+        match statement::undo(&now.document, Some(&before.document), &after.document) {
+            Undo::Restored(Some(document)) => Undo::Restored(Some(TrustPolicy { document })),
+            Undo::Restored(None) => {
+                Undo::Overlap("without this change nobody would be trusted any more".to_owned())
+            }
+            Undo::Nothing(because) => Undo::Nothing(because),
+            Undo::Overlap(because) => Undo::Overlap(because),
+        }
     }
 
     fn lines(_at: &Address, state: Option<&Self>) -> Vec<String> {

@@ -170,6 +170,64 @@ impl Understand<types::Policy> for InForce {
     }
 }
 
+/// What `iam:SimulatePrincipalPolicy` says of one call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Simulated {
+    /// `SERVICE:Operation`.
+    pub call: String,
+    /// What the policies of the caller say, whatever the request holds beside the resource.
+    pub answer: Simulation,
+}
+
+/// An answer of the simulation, which does not look at the policies of resources.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Simulation {
+    /// It is allowed, or that hangs on what the simulation is not told.
+    NotRefused,
+    /// A statement denies it.
+    Denied,
+    /// No policy of the caller allows it.
+    NotAllowed,
+}
+
+impl Reader {
+    /// `iam:SimulatePrincipalPolicy`: whether an identity may make calls on a resource.
+    ///
+    /// # Errors
+    /// What AWS answered.
+    pub async fn simulate(
+        &self,
+        principal: &str,
+        calls: &[&str],
+        resource: &str,
+    ) -> Result<Vec<Simulated>, Refused> {
+        pages(
+            "iam:SimulatePrincipalPolicy",
+            principal,
+            |marker| {
+                let calls = calls.iter().map(ToString::to_string).collect();
+                let ask = self.iam.simulate_principal_policy().policy_source_arn(principal);
+                let ask = ask.set_action_names(Some(calls)).resource_arns(resource);
+                ask.set_marker(marker).send()
+            },
+            |page| (page.evaluation_results, page.marker.filter(|_| page.is_truncated)),
+        )
+        .await
+    }
+}
+
+impl Understand<types::EvaluationResult> for Simulated {
+    fn understand(result: types::EvaluationResult) -> Result<Simulated, Unclear> {
+        let knows_all = result.missing_context_values.unwrap_or_default().is_empty();
+        let answer = match result.eval_decision {
+            types::PolicyEvaluationDecisionType::ExplicitDeny if knows_all => Simulation::Denied,
+            types::PolicyEvaluationDecisionType::ImplicitDeny if knows_all => Simulation::NotAllowed,
+            _ => Simulation::NotRefused,
+        };
+        Ok(Simulated { call: result.eval_action_name, answer })
+    }
+}
+
 impl Understand<types::AttachedPolicy> for AttachedPolicy {
     fn understand(row: types::AttachedPolicy) -> Result<AttachedPolicy, Unclear> {
         Ok(AttachedPolicy {

@@ -18,6 +18,7 @@ mod sts;
 pub use calls::{Calls, Tally};
 pub use ec2::{EndpointChanges, NewEndpoint};
 pub use ecr::Registry;
+pub use iam::{Simulated, Simulation};
 pub use refused::{Reason, Refused};
 
 use std::collections::BTreeMap;
@@ -28,6 +29,9 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 
 use crate::error::{Code, Error};
+
+/// How every call names us in its user agent.
+const APP: &str = "ecr-fix";
 
 /// Where to read, and with whose credentials: everything else is the SDK's own environment.
 #[derive(Clone, Debug, Default)]
@@ -110,17 +114,7 @@ impl Connection {
     /// # Errors
     /// No region is configured.
     pub async fn writer(&self) -> Result<Writer, Error> {
-        let config = self.load().await?;
-        Ok(Writer {
-            ec2: aws_sdk_ec2::Client::new(&config),
-            iam: aws_sdk_iam::Client::new(&config),
-            accounts: Accounts {
-                sts: aws_sdk_sts::Client::new(&config),
-                roles: self.account_roles.clone(),
-                config,
-            },
-            run: String::new(),
-        })
+        Ok(Writer::with(self.load().await?, self.account_roles.clone(), String::new()))
     }
 
     async fn load(&self) -> Result<SdkConfig, Error> {
@@ -129,7 +123,7 @@ impl Connection {
             .read_timeout(Duration::from_secs(20))
             .operation_timeout(Duration::from_secs(60));
         let mut loader = aws_config::defaults(BehaviorVersion::latest()).timeout_config(timeouts.build());
-        if let Ok(name) = AppName::new("ecr-fix") {
+        if let Ok(name) = AppName::new(APP) {
             loader = loader.app_name(name);
         }
         if let Some(region) = &self.region {
@@ -151,10 +145,24 @@ impl Connection {
 }
 
 impl Writer {
-    /// The same, for a run: what it makes carries the id of the run in the tag `ecr-fix:run`.
+    fn with(config: SdkConfig, roles: BTreeMap<String, String>, run: String) -> Writer {
+        Writer {
+            ec2: aws_sdk_ec2::Client::new(&config),
+            iam: aws_sdk_iam::Client::new(&config),
+            accounts: Accounts { sts: aws_sdk_sts::Client::new(&config), roles, config },
+            run,
+        }
+    }
+
+    /// The same, for a run: what it makes carries the id of the run in the tag `ecr-fix:run`, and CloudTrail shows the
+    /// id in the user agent of every call, as `app/ecr-fix-RUN`.
     #[must_use]
     pub fn of_run(&self, run: &str) -> Writer {
-        Writer { run: run.to_owned(), ..self.clone() }
+        let name = AppName::new(format!("{APP}-{run}")).ok();
+        let Accounts { config, roles, .. } = &self.accounts;
+        let mut named = config.clone().into_builder();
+        named.set_app_name(name.or(config.app_name().cloned()));
+        Writer::with(named.build(), roles.clone(), run.to_owned())
     }
 
     /// The id of the run that writes.

@@ -30,7 +30,7 @@ pub async fn ask(
     loop {
         let answer = answer(interrupt, format!("{what} [yes/no/explain]")).await?;
         match answer.as_str() {
-            "e" | "explain" => eprintln!("{explanation}"),
+            "e" | "explain" => crate::render::complain(&format!("{explanation}\n")),
             "" => {}
             "y" | "yes" => break,
             name if name == cluster => return Ok(()),
@@ -39,6 +39,27 @@ pub async fn ask(
     }
     let name = answer(interrupt, format!("Type the name of the cluster ({cluster}) to go ahead")).await?;
     if name == cluster { Ok(()) } else { Err(refused(what).because("the name of the cluster was not typed")) }
+}
+
+/// What to do after an action failed, as somebody at the terminal decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AfterFailure {
+    /// Take back what was done.
+    Rollback,
+    /// Leave it.
+    Stop,
+}
+
+/// Asks whether to take back what was done. Whoever does not answer, or stops the program, leaves it as it is.
+pub async fn ask_after_failure(interrupt: &Interrupt) -> AfterFailure {
+    loop {
+        let prompt = "Take back what was done (rollback), or leave it for now (stop)? [rollback/stop]";
+        match answer(interrupt, prompt.to_owned()).await.as_deref() {
+            Ok("rollback" | "r") => return AfterFailure::Rollback,
+            Ok("stop" | "s") | Err(_) => return AfterFailure::Stop,
+            Ok(_) => {}
+        }
+    }
 }
 
 fn refused(what: &str) -> Error {

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use super::{apply, consent, rollback};
+use super::carry_out::How;
+use super::{carry_out, consent, rollback};
 use crate::cli::Format;
 use crate::diagnosis::{self, FORMAT_VERSION};
 use crate::error::{Code, Error};
@@ -72,17 +73,17 @@ pub async fn run(args: &Args, ui: &Ui) -> Result<u8, Error> {
     let explanation = render::text::explain_actions(&plan);
     consent::ask(ui, &interrupt, args.yes, &what, &plan.target.cluster, &explanation).await?;
     let state = StateDir::locate(ui.state())?;
-    let job = apply::Job {
+    let job = carry_out::Job {
         plan: &plan,
         world: &target,
         caller: None,
         state: &state,
-        wait: SignedDuration::from_secs(10),
+        how: How::default(),
         interrupt: &interrupt,
         ui,
     };
-    let done = apply::carry_out(&job).await?;
-    say(ui, || render::text::applied(&done, &apply::undo(&done.record.run, ui), ui.paint()));
+    let done = carry_out::carry_out(&job).await?;
+    say(ui, || render::text::applied(&done, &carry_out::undo(&done.record.run, ui), ui.paint()));
 
     say(ui, || "\nAt last, `ecr-fix rollback` takes everything back:\n\n".to_owned());
     say(ui, || render::text::rollback(&done.record, &plan, ui.paint()));
@@ -94,6 +95,8 @@ pub async fn run(args: &Args, ui: &Ui) -> Result<u8, Error> {
         caller: None,
         state: &state,
         wait: SignedDuration::from_secs(10),
+        lock_timeout: SignedDuration::ZERO,
+        unless_confirmed: false,
         interrupt: &interrupt,
         ui,
     };

@@ -161,6 +161,14 @@ pub(super) fn replace_file(file: &Path, text: &str, what: &str) -> Result<(), Er
 /// # Errors
 /// It cannot be read, is no plan, or was changed.
 pub fn load(file: &Path) -> Result<Plan, Error> {
+    Plan::read(&read_text(file)?, &file.display().to_string())
+}
+
+/// The text of a saved plan.
+///
+/// # Errors
+/// It cannot be read.
+pub fn read_text(file: &Path) -> Result<String, Error> {
     const LARGEST: u64 = 256 << 20;
     let name = file.display().to_string();
     let failed = |because: String| {
@@ -179,6 +187,5 @@ pub fn load(file: &Path) -> Result<Plan, Error> {
     if size > LARGEST {
         return Err(failed(format!("it has {size} bytes, more than {LARGEST}")));
     }
-    let text = std::fs::read_to_string(file).map_err(|error| failed(error.to_string()))?;
-    Plan::read(&text, &name)
+    std::fs::read_to_string(file).map_err(|error| failed(error.to_string()))
 }

@@ -3,17 +3,21 @@
 use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
 
-use super::apply::{caller_of, check_cluster, lock_name, undo};
+use super::carry_out::{lock, undo, unrecorded, with_outcome};
 use super::consent;
+use super::usable::{caller_of, check_cluster};
 use super::world::{WorldArgs, duration};
 use crate::actions::change::Standing;
 use crate::cli::Format;
+use crate::diagnosis::FORMAT_VERSION;
 use crate::error::{Code, Error};
 use crate::plan::Plan;
 use crate::render;
 use crate::run::{
-    self, Engine, Event, Interrupt, Journal, Lock, Patience, Record, RunState, StateDir, World,
+    self, Back, Engine, Event, Interrupt, Journal, Lock, Patience, Progress, Record, RunState, StateDir,
+    World,
 };
 use crate::ui::Ui;
 
@@ -22,6 +26,9 @@ use crate::ui::Ui;
 pub struct Args {
     /// The id of the run (default: the latest)
     run: Option<String>,
+    /// Take back every run that was to be confirmed and was not, such as from cron
+    #[arg(long, env = "ECR_FIX_EXPIRED", conflicts_with = "run")]
+    expired: bool,
     #[command(flatten)]
     world: WorldArgs,
     /// Do not ask
@@ -30,6 +37,9 @@ pub struct Args {
     /// How long to wait until a change is seen
     #[arg(long, env = "ECR_FIX_WAIT", value_name = "DURATION", default_value = "2m", value_parser = duration)]
     wait: SignedDuration,
+    /// How long to wait for another run on this cluster to end (default: not at all)
+    #[arg(long, env = "ECR_FIX_LOCK_TIMEOUT", value_name = "DURATION", value_parser = duration)]
+    lock_timeout: Option<SignedDuration>,
 }
 
 /// One run, about to be taken back.
@@ -46,9 +56,13 @@ pub struct Job<'a> {
     pub state: &'a StateDir,
     /// How long to wait until a change is seen.
     pub wait: SignedDuration,
+    /// How long to wait for another run on the same target to end.
+    pub lock_timeout: SignedDuration,
+    /// Whether to leave it where somebody has confirmed it meanwhile.
+    pub unless_confirmed: bool,
     /// Whether to stop.
     pub interrupt: &'a Interrupt,
-    /// Tells a person what happens.
+    /// Tells whoever follows along what happens.
     pub ui: &'a Ui,
 }
 
@@ -59,59 +73,127 @@ pub struct Job<'a> {
 pub async fn run(args: &Args, ui: &Ui) -> Result<u8, Error> {
     let interrupt = Interrupt::listen();
     let state = StateDir::locate(ui.state())?;
-    let dir = the_run(args, &state)?;
-    let (record, plan) = (Record::load(&dir)?, run::read_plan(&dir)?);
-    check_cluster(args.world.cluster.as_deref(), &plan)?;
-    if record.is_broken {
-        // Says what is wrong, and where.
-        Journal::open(&dir)?;
+    if args.expired {
+        return expired(args, &interrupt, &state, ui).await;
     }
+    let dir = the_run(args, &state)?;
+    let record = one(args, &dir, &interrupt, &state, ui).await?;
+    ui.answer(&match ui.format {
+        Format::Text if record.was_left => {
+            format!("Nothing is left of run {}: it is {}.\n", record.record.run, record.record.state.as_str())
+        }
+        Format::Text => render::text::rolled_back(&record.record, ui.paint()),
+        Format::Json => render::json::document(&record.record),
+    });
+    Ok(0)
+}
+
+/// A run after it was taken back.
+struct Ended {
+    record: Record,
+    /// There was nothing to take back.
+    was_left: bool,
+}
+
+async fn one(
+    args: &Args,
+    dir: &Path,
+    interrupt: &Interrupt,
+    state: &StateDir,
+    ui: &Ui,
+) -> Result<Ended, Error> {
+    let (record, plan) = (Record::load(dir)?, run::read_plan(dir)?);
+    check_cluster(args.world.cluster.as_deref(), &plan)?;
+    check_intact(&record, dir)?;
     if !record.has_something_left() {
         check_pending(args, &record, &plan).await?;
-        ui.answer(&match ui.format {
-            Format::Text => {
-                format!("Nothing is left of run {}: it is {}.\n", record.run, record.state.as_str())
-            }
-            Format::Json => render::json::document(&record),
-        });
-        return Ok(0);
+        return Ok(Ended { record, was_left: true });
     }
-    let world = the_world(args, &record, &plan).await?;
+    if record.may_miss_lines {
+        ui.warn(&format!("the journal of run {} may miss lines: {}", record.run, record.chain));
+    }
+    let world = world_of(&args.world, &record, &plan).await?;
     let caller = caller_of(&world, &plan).await?;
 
     let explanation = render::text::rollback(&record, &plan, ui.paint());
     let target = render::text::about_to_change(&plan, caller.as_deref(), &world, ui.paint());
     ui.show(&format!("{explanation}{target}"), !args.yes);
+    ui.line("plan", json!({ "run": record, "way": "back" }));
     let what = format!("Take back run {} on cluster {}?", record.run, plan.target.cluster);
-    consent::ask(ui, &interrupt, args.yes, &what, &plan.target.cluster, &explanation).await?;
+    consent::ask(ui, interrupt, args.yes, &what, &plan.target.cluster, &explanation).await?;
 
     let job = Job {
-        dir: &dir,
+        dir,
         plan: &plan,
         world: &world,
         caller,
-        state: &state,
+        state,
         wait: args.wait,
-        interrupt: &interrupt,
+        lock_timeout: args.lock_timeout.unwrap_or_default(),
+        unless_confirmed: args.expired,
+        interrupt,
         ui,
     };
     let record = carry_out(&job).await?;
+    check_pending(args, &record, &plan).await?;
+    Ok(Ended { record, was_left: false })
+}
+
+/// Every run that nobody confirmed in time, the latest first. One that cannot be taken back does not keep the others.
+async fn expired(args: &Args, interrupt: &Interrupt, state: &StateDir, ui: &Ui) -> Result<u8, Error> {
+    let now = Timestamp::now();
+    let (mut ended, mut failed) = (Vec::new(), None);
+    for id in state.runs()?.into_iter().rev() {
+        let dir = state.run(&id)?;
+        let Ok(record) = Record::skim(&dir) else { continue };
+        if !is_meant(args, &record) || !record.has_expired(now) || !record.has_something_left() {
+            continue;
+        }
+        let at_work = state.lock_path(&run::lock_name(record.sandbox.as_deref(), &record.target));
+        if !record.has_ended && Lock::is_held(&at_work) {
+            continue;
+        }
+        match one(args, &dir, interrupt, state, ui).await {
+            Ok(taken_back) => ended.push(taken_back.record),
+            Err(error) if interrupt.asked() => return Err(error),
+            Err(error) => {
+                ui.warn(&error.to_string());
+                failed.get_or_insert(error);
+            }
+        }
+    }
+    if let Some(error) = failed {
+        return Err(error);
+    }
     ui.answer(&match ui.format {
-        Format::Text => render::text::rolled_back(&record, ui.paint()),
-        Format::Json => render::json::document(&record),
+        Format::Text if ended.is_empty() => "No run waits for a confirmation that is overdue.\n".to_owned(),
+        Format::Text => ended.iter().map(|record| render::text::rolled_back(record, ui.paint())).collect(),
+        Format::Json => render::json::document(&json!({ "format_version": FORMAT_VERSION, "runs": ended })),
     });
     Ok(0)
 }
 
-/// A journal that does not end as journals end may have lost its last lines: what they said is looked for in the world.
+/// A record that somebody changed tells nothing.
+///
+/// # Errors
+/// Says what is wrong, and where.
+pub fn check_intact(record: &Record, dir: &Path) -> Result<(), Error> {
+    if record.is_broken { Journal::open(dir, Timestamp::now()).map(drop) } else { Ok(()) }
+}
+
+/// A journal that may miss its last lines: what they said is looked for in the world.
 async fn check_pending(args: &Args, record: &Record, plan: &Plan) -> Result<(), Error> {
-    if record.has_ended {
+    if !record.may_miss_lines {
         return Ok(());
     }
-    let world = the_world(args, record, plan).await?;
+    let world = world_of(&args.world, record, plan).await?;
     for action in &plan.actions {
         let change = action.change()?;
-        if change.standing(&world.look(&change).await?) == Standing::After {
+        let pending = record
+            .actions
+            .iter()
+            .any(|known| known.id == action.id && known.state == run::ActionState::Pending);
+        if pending && change.standing(&world.look(&change).await?) == Standing::After {
             return Err(Error::new(
                 Code::PartlyDone,
                 format!(
@@ -131,21 +213,10 @@ fn the_run(args: &Args, state: &StateDir) -> Result<PathBuf, Error> {
     if let Some(id) = &args.run {
         return state.run(id);
     }
-    let meant = |id: &String| {
-        let record = state.run(id).and_then(|run| Record::load(&run));
-        let of_cluster =
-            |record: &Record| args.world.cluster.as_ref().is_none_or(|name| *name == record.target.cluster);
-        let of_directory = |record: &Record| {
-            args.world
-                .snapshot
-                .as_ref()
-                .is_none_or(|dir| record.sandbox.is_some() && record.sandbox == dir.canonicalize().ok())
-        };
-        match record {
-            Ok(record) => of_cluster(&record) && of_directory(&record),
-            // The latest run, even where its record cannot be read: to pass over it in silence would be worse.
-            Err(_) => args.world.cluster.is_none() && args.world.snapshot.is_none(),
-        }
+    let meant = |id: &String| match state.run(id).and_then(|run| Record::skim(&run)) {
+        Ok(record) => is_meant(args, &record),
+        // The latest run, even where its record cannot be read: to pass over it in silence would be worse.
+        Err(_) => args.world.cluster.is_none() && args.world.snapshot.is_none(),
     };
     let latest = state.runs()?.into_iter().rev().find(meant);
     let latest = latest.ok_or_else(|| {
@@ -158,9 +229,19 @@ fn the_run(args: &Args, state: &StateDir) -> Result<PathBuf, Error> {
     state.run(&latest)
 }
 
-/// The world that the run changed, which the record names.
-async fn the_world(args: &Args, record: &Record, plan: &Plan) -> Result<World, Error> {
-    match (&record.sandbox, &args.world.snapshot) {
+/// Whether a run is on the cluster or the directory that was named, if one was.
+fn is_meant(args: &Args, record: &Record) -> bool {
+    let of_cluster = args.world.cluster.as_ref().is_none_or(|name| *name == record.target.cluster);
+    let named = args.world.snapshot.as_ref().map(|dir| dir.canonicalize().ok());
+    of_cluster && named.is_none_or(|dir| record.sandbox.is_some() && record.sandbox == dir)
+}
+
+/// The world that a run changed, which its record names.
+///
+/// # Errors
+/// Another one was named.
+pub async fn world_of(args: &WorldArgs, record: &Record, plan: &Plan) -> Result<World, Error> {
+    match (&record.sandbox, &args.snapshot) {
         (Some(dir), None) => Ok(World::Sandbox(dir.clone())),
         (None, Some(_)) => Err(Error::new(
             Code::BadInput,
@@ -172,57 +253,63 @@ async fn the_world(args: &Args, record: &Record, plan: &Plan) -> Result<World, E
             format!("run {} changed {}, not {}", record.run, dir.display(), named.display()),
             "leave --snapshot away",
         )),
-        (Some(_), Some(_)) | (None, None) => args.world.for_plan(plan).hands().await,
+        (Some(_), Some(_)) | (None, None) => args.for_plan(plan).hands().await,
     }
 }
 
 /// Lock, record, change back.
 ///
 /// # Errors
-/// Something of the run is left.
+/// Something of the run is left, or it was stopped.
 pub async fn carry_out(job: &Job<'_>) -> Result<Record, Error> {
-    let _lock = Lock::take(&job.state.lock_file(&lock_name(job.world, job.plan))?)?;
+    let _lock = lock(job.world, job.plan, job.state, job.lock_timeout)?;
+    // Somebody may have been faster.
     let record = Record::load(job.dir)?;
-    let mut journal = Journal::open(job.dir)?;
-    journal.record(Timestamp::now(), Event::RollbackStarted { caller: job.caller.clone() })?;
-    let say = |text: &str| job.ui.note(text);
+    let confirmed = record.confirmation.as_ref().is_some_and(|confirmation| confirmation.is_given);
+    if !record.has_something_left() || (job.unless_confirmed && confirmed) {
+        return Ok(record);
+    }
+    job.world.tidy()?;
+    let now = Timestamp::now();
+    let mut journal = Journal::open(job.dir, now)?;
+    journal.record(now, Event::RollbackStarted { caller: job.caller.clone() })?;
+    let tell = |progress: &Progress| job.ui.progress(progress);
     let world = job.world.of_run(&record.run);
     let mut engine = Engine {
         world: &world,
         journal,
         clock: Timestamp::now,
         patience: Patience { limit: job.wait.unsigned_abs() },
+        quiet_since: record.last_at,
         interrupt: job.interrupt,
-        say: &say,
+        tell: &tell,
     };
     let ended = engine.roll_back(job.plan, &record.actions).await;
-    let left = |because: Option<Error>| {
-        let what = format!("run {} was not taken back completely", record.run);
-        let hint =
-            format!("look with `ecr-fix runs show {}`, then run `{}`", record.run, undo(&record.run, job.ui));
-        let mut error = Error::new(Code::PartlyDone, what, hint);
-        if let Some(because) = because {
-            error = error.because(because);
-        }
-        match Record::load(job.dir) {
-            Ok(record) => record.actions.iter().filter(|action| action.state.may_be_left()).fold(
-                error.with("run", &record),
-                |error, action| {
-                    let because = action.because.as_deref().unwrap_or("not tried");
-                    error.because(format!("{} ({}): {because}", action.id, action.summary))
-                },
-            ),
-            Err(_) => error,
-        }
-    };
-    match ended {
-        Ok(Some(RunState::RolledBack)) => Record::load(job.dir),
-        Ok(Some(_)) => Err(left(None)),
-        Ok(None) => {
-            let mut error = left(None).because("it was stopped");
-            error.code = Code::Interrupted;
-            Err(error)
-        }
-        Err(error) => Err(left(Some(error))),
+    let back = ended.map_err(|error| unrecorded(error, job.dir, job.ui))?;
+    let complete = back.state == RunState::RolledBack;
+    if complete && !back.interrupted {
+        return Record::load(job.dir);
+    }
+    Err(with_outcome(not_complete(job, &record.run, back), job.dir))
+}
+
+fn not_complete(job: &Job<'_>, run: &str, back: Back) -> Error {
+    let again = undo(run, job.ui);
+    match back {
+        Back { state: RunState::RolledBack, .. } => Error::new(
+            Code::Interrupted,
+            format!("stopped; run {run} is taken back completely"),
+            "nothing is left to do",
+        ),
+        Back { interrupted: true, .. } => Error::new(
+            Code::Interrupted,
+            format!("stopped; run {run} is not taken back completely"),
+            format!("run `{again}`"),
+        ),
+        Back { .. } => Error::new(
+            Code::PartlyDone,
+            format!("run {run} was not taken back completely"),
+            format!("look with `ecr-fix runs show {run}`, then run `{again}`"),
+        ),
     }
 }

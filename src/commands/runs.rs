@@ -1,12 +1,13 @@
-//! `ecr-fix runs list | show RUN | verify RUN`: the records.
+//! `ecr-fix runs list | show RUN | verify RUN | export RUN`: the records.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cli::Format;
 use crate::diagnosis::FORMAT_VERSION;
 use crate::error::{Code, Error};
+use crate::model::redact;
 use crate::render;
-use crate::run::{Lock, Record, StateDir, lock_name};
+use crate::run::{self, Lock, Record, StateDir, lock_name};
 use crate::ui::Ui;
 
 /// Look at the records of earlier runs
@@ -30,6 +31,14 @@ enum What {
         /// The id of the run
         run: String,
     },
+    /// Record, plan and journal of a run as one JSON document, such as for a ticket
+    Export {
+        /// The id of the run
+        run: String,
+        /// Without account ids, people and paths
+        #[arg(long, env = "ECR_FIX_REDACT")]
+        redact: bool,
+    },
 }
 
 /// Touches nothing but the records.
@@ -41,7 +50,7 @@ pub fn run(args: &Args, ui: &Ui) -> Result<u8, Error> {
     match &args.what {
         What::List => list(&state, ui),
         What::Show { run } => {
-            let record = look(&state, run)?;
+            let record = seen_now(&state, Record::load(&state.run(run)?)?);
             ui.answer(&match ui.format {
                 Format::Text => render::text::record(&record, ui.paint()),
                 Format::Json => render::json::document(&record),
@@ -49,30 +58,62 @@ pub fn run(args: &Args, ui: &Ui) -> Result<u8, Error> {
             Ok(0)
         }
         What::Verify { run } => verify(&state, run, ui),
+        What::Export { run, redact } => {
+            let document = export(&state, run)?;
+            let document = if *redact { Redaction::default().of(document) } else { document };
+            ui.answer(&render::json::document(&document));
+            Ok(0)
+        }
     }
 }
 
 /// The record of a run, which may be at work now.
-fn look(state: &StateDir, run: &str) -> Result<Record, Error> {
-    let record = Record::load(&state.run(run)?)?;
+fn seen_now(state: &StateDir, record: Record) -> Record {
     let lock = lock_name(record.sandbox.as_deref(), &record.target);
     let at_work = !record.has_ended && Lock::is_held(&state.lock_path(&lock));
-    Ok(record.seen_now(at_work))
+    record.seen_now(at_work)
 }
 
 fn list(state: &StateDir, ui: &Ui) -> Result<u8, Error> {
-    let mut records = Vec::new();
-    for id in state.runs()? {
-        match look(state, &id) {
+    let (mut records, mut unreadable) = (Vec::new(), Vec::new());
+    for skimmed in skim_all(state, &state.runs()?) {
+        match skimmed {
             Ok(record) => records.push(record),
-            Err(error) => ui.note(&format!("run {id} cannot be read: {error}")),
+            Err(broken) => unreadable.push(broken),
         }
     }
     ui.answer(&match ui.format {
-        Format::Text => render::text::records(&records),
-        Format::Json => render::json::document(&json!({ "format_version": FORMAT_VERSION, "runs": records })),
+        Format::Text => render::text::records(&records, &unreadable),
+        Format::Json => {
+            let unreadable =
+                unreadable.iter().map(|(run, because)| json!({ "run": run, "because": because }));
+            render::json::document(&json!({
+                "format_version": FORMAT_VERSION, "runs": records,
+                "unreadable": unreadable.collect::<Vec<_>>(),
+            }))
+        }
     });
     Ok(0)
+}
+
+/// Reads many records on all processors, and keeps their order. Of one that cannot be read: its id, and why.
+fn skim_all(state: &StateDir, ids: &[String]) -> Vec<Result<Record, (String, String)>> {
+    let skim = |id: &String| match state.run(id).and_then(|run| Record::skim(&run)) {
+        Ok(record) => Ok(seen_now(state, record)),
+        Err(error) => Err((id.clone(), error.to_string())),
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let share = ids.len().div_ceil(threads).max(1);
+    std::thread::scope(|scope| {
+        let parts: Vec<_> = ids
+            .chunks(share)
+            .map(|ids| scope.spawn(move || ids.iter().map(skim).collect::<Vec<_>>()))
+            .collect();
+        let joined = parts
+            .into_iter()
+            .map(|part| part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        joined.flatten().collect()
+    })
 }
 
 fn verify(state: &StateDir, run: &str, ui: &Ui) -> Result<u8, Error> {
@@ -93,4 +134,96 @@ fn verify(state: &StateDir, run: &str, ui: &Ui) -> Result<u8, Error> {
         ),
     });
     Ok(0)
+}
+
+fn export(state: &StateDir, run: &str) -> Result<Value, Error> {
+    let dir = state.run(run)?;
+    let record = seen_now(state, Record::load(&dir)?);
+    Ok(json!({
+        "format_version": FORMAT_VERSION, "redacted": false, "record": record,
+        "plan": run::read_plan(&dir)?, "journal": run::read_events(&dir)?,
+    }))
+}
+
+/// Takes out of a document what does not belong into a ticket: accounts get names, the same one the same name.
+#[derive(Default)]
+struct Redaction {
+    accounts: Vec<String>,
+}
+
+/// Fields that tell who somebody is, or where they keep their files.
+const PRIVATE: [&str; 6] = ["approved_by", "caller", "planned_by", "principals", "sandbox", "user"];
+
+impl Redaction {
+    fn of(&mut self, document: Value) -> Value {
+        match document {
+            Value::Object(fields) => {
+                let clean = fields.into_iter().map(|(name, value)| {
+                    let value = match value {
+                        Value::Null => Value::Null,
+                        Value::Bool(_) if name == "redacted" => true.into(),
+                        _ if PRIVATE.contains(&name.as_str()) => "REDACTED".into(),
+                        other => self.of(other),
+                    };
+                    (self.text(&name), value)
+                });
+                Value::Object(clean.collect())
+            }
+            Value::Array(values) => values.into_iter().map(|value| self.of(value)).collect(),
+            Value::String(text) => Value::String(self.text(&redact::redact(&text))),
+            other => other,
+        }
+    }
+
+    /// The text with `ACCOUNT-1`, `ACCOUNT-2`, … for every number of twelve digits.
+    fn text(&mut self, text: &str) -> String {
+        let mut out = String::with_capacity(text.len());
+        let mut rest = text;
+        while !rest.is_empty() {
+            let end = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
+            let (before, number) = rest.split_at(end);
+            let end = number.find(|c: char| !c.is_ascii_digit()).unwrap_or(number.len());
+            let (number, behind) = number.split_at(end);
+            out.push_str(before);
+            let in_a_word =
+                before.ends_with(char::is_alphanumeric) || behind.starts_with(char::is_alphanumeric);
+            if number.len() == 12 && !in_a_word {
+                out.push_str(&format!("ACCOUNT-{}", self.number_of(number)));
+            } else {
+                out.push_str(number);
+            }
+            rest = behind;
+        }
+        out
+    }
+
+    fn number_of(&mut self, account: &str) -> usize {
+        if !self.accounts.iter().any(|known| known == account) {
+            self.accounts.push(account.to_owned());
+        }
+        self.accounts.iter().position(|known| known == account).unwrap_or_default() + 1
+    }
+}
+
+#[test]
+fn a_redacted_document_names_no_account_and_nobody() {
+    let document = json!({
+        "redacted": false,
+        "caller": "arn:aws:sts::111122223333:assumed-role/Admin/alice",
+        "resource": "arn:aws:iam::111122223333:role/node",
+        "444455556666": ["444455556666.dkr.ecr.eu-west-1.amazonaws.com", 7, null],
+        "approved_by": ["bob"], "sandbox": null, "digest": "sha256:1111222233334444",
+        "reason": "password=correcthorse",
+    });
+    assert_eq!(
+        Redaction::default().of(document),
+        json!({
+            "redacted": true,
+            "caller": "REDACTED",
+            "resource": "arn:aws:iam::ACCOUNT-1:role/node",
+            "ACCOUNT-2": ["ACCOUNT-2.dkr.ecr.eu-west-1.amazonaws.com", 7, null],
+            "approved_by": "REDACTED", "sandbox": null, "digest": "sha256:1111222233334444",
+            "reason": "password=REDACTED",
+        })
+    );
 }

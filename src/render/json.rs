@@ -3,10 +3,12 @@
 use std::io;
 
 use serde::Serialize;
+use serde_json::Value;
 use serde_json::ser::{Formatter, PrettyFormatter};
 
 use super::terminal::with_risk;
 use crate::error::Error;
+use crate::run::Progress;
 
 /// `{"error": {"code": …, "message": …, "hint": …}}`.
 pub fn error(error: &Error) -> String {
@@ -16,6 +18,21 @@ pub fn error(error: &Error) -> String {
     });
     fields.insert("error".to_owned(), message);
     document(&fields)
+}
+
+/// One object on one line, with its `type` first.
+pub fn line(kind: &str, document: Value) -> String {
+    let mut fields = serde_json::Map::from_iter([("type".to_owned(), Value::from(kind))]);
+    match document {
+        Value::Object(of_document) => fields.extend(of_document),
+        other => drop(fields.insert(kind.to_owned(), other)),
+    }
+    Value::Object(fields).to_string() + "\n"
+}
+
+/// What happens during a run, on one line.
+pub fn progress(progress: &Progress) -> String {
+    serde_json::to_string(progress).unwrap_or_default() + "\n"
 }
 
 /// A document, indented, with a line end. What could steer a terminal or command a pipeline is escaped as JSON knows

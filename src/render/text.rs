@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::semantic::{self, Line, Sign};
 use super::terminal::{Paint, clean};
 use super::totals::{Totals, cost, risk_word};
-use crate::commands::apply::Done;
+use crate::commands::carry_out::Done;
 use crate::diagnosis::{Diagnosis, Finding, Health, PullPath, Verdict};
 use crate::error::Error;
 use crate::plan::{Action, Plan};
@@ -386,11 +386,31 @@ pub fn record(record: &Record, paint: Paint) -> String {
         format!("plan    {}", record.plan_digest),
         format!("journal {}", record.chain),
     ];
-    for line in lines {
+    for line in lines.into_iter().chain(reasons(record)) {
         out += &wrapped(&clean(&line), 2);
     }
     out.push('\n');
     out + &actions(record, paint)
+}
+
+/// Why a run was made, and whether it stays.
+fn reasons(record: &Record) -> Vec<String> {
+    let reasons = &record.reasons;
+    let approved = Some(reasons.approved_by.join(", ")).filter(|names| !names.is_empty());
+    let signed = reasons.signed_by.as_ref().map(|signer| format!("{} ({})", signer.principals, signer.key));
+    let confirmation = record.confirmation.as_ref().map(|confirmation| match &confirmation.until {
+        _ if confirmation.is_given => "given: it stays".to_owned(),
+        Some(until) => format!("awaited until {until}"),
+        None => format!("awaited for {} s after it is applied", confirmation.within),
+    });
+    let known = [
+        ("reason ", reasons.reason.clone()),
+        ("ticket ", reasons.ticket.clone()),
+        ("approved by", approved),
+        ("signed by", signed),
+        ("confirmation", confirmation),
+    ];
+    known.into_iter().filter_map(|(name, value)| Some(format!("{name} {}", value?))).collect()
 }
 
 fn actions(record: &Record, paint: Paint) -> String {
@@ -425,19 +445,18 @@ fn run_state(state: RunState, paint: Paint) -> String {
 }
 
 /// A line for each run.
-pub fn records(records: &[Record]) -> String {
-    if records.is_empty() {
+pub fn records(records: &[Record], unreadable: &[(String, String)]) -> String {
+    if records.is_empty() && unreadable.is_empty() {
         return "There are no runs.\n".to_owned();
     }
-    records.iter().fold(String::new(), |mut out, record| {
+    let listed = records.iter().fold(String::new(), |mut out, record| {
         let changes = changes(record.actions.len());
-        let _ = writeln!(
-            out,
-            "{}  {:21}  {}  {changes}",
-            record.run,
-            record.state.as_str(),
-            clean(&record.target.cluster)
-        );
+        let state = if record.is_broken { "BROKEN" } else { record.state.as_str() };
+        let _ = writeln!(out, "{}  {state:21}  {}  {changes}", record.run, clean(&record.target.cluster));
+        out
+    });
+    unreadable.iter().fold(listed, |mut out, (run, because)| {
+        let _ = writeln!(out, "{}  {:21}  {}", clean(run), "UNREADABLE", clean(because));
         out
     })
 }

@@ -1,6 +1,7 @@
 //! One engine for both ways. Read, record, write, wait until it is seen, record: in this order, so that after a
 //! crash the journal and the world together say what happened.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -8,9 +9,10 @@ use jiff::Timestamp;
 use tokio::time::{Instant, sleep};
 
 use super::journal::{Event, Journal};
+use super::progress::{Progress, Way, with_heartbeat};
 use super::record::{self, ActionRecord, ActionState};
 use super::{Interrupt, RunState, World};
-use crate::actions::change::Standing;
+use crate::actions::change::{Standing, WayBack};
 use crate::actions::{AnyChange, Sent};
 use crate::aws::{Reason, Refused};
 use crate::error::Error;
@@ -33,10 +35,12 @@ pub struct Engine<'a> {
     pub clock: fn() -> Timestamp,
     /// How long to wait.
     pub patience: Patience,
+    /// When an earlier process wrote its last line: what it sent then may still be on its way.
+    pub quiet_since: Option<Timestamp>,
     /// Whether to stop.
     pub interrupt: &'a Interrupt,
-    /// Tells a person what happens.
-    pub say: &'a dyn Fn(&str),
+    /// Tells whoever follows along what happens.
+    pub tell: &'a dyn Fn(&Progress),
 }
 
 /// How the way forward ended.
@@ -74,6 +78,15 @@ pub enum Why {
     Unknown,
 }
 
+/// How the way back ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Back {
+    /// How the run stands now.
+    pub state: RunState,
+    /// Whether somebody asked to stop meanwhile. Everything may be taken back all the same.
+    pub interrupted: bool,
+}
+
 /// What became of one attempt to make a change.
 enum Made {
     Seen(Sent),
@@ -82,6 +95,9 @@ enum Made {
     Refused(Refused),
     NotSeen(String),
 }
+
+/// After this time a request that was sent has arrived or never will, and reads show it.
+const SETTLED: Duration = Duration::from_secs(20);
 
 /// Starts the record of a run: its plan, and the first line of its journal.
 ///
@@ -95,17 +111,27 @@ pub fn start(run: &Path, plan: &Plan, at: Timestamp, started: Event) -> Result<J
 }
 
 impl Engine<'_> {
-    /// Makes every action of a plan, in order, until one is not made.
+    /// Makes every action of a plan that is not made yet, in order, until one cannot be made.
     ///
     /// # Errors
     /// The journal cannot be written. What was in flight then is in its last line.
-    pub async fn apply(&mut self, plan: &Plan) -> Result<Outcome, Error> {
+    pub async fn apply(&mut self, plan: &Plan, states: &[ActionRecord]) -> Result<Outcome, Error> {
         for action in &plan.actions {
             if self.interrupt.asked() {
                 self.note(Event::Finished { state: RunState::Interrupted })?;
                 return Ok(Outcome::Interrupted);
             }
-            let outcome = self.forward(action).await?;
+            let known = states.iter().find(|known| known.id == action.id);
+            let state = known.map_or(ActionState::Pending, |known| known.state);
+            let outcome = match state {
+                ActionState::Applied | ActionState::AlreadySo => Outcome::Applied,
+                ActionState::Intended | ActionState::Unknown | ActionState::RevertSkipped => {
+                    self.resolve(action).await?
+                }
+                ActionState::Pending | ActionState::Failed | ActionState::Reverted => {
+                    self.forward(action).await?
+                }
+            };
             if outcome != Outcome::Applied {
                 self.note(Event::Finished { state: RunState::Failed })?;
                 return Ok(outcome);
@@ -115,57 +141,74 @@ impl Engine<'_> {
         Ok(Outcome::Applied)
     }
 
-    /// Takes back what a run did, last first. What somebody else changed since is left alone. `None`: somebody
-    /// asked to stop.
+    /// Takes back what a run did, last first. What somebody else changed since is left alone, and so is what it needs.
     ///
     /// # Errors
     /// The journal cannot be written.
-    pub async fn roll_back(
-        &mut self,
-        plan: &Plan,
-        states: &[ActionRecord],
-    ) -> Result<Option<RunState>, Error> {
+    pub async fn roll_back(&mut self, plan: &Plan, states: &[ActionRecord]) -> Result<Back, Error> {
         let asked_before = self.interrupt.asked();
-        let mut complete = true;
-        for action in plan.actions.iter().rev() {
-            if self.interrupt.asked() && !asked_before {
-                self.note(Event::RolledBack { state: RunState::PartiallyRolledBack })?;
-                return Ok(None);
+        let interrupt = self.interrupt;
+        let asked = || interrupt.asked() && !asked_before;
+        let mut left: BTreeSet<&str> = BTreeSet::new();
+        let known =
+            |action: &Action| states.iter().find(|known| known.id == action.id && known.state.may_be_left());
+        let to_do: Vec<_> =
+            plan.actions.iter().rev().filter_map(|action| Some((action, known(action)?))).collect();
+        let mut tried = 0;
+        for (action, known) in &to_do {
+            if asked() {
+                break;
             }
-            let known = states.iter().find(|known| known.id == action.id && known.state.may_be_left());
-            if let Some(known) = known {
-                complete &= self.back(action, known).await?;
+            tried += 1;
+            let needed_by = plan
+                .actions
+                .iter()
+                .find(|other| left.contains(other.id.as_str()) && other.depends_on.contains(&action.id));
+            let is_gone = match needed_by {
+                Some(other) => {
+                    let found = format!("{}, which needs it, is left", other.id);
+                    self.skip(&action.id, found, String::new())?
+                }
+                None => self.back(action, known).await?,
+            };
+            if !is_gone {
+                left.insert(&action.id);
             }
         }
+        let complete = left.is_empty() && tried == to_do.len();
         let state = if complete { RunState::RolledBack } else { RunState::PartiallyRolledBack };
         self.note(Event::RolledBack { state })?;
-        Ok(Some(state))
+        Ok(Back { state, interrupted: asked() })
     }
 
     async fn forward(&mut self, action: &Action) -> Result<Outcome, Error> {
         let id = action.id.clone();
         let change = action.change()?;
         match self.standing(&change).await {
-            Standing::Before => {}
+            Standing::Before => self.send(action, &change).await,
             Standing::After => {
-                (self.say)(&format!("{id}: already so, left alone"));
-                self.note(Event::AlreadySo { action: id })?;
-                return Ok(Outcome::Applied);
+                self.note(Event::AlreadySo { action: id.clone() })?;
+                self.complete(&id, ActionState::AlreadySo, "already so, left alone");
+                Ok(Outcome::Applied)
             }
-            Standing::Elsewhere { found, .. } => return self.not_made(id, found, Why::Stale),
-            Standing::Unread(because) => return self.not_made(id, because, Why::Failed),
+            Standing::Elsewhere { found, .. } => self.not_made(id, found, Why::Stale),
+            Standing::Unread(because) => self.not_made(id, because, Why::Failed),
         }
-        (self.say)(&format!("{id}: {} …", change.summary()));
+    }
+
+    async fn send(&mut self, action: &Action, change: &AnyChange) -> Result<Outcome, Error> {
+        let id = action.id.clone();
+        self.begin(&id, change, Way::Forward);
         self.note(Event::Intended { action: id.clone() })?;
-        match self.make(&change).await {
+        match self.make(&id, change).await {
             Made::Seen(Sent { request_id, assigned_id }) => {
                 self.note(Event::Applied { action: id.clone(), request_id, assigned_id })?;
-                (self.say)(&format!("{id}: done"));
+                self.complete(&id, ActionState::Applied, "done");
                 Ok(Outcome::Applied)
             }
             Made::AlreadySo => {
-                (self.say)(&format!("{id}: somebody else was faster, left alone"));
-                self.note(Event::AlreadySo { action: id })?;
+                self.note(Event::AlreadySo { action: id.clone() })?;
+                self.complete(&id, ActionState::AlreadySo, "somebody else was faster, left alone");
                 Ok(Outcome::Applied)
             }
             Made::Refused(refused) => {
@@ -176,69 +219,101 @@ impl Engine<'_> {
         }
     }
 
+    /// An action of which an earlier process did not say how it ended: the world tells. What does not show after some
+    /// time was never made, and is made now.
+    async fn resolve(&mut self, action: &Action) -> Result<Outcome, Error> {
+        let id = action.id.clone();
+        let change = action.change()?;
+        if self.settle(&change, |standing| matches!(standing, Standing::After)).await {
+            self.note(Event::Applied { action: id.clone(), request_id: None, assigned_id: None })?;
+            self.complete(&id, ActionState::Applied, "was done before");
+            return Ok(Outcome::Applied);
+        }
+        match self.standing(&change).await {
+            Standing::Before => self.send(action, &change).await,
+            Standing::After => self.not_made(id, "it shows, and does not show".to_owned(), Why::Unknown),
+            Standing::Elsewhere { found, .. } => self.not_made(id, found, Why::Unknown),
+            Standing::Unread(because) => self.not_made(id, because, Why::Unknown),
+        }
+    }
+
     fn not_made(&mut self, action: String, because: String, why: Why) -> Result<Outcome, Error> {
-        (self.say)(&format!("{action}: not made: {because}"));
-        let event = match why {
-            Why::Unknown => Event::Unknown { action: action.clone(), because: because.clone() },
+        let (event, state) = match why {
+            Why::Unknown => {
+                (Event::Unknown { action: action.clone(), because: because.clone() }, ActionState::Unknown)
+            }
             Why::Denied | Why::Stale | Why::Failed => {
-                Event::Failed { action: action.clone(), because: because.clone() }
+                (Event::Failed { action: action.clone(), because: because.clone() }, ActionState::Failed)
             }
         };
         self.note(event)?;
+        self.errored(&action, state, &because);
         Ok(Outcome::NotMade(NotMade { action, because, why }))
     }
 
-    /// Whether nothing of the action is left. Where it is not known whether the action was made, one look that does not
-    /// show it proves nothing (reads lag), so its inverse is sent all the same: that changes nothing, or takes it back.
+    /// Whether nothing of the action is left. Where it is not known whether the action was made, a look that does not
+    /// show it proves nothing (reads lag), so where the world is as it was before, its inverse is sent all the same:
+    /// that changes nothing, or takes it back.
     async fn back(&mut self, action: &Action, known: &ActionRecord) -> Result<bool, Error> {
         let id = action.id.clone();
-        let mut inverse = action.change()?.inverse();
+        let mut change = action.change()?;
         if let Some(assigned) = &known.assigned_id {
-            inverse.assign(assigned);
+            change.assign(assigned);
         }
         let certain = !matches!(known.state, ActionState::Intended | ActionState::Unknown);
-        match self.standing(&inverse).await {
-            Standing::After if !certain => {}
-            Standing::After => {
-                (self.say)(&format!("{id}: nothing of it is left"));
-                self.note(Event::Reverted { action: id, request_id: None })?;
-                return Ok(true);
-            }
-            Standing::Before => {}
-            Standing::Elsewhere { found, diff } => {
-                (self.say)(&format!("{id}: left alone, {found}"));
-                self.note(Event::RevertSkipped { action: id, found, diff })?;
-                return Ok(false);
-            }
-            Standing::Unread(because) => {
-                self.note(Event::RevertFailed { action: id, because })?;
-                return Ok(false);
-            }
+        if !certain {
+            self.settle(&change, |standing| !matches!(standing, Standing::Before)).await;
         }
-        (self.say)(&format!("{id}: {} …", inverse.summary()));
-        self.note(Event::RevertIntended { action: id.clone() })?;
-        let because = match self.make(&inverse).await {
-            Made::Seen(Sent { request_id, .. }) => {
-                self.note(Event::Reverted { action: id.clone(), request_id })?;
-                (self.say)(&format!("{id}: taken back"));
-                return Ok(true);
+        let inverse = match self.way_back(&change).await {
+            WayBack::Change(inverse) => *inverse,
+            WayBack::AsBefore if !certain => change.inverse(),
+            WayBack::AsBefore => return self.reverted(&id, None, "nothing of it is left"),
+            WayBack::Nothing(because) => {
+                return self.reverted(&id, None, &format!("nothing of it is left: {because}"));
             }
-            Made::AlreadySo => {
-                self.note(Event::Reverted { action: id, request_id: None })?;
-                return Ok(true);
-            }
-            Made::Refused(refused) => explained(&refused),
-            Made::NotSeen(because) => because,
+            WayBack::Overlap { found, diff } => return self.skip(&id, found, diff),
+            WayBack::Unread(because) => return self.not_back(&id, because, certain),
         };
-        self.note(Event::RevertFailed { action: id, because })?;
+        if let Err(because) = inverse.allowed() {
+            return self.not_back(&id, format!("ecr-fix does not make this change: {because}"), certain);
+        }
+        self.begin(&id, &inverse, Way::Back);
+        self.note(Event::RevertIntended { action: id.clone() })?;
+        match self.make(&id, &inverse).await {
+            Made::Seen(Sent { request_id, .. }) => self.reverted(&id, request_id, "taken back"),
+            Made::AlreadySo => self.reverted(&id, None, "somebody else took it back"),
+            Made::Refused(refused) => self.not_back(&id, explained(&refused), certain),
+            Made::NotSeen(because) => self.not_back(&id, because, false),
+        }
+    }
+
+    fn reverted(&mut self, id: &str, request_id: Option<String>, how: &str) -> Result<bool, Error> {
+        self.note(Event::Reverted { action: id.to_owned(), request_id })?;
+        self.complete(id, ActionState::Reverted, how);
+        Ok(true)
+    }
+
+    fn skip(&mut self, id: &str, found: String, diff: String) -> Result<bool, Error> {
+        self.errored(id, ActionState::RevertSkipped, &format!("left alone, {found}"));
+        self.note(Event::RevertSkipped { action: id.to_owned(), found, diff })?;
+        Ok(false)
+    }
+
+    fn not_back(&mut self, id: &str, because: String, is_left: bool) -> Result<bool, Error> {
+        let state = if is_left { ActionState::Applied } else { ActionState::Unknown };
+        self.errored(id, state, &because);
+        self.note(Event::RevertFailed { action: id.to_owned(), because, is_left })?;
         Ok(false)
     }
 
     /// Sends a change and waits until it is seen. A refusal is believed only after another look: the answer to an
     /// earlier attempt may have been lost.
-    async fn make(&self, change: &AnyChange) -> Made {
-        let sent = self.world.make(change).await;
-        match sent {
+    async fn make(&self, id: &str, change: &AnyChange) -> Made {
+        with_heartbeat(self.tell, Some(id), "not seen yet", self.make_in_silence(change)).await
+    }
+
+    async fn make_in_silence(&self, change: &AnyChange) -> Made {
+        match self.world.make(change).await {
             Ok(sent) => match self.wait_until_seen(change).await {
                 Ok(()) => Made::Seen(sent),
                 Err(because) => Made::NotSeen(because),
@@ -277,16 +352,72 @@ impl Engine<'_> {
         }
     }
 
+    /// Looks until the world stands as hoped for, or until what an earlier process sent must have arrived.
+    async fn settle(&self, change: &AnyChange, hoped_for: fn(&Standing) -> bool) -> bool {
+        let deadline = Instant::now() + self.time_to_settle();
+        loop {
+            if hoped_for(&self.standing(change).await) {
+                return true;
+            }
+            if Instant::now() >= deadline {
+                return false;
+            }
+            sleep(Duration::from_millis(500)).await;
+        }
+    }
+
+    fn time_to_settle(&self) -> Duration {
+        if matches!(self.world, World::Sandbox(_)) {
+            return Duration::ZERO;
+        }
+        let longest = SETTLED.min(self.patience.limit);
+        // A clock that was set back says nothing.
+        let passed = self.quiet_since.map(|since| (self.clock)().duration_since(since));
+        let passed = passed.and_then(|passed| Duration::try_from(passed).ok()).unwrap_or_default();
+        longest.saturating_sub(passed)
+    }
+
+    /// How the world stands to a change. What others changed beside it, in the same document, does not count.
     async fn standing(&self, change: &AnyChange) -> Standing {
         self.look(change).await.0
     }
 
     /// How the resource stands, and why AWS is still at work on it, where it is.
     async fn look(&self, change: &AnyChange) -> (Standing, Option<String>) {
+        let world = match self.world.look(change).await {
+            Ok(world) => world,
+            Err(error) => return (Standing::Unread(error.to_string()), None),
+        };
+        let standing = match change.standing(&world) {
+            Standing::Elsewhere { .. } if change.is_in_force(&world) => Standing::After,
+            standing => standing,
+        };
+        (standing, change.unsettled(&world))
+    }
+
+    async fn way_back(&self, change: &AnyChange) -> WayBack {
         match self.world.look(change).await {
-            Ok(world) => (change.standing(&world), change.unsettled(&world)),
-            Err(error) => (Standing::Unread(error.to_string()), None),
+            Ok(world) => change.way_back(&world),
+            Err(error) => WayBack::Unread(error.to_string()),
         }
+    }
+
+    fn begin(&self, id: &str, change: &AnyChange, way: Way) {
+        (self.tell)(&Progress::ApplyStart {
+            action: id.to_owned(),
+            kind: change.kind(),
+            resource: change.resource(),
+            summary: change.summary(),
+            way,
+        });
+    }
+
+    fn complete(&self, id: &str, state: ActionState, because: &str) {
+        (self.tell)(&Progress::ApplyComplete { action: id.to_owned(), state, because: because.to_owned() });
+    }
+
+    fn errored(&self, id: &str, state: ActionState, because: &str) {
+        (self.tell)(&Progress::ApplyErrored { action: id.to_owned(), state, because: because.to_owned() });
     }
 
     fn note(&mut self, event: Event) -> Result<(), Error> {

@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM: the first finishes the write in flight and stops, the second stops now.
+//! Ctrl-C, SIGTERM, and the end of the terminal: the first finishes the write in flight and stops, the second stops now.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,7 +19,7 @@ impl Interrupt {
     /// Listens from now on. Without signals of the operating system it never fires.
     pub fn listen() -> Interrupt {
         let interrupt = Interrupt::default();
-        for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
+        for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
             if let Ok(signals) = signal(kind) {
                 tokio::spawn(interrupt.clone().count(signals));
             }
@@ -43,7 +43,7 @@ impl Interrupt {
         while signals.recv().await.is_some() {
             if self.count.fetch_add(1, Ordering::SeqCst) > 0 {
                 // The journal says what was in flight; the next rollback reads the world back.
-                eprintln!("stopped at once: `ecr-fix runs list` shows what may be left");
+                crate::render::complain("stopped at once: `ecr-fix runs list` shows what may be left\n");
                 std::process::exit(i32::from(Code::Interrupted.exit()));
             }
             self.notify.notify_waiters();

@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Seek as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -31,6 +32,32 @@ pub enum Event {
         sandbox: Option<PathBuf>,
         /// The program.
         ecr_fix_version: String,
+        /// Of the record; none before 1.1.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        record_version: Option<String>,
+        /// What the person who applies says about it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reasons: Option<Box<Reasons>>,
+        /// How long it stays without `ecr-fix confirm`, in seconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        confirm_within: Option<u64>,
+    },
+    /// The way forward goes on, after it was cut off.
+    Resumed {
+        /// The ARN that applies; none in the sandbox.
+        caller: Option<String>,
+    },
+    /// The run waits for `ecr-fix confirm`.
+    ConfirmationAwaited {
+        /// RFC 3339. Afterwards whoever comes first takes the run back.
+        until: String,
+    },
+    /// Somebody said that the run shall stay.
+    Confirmed,
+    /// The end of the journal was not as it was left; what it said is lost.
+    Damaged {
+        /// What is wrong with it.
+        because: String,
     },
     /// The next thing that is sent is this action.
     Intended {
@@ -103,12 +130,42 @@ pub enum Event {
         action: String,
         /// Why.
         because: String,
+        /// Whether the world is as it was before the inverse.
+        #[serde(default, skip_serializing_if = "is_false")]
+        is_left: bool,
     },
     /// The way back ended.
     RolledBack {
         /// How the run ended.
         state: RunState,
     },
+}
+
+/// Why a run was made, for whoever reads the record later.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(default)]
+pub struct Reasons {
+    /// In words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Where it is discussed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<String>,
+    /// Who agreed, as the person who applies says.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub approved_by: Vec<String>,
+    /// Whose signature was found under the plan.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signed_by: Option<Signer>,
+}
+
+/// Whose signature was found under a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Signer {
+    /// As the file of allowed signers names them.
+    pub principals: String,
+    /// `SHA256:…`, as `ssh-keygen -l` prints it.
+    pub key: String,
 }
 
 /// One line.
@@ -134,6 +191,11 @@ pub enum Chain {
     Intact,
     /// The last line was cut short, as a crash leaves it. What it said was never acted on.
     Torn,
+    /// Lines may be missing at the end. Those that are there can be believed.
+    Shortened {
+        /// What shows it.
+        because: String,
+    },
     /// A line was changed, dropped or moved.
     Broken {
         /// From 1.
@@ -149,6 +211,7 @@ impl Chain {
         match self {
             Chain::Intact => "intact".to_owned(),
             Chain::Torn => "torn: the last line was cut short".to_owned(),
+            Chain::Shortened { because } => format!("shortened: {because}"),
             Chain::Broken { line, because } => format!("broken at line {line}: {because}"),
         }
     }
@@ -161,9 +224,24 @@ pub struct Journal {
     path: PathBuf,
     next: u64,
     last: String,
+    failed: bool,
 }
 
+/// How far a journal goes, in a file of its own, so that lines cannot be missing at its end unseen.
+///
+/// It is replaced after each line is on the disk, and before anything else is done. So whatever happens, it names the
+/// last line or the one before, never a line that is not there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Head {
+    lines: u64,
+    hash: String,
+}
+
+/// The format of the records that this program writes. From 1.1 on, every journal has its head.
+pub const RECORD_VERSION: &str = "1.1";
+
 const NAME: &str = "journal.jsonl";
+const HEAD: &str = "journal.head";
 
 impl Journal {
     /// Makes the journal of a new run.
@@ -174,14 +252,15 @@ impl Journal {
         let path = run.join(NAME);
         let file = state_dir::create_file(&path)?;
         state_dir::sync_dir(run)?;
-        Ok(Journal { file, path, next: 0, last: sha256_of(&Value::Null) })
+        Ok(Journal { file, path, next: 0, last: sha256_of(&Value::Null), failed: false })
     }
 
-    /// Opens the journal of an earlier run to write on. A line that was cut short is set aside first.
+    /// Opens the journal of an earlier run to write on. A line that was cut short is set aside first, and that lines
+    /// are missing is written down before they are forgotten.
     ///
     /// # Errors
     /// The disk refuses, or the chain is broken.
-    pub fn open(run: &Path) -> Result<Journal, Error> {
+    pub fn open(run: &Path, at: Timestamp) -> Result<Journal, Error> {
         let path = run.join(NAME);
         let (lines, chain) = read(run)?;
         if let Chain::Broken { .. } = chain {
@@ -194,28 +273,44 @@ impl Journal {
         }
         let failed = |error| state_dir::storage(&path, &error);
         let mut file = OpenOptions::new().read(true).write(true).open(&path).map_err(failed)?;
-        if chain == Chain::Torn {
-            set_torn_end_aside(&mut file, run).map_err(failed)?;
-        }
+        set_torn_end_aside(&mut file, run).map_err(failed)?;
         file.seek(std::io::SeekFrom::End(0)).map_err(failed)?;
         let last = lines.last().map_or_else(|| sha256_of(&Value::Null), |line| line.hash.clone());
-        Ok(Journal { file, path, next: lines.len() as u64, last })
+        let mut journal = Journal { file, path, next: lines.len() as u64, last, failed: false };
+        if let Chain::Shortened { because } = chain {
+            journal.record(at, Event::Damaged { because })?;
+        }
+        Ok(journal)
+    }
+
+    /// The same journal, after its run was published under another name.
+    #[must_use]
+    pub fn in_run(self, run: &Path) -> Journal {
+        Journal { path: run.join(NAME), ..self }
     }
 
     /// Appends a line and waits until it is on the disk.
     ///
     /// # Errors
-    /// The disk refuses: then nothing that the line announces may be done.
+    /// The disk refuses: then nothing that the line announces may be done, and nothing more is written.
     pub fn record(&mut self, at: Timestamp, event: Event) -> Result<(), Error> {
+        let failed = |error| state_dir::storage(&self.path, &error);
+        if self.failed {
+            return Err(failed(std::io::Error::other("an earlier line could not be written")));
+        }
+        self.failed = true;
         let mut line =
             Line { seq: self.next, at: at.to_string(), event, prev: self.last.clone(), hash: String::new() };
-        line.hash = hash(&line);
+        let value = serde_json::to_value(&line).unwrap_or_default();
+        line.hash = hash(&value);
         let mut text = serde_json::to_string(&line).unwrap_or_default();
         text.push('\n');
-        let written = self.file.write_all(text.as_bytes()).and_then(|()| self.file.sync_data());
-        written.map_err(|error| state_dir::storage(&self.path, &error))?;
+        self.file.write_all(text.as_bytes()).and_then(|()| self.file.sync_data()).map_err(failed)?;
+        let head = Head { lines: self.next + 1, hash: line.hash.clone() };
+        write_head(self.path.parent().unwrap_or(Path::new(".")), &head)?;
         self.next += 1;
         self.last = line.hash;
+        self.failed = false;
         Ok(())
     }
 }
@@ -225,9 +320,22 @@ impl Journal {
 /// # Errors
 /// The journal cannot be read at all.
 pub(super) fn read(run: &Path) -> Result<(Vec<Line>, Chain), Error> {
+    // A run that is at work may write several lines between the two reads; a second look then tells.
+    let mut answer = read_once(run)?;
+    for _ in 0..4 {
+        if !matches!(answer.1, Chain::Shortened { .. }) {
+            break;
+        }
+        answer = read_once(run)?;
+    }
+    Ok(answer)
+}
+
+fn read_once(run: &Path) -> Result<(Vec<Line>, Chain), Error> {
     let path = run.join(NAME);
-    let mut bytes = Vec::new();
-    File::open(&path).and_then(|mut file| file.read_to_end(&mut bytes)).map_err(|error| {
+    // First the head: lines that are written meanwhile are not missing.
+    let head = std::fs::read(run.join(HEAD)).ok();
+    let bytes = std::fs::read(&path).map_err(|error| {
         Error::new(
             Code::BadInput,
             format!("{} cannot be read", path.display()),
@@ -235,7 +343,48 @@ pub(super) fn read(run: &Path) -> Result<(Vec<Line>, Chain), Error> {
         )
         .because(error)
     })?;
-    Ok(follow(&bytes))
+    let (lines, chain) = follow(&bytes);
+    let chain = match chain {
+        Chain::Broken { .. } => chain,
+        _ => compare(&lines, chain, head.as_deref()),
+    };
+    Ok((lines, chain))
+}
+
+/// What the head says of the lines that are there.
+fn compare(lines: &[Line], chain: Chain, head: Option<&[u8]>) -> Chain {
+    let shortened = |because: &str| Chain::Shortened { because: because.to_owned() };
+    let has_head =
+        lines.first().is_none_or(|line| !matches!(&line.event, Event::Started { record_version: None, .. }));
+    let head: Head = match head.map(serde_json::from_slice) {
+        None if !has_head => return chain,
+        None => return shortened("its head is gone, so nobody knows how many lines there were"),
+        Some(Err(_)) => {
+            return shortened("its head cannot be read, so nobody knows how many lines there were");
+        }
+        Some(Ok(head)) => head,
+    };
+    let count = lines.len() as u64;
+    if head.lines > count {
+        return shortened(&format!("of {} lines the last {} are missing", head.lines, head.lines - count));
+    }
+    if head.lines + 1 < count {
+        return shortened("its head is older than its lines");
+    }
+    let named = usize::try_from(head.lines).unwrap_or_default().checked_sub(1);
+    let named = named.and_then(|last| lines.get(last));
+    if named.is_some_and(|line| line.hash != head.hash) {
+        let because = "it is not the line that the head names".to_owned();
+        return Chain::Broken { line: usize::try_from(head.lines).unwrap_or_default(), because };
+    }
+    chain
+}
+
+/// Replaces the head: a reader sees the old one or the new one.
+fn write_head(run: &Path, head: &Head) -> Result<(), Error> {
+    let path = run.join(HEAD);
+    let text = serde_json::to_vec(head).unwrap_or_default();
+    state_dir::replace_file(&path, &text)
 }
 
 fn follow(bytes: &[u8]) -> (Vec<Line>, Chain) {
@@ -246,10 +395,14 @@ fn follow(bytes: &[u8]) -> (Vec<Line>, Chain) {
             return (lines, Chain::Torn);
         }
         let broken = |because: &str| Chain::Broken { line: number, because: because.to_owned() };
-        let Ok(line) = serde_json::from_slice::<Line>(text) else {
+        let Ok(value) = serde_json::from_slice::<Value>(text) else {
             return (lines, broken("it cannot be read"));
         };
-        if line.hash != hash(&line) {
+        let expected = hash(&value);
+        let Ok(line) = serde_json::from_value::<Line>(value) else {
+            return (lines, broken("it cannot be read"));
+        };
+        if line.hash != expected {
             return (lines, broken("its content does not have its hash"));
         }
         if line.prev != last || line.seq != lines.len() as u64 {
@@ -261,8 +414,9 @@ fn follow(bytes: &[u8]) -> (Vec<Line>, Chain) {
     (lines, Chain::Intact)
 }
 
-fn hash(line: &Line) -> String {
-    let mut value = serde_json::to_value(line).unwrap_or_default();
+/// Over the line as it stands in the file, so that fields of a later format count as well.
+fn hash(line: &Value) -> String {
+    let mut value = line.clone();
     if let Value::Object(fields) = &mut value {
         fields.remove("hash");
     }
@@ -274,21 +428,37 @@ fn set_torn_end_aside(file: &mut File, run: &Path) -> std::io::Result<()> {
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes)?;
     let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |position| position + 1);
-    std::fs::write(run.join("journal.torn"), bytes.get(whole..).unwrap_or_default())?;
+    let torn = bytes.get(whole..).unwrap_or_default();
+    if torn.is_empty() {
+        return Ok(());
+    }
+    let mut aside =
+        OpenOptions::new().create(true).append(true).mode(0o600).open(run.join("journal.torn"))?;
+    aside.write_all(torn)?;
+    aside.sync_all()?;
     file.set_len(whole as u64)?;
     file.sync_all()
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn journal_of(events: usize) -> Vec<u8> {
-        let dir = tempfile::tempdir().unwrap();
-        let mut journal = Journal::create(dir.path()).unwrap();
+    fn journal_in(dir: &Path, events: usize) -> Journal {
+        let mut journal = Journal::create(dir).unwrap();
         for number in 0..events {
             journal.record(Timestamp::UNIX_EPOCH, Event::Intended { action: format!("a{number}") }).unwrap();
         }
+        journal
+    }
+
+    fn journal_of(events: usize) -> Vec<u8> {
+        let dir = tempfile::tempdir().unwrap();
+        journal_in(dir.path(), events);
         std::fs::read(dir.path().join(NAME)).unwrap()
     }
 
@@ -315,13 +485,92 @@ mod tests {
         }
     }
 
+    /// A crash between a line and its head: the head lags by one.
     #[test]
-    fn a_line_that_was_cut_short_is_set_aside_and_writing_goes_on() {
+    fn the_head_may_lag_by_one_line_and_is_then_brought_up() {
         let dir = tempfile::tempdir().unwrap();
-        let bytes = journal_of(2);
-        std::fs::write(dir.path().join(NAME), &bytes[..bytes.len() - 5]).unwrap();
+        journal_in(dir.path(), 2);
+        let old = std::fs::read(dir.path().join(HEAD)).unwrap();
+        let mut journal = Journal::open(dir.path(), Timestamp::UNIX_EPOCH).unwrap();
+        journal.record(Timestamp::UNIX_EPOCH, Event::Confirmed).unwrap();
+        std::fs::write(dir.path().join(HEAD), old).unwrap();
+        assert_eq!(read(dir.path()).unwrap().1, Chain::Intact);
+        let mut journal = Journal::open(dir.path(), Timestamp::UNIX_EPOCH).unwrap();
+        journal.record(Timestamp::UNIX_EPOCH, Event::Confirmed).unwrap();
+        assert_eq!(read(dir.path()).unwrap(), (read(dir.path()).unwrap().0, Chain::Intact));
+        assert_eq!(read(dir.path()).unwrap().0.len(), 4);
+    }
+
+    #[test]
+    fn a_journal_cut_anywhere_is_not_intact_and_can_be_written_on() {
+        let dir = tempfile::tempdir().unwrap();
+        journal_in(dir.path(), 3);
+        let (path, head) = (dir.path().join(NAME), dir.path().join(HEAD));
+        let (whole, whole_head) = (std::fs::read(&path).unwrap(), std::fs::read(&head).unwrap());
+        for length in (0..whole.len()).step_by(7) {
+            std::fs::write(&path, &whole[..length]).unwrap();
+            std::fs::write(&head, &whole_head).unwrap();
+            let (lines, chain) = read(dir.path()).unwrap();
+            assert!(matches!(chain, Chain::Shortened { .. }), "{length} bytes: {chain:?}");
+            let mut journal = Journal::open(dir.path(), Timestamp::UNIX_EPOCH).unwrap();
+            journal.record(Timestamp::UNIX_EPOCH, Event::Confirmed).unwrap();
+            let (after, chain) = read(dir.path()).unwrap();
+            assert_eq!(chain, Chain::Intact);
+            assert!(matches!(after[lines.len()].event, Event::Damaged { .. }), "it stays on record");
+        }
+    }
+
+    #[test]
+    fn a_head_that_is_gone_changed_or_of_another_journal_is_found() {
+        let dir = tempfile::tempdir().unwrap();
+        journal_in(dir.path(), 3);
+        let head = dir.path().join(HEAD);
+        let whole = std::fs::read_to_string(&head).unwrap();
+        for changed in
+            ["", "{}", &whole.replace(":3", ":2"), &whole.replace(":3", ":1"), &whole.replace(":3", ":9")]
+        {
+            std::fs::write(&head, changed).unwrap();
+            assert_ne!(read(dir.path()).unwrap().1, Chain::Intact, "{changed}");
+        }
+        std::fs::remove_file(&head).unwrap();
+        assert!(matches!(read(dir.path()).unwrap().1, Chain::Shortened { .. }));
+    }
+
+    #[test]
+    fn after_a_line_that_could_not_be_written_nothing_more_is_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut journal = journal_in(dir.path(), 1);
+        journal.file = File::open(dir.path().join(NAME)).unwrap();
+        assert!(
+            journal.record(Timestamp::UNIX_EPOCH, Event::Confirmed).is_err(),
+            "it is open for reading only"
+        );
+        journal.file = OpenOptions::new().append(true).open(dir.path().join(NAME)).unwrap();
+        assert!(journal.record(Timestamp::UNIX_EPOCH, Event::Confirmed).is_err());
+    }
+
+    proptest::proptest! {
+        /// Whatever bytes stand there, reading them ends, and only whole lines in a chain are believed.
+        #[test]
+        fn any_bytes_can_be_read(bytes: Vec<u8>, cut in 0..400_usize, flip in 0..400_usize) {
+            follow(&bytes);
+            let mut journal = journal_of(1);
+            journal.truncate(cut.min(journal.len()));
+            if let Some(byte) = journal.get_mut(flip) {
+                *byte ^= 4;
+            }
+            follow(&journal);
+        }
+    }
+
+    #[test]
+    fn a_line_that_a_crash_cut_short_is_set_aside_and_writing_goes_on() {
+        let dir = tempfile::tempdir().unwrap();
+        journal_in(dir.path(), 1);
+        let mut file = OpenOptions::new().append(true).open(dir.path().join(NAME)).unwrap();
+        file.write_all(b"{\"seq\":1,\"at\"").unwrap();
         assert_eq!(read(dir.path()).unwrap().1, Chain::Torn);
-        let mut journal = Journal::open(dir.path()).unwrap();
+        let mut journal = Journal::open(dir.path(), Timestamp::UNIX_EPOCH).unwrap();
         journal
             .record(Timestamp::UNIX_EPOCH, Event::Failed { action: "a1".into(), because: "x".into() })
             .unwrap();

@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use super::state_dir::storage;
 use crate::error::{Code, Error};
@@ -23,27 +24,31 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock, or says that another run holds it.
+    /// Takes the lock, or says that another run holds it after so long a wait.
     ///
     /// # Errors
     /// Another run holds it, or the disk refuses.
-    pub fn take(path: &Path) -> Result<Lock, Error> {
+    pub fn take(path: &Path, wait: Duration) -> Result<Lock, Error> {
         let opened = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path);
         let file = opened.map_err(|error| storage(path, &error))?;
         // Whoever only looks at records holds it for a moment.
-        if let Err(TryLockError::WouldBlock) = file.try_lock() {
-            std::thread::sleep(std::time::Duration::from_millis(50));
+        let end = Instant::now() + wait.max(Duration::from_millis(50));
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Lock { _file: file }),
+                Err(TryLockError::Error(error)) => return Err(storage(path, &error)),
+                Err(TryLockError::WouldBlock) if Instant::now() < end => {
+                    std::thread::sleep(Duration::from_millis(25));
+                }
+                Err(TryLockError::WouldBlock) => break,
+            }
         }
-        match file.try_lock() {
-            Ok(()) => Ok(Lock { _file: file }),
-            Err(TryLockError::WouldBlock) => Err(Error::new(
-                Code::Locked,
-                "another run of ecr-fix is changing this cluster",
-                "wait until it has ended; `ecr-fix runs list` shows it",
-            )
-            .because(format!("it holds {}", path.display()))),
-            Err(TryLockError::Error(error)) => Err(storage(path, &error)),
-        }
+        Err(Error::new(
+            Code::Locked,
+            "another run of ecr-fix is changing this cluster",
+            "wait until it has ended (--lock-timeout waits); `ecr-fix runs list` shows it",
+        )
+        .because(format!("it holds {}", path.display())))
     }
 }
 
@@ -59,9 +64,14 @@ impl Lock {
 fn a_lock_is_held_once() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("target.lock");
-    let held = Lock::take(&path).unwrap();
-    assert_eq!(Lock::take(&path).unwrap_err().code, Code::Locked);
+    let held = Lock::take(&path, Duration::ZERO).unwrap();
+    assert_eq!(Lock::take(&path, Duration::ZERO).unwrap_err().code, Code::Locked);
     assert!(Lock::is_held(&path));
-    drop(held);
-    assert!(Lock::take(&path).is_ok());
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| Lock::take(&path, Duration::from_secs(10)));
+        std::thread::sleep(Duration::from_millis(100));
+        drop(held);
+        assert!(waiting.join().unwrap().is_ok());
+    });
+    assert!(Lock::take(&path, Duration::ZERO).is_ok());
 }

@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::journal::{self, Chain, Event, Line};
+use super::journal::{self, Chain, Event, Line, Reasons};
 use crate::actions::Kind;
 use crate::diagnosis::FORMAT_VERSION;
 use crate::error::{Code, Error};
@@ -31,6 +32,12 @@ pub struct Record {
     pub caller: Option<String>,
     /// The directory that was changed; none with AWS.
     pub sandbox: Option<PathBuf>,
+    /// Why it was made.
+    #[serde(flatten)]
+    pub reasons: Reasons,
+    /// Whether it stays.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confirmation: Option<Confirmation>,
     /// In the order of the plan.
     pub actions: Vec<ActionRecord>,
     /// `intact`, or what is wrong.
@@ -38,9 +45,26 @@ pub struct Record {
     /// Whether a line was changed, dropped or moved: then the record cannot be believed.
     #[serde(skip)]
     pub is_broken: bool,
+    /// Whether lines may be missing at the end of the journal, or were missing once.
+    #[serde(skip)]
+    pub may_miss_lines: bool,
     /// Whether the journal says that the run, or its rollback, came to an end.
     #[serde(skip)]
     pub has_ended: bool,
+    /// When the last line was written.
+    #[serde(skip)]
+    pub last_at: Option<Timestamp>,
+}
+
+/// Whether a run stays that was made with `--confirm-within`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Confirmation {
+    /// Seconds, from when everything was done.
+    pub within: u64,
+    /// RFC 3339; none as long as it is not all done.
+    pub until: Option<String>,
+    /// Whether somebody confirmed.
+    pub is_given: bool,
 }
 
 /// What became of one action.
@@ -141,10 +165,7 @@ impl ActionState {
 
     /// Whether the world may hold something of it that a rollback has to take back.
     pub fn may_be_left(self) -> bool {
-        matches!(
-            self,
-            ActionState::Applied | ActionState::Intended | ActionState::Unknown | ActionState::RevertSkipped
-        )
+        LEFT.contains(&self)
     }
 }
 
@@ -169,11 +190,53 @@ pub(super) fn write_plan(run: &Path, plan: &Plan) -> Result<(), Error> {
 /// It cannot be read, or was changed.
 pub fn read_plan(run: &Path) -> Result<Plan, Error> {
     let path = run.join(PLAN_FILE);
-    let text = std::fs::read_to_string(&path).map_err(|error| {
-        Error::new(Code::BadInput, format!("{} cannot be read", path.display()), "see `ecr-fix runs list`")
-            .because(error)
-    })?;
+    let text = std::fs::read_to_string(&path).map_err(|error| unreadable(&path).because(error))?;
     Plan::read(&text, &path.display().to_string())
+}
+
+fn unreadable(path: &Path) -> Error {
+    Error::new(Code::BadInput, format!("{} cannot be read", path.display()), "see `ecr-fix runs list`")
+}
+
+/// Every line of the journal of a run, as documents.
+///
+/// # Errors
+/// It cannot be read at all.
+pub fn read_events(run: &Path) -> Result<Vec<serde_json::Value>, Error> {
+    let (lines, _) = journal::read(run)?;
+    Ok(lines.iter().filter_map(|line| serde_json::to_value(line).ok()).collect())
+}
+
+/// What a record takes from its plan.
+#[derive(Deserialize)]
+struct Outline {
+    digest: String,
+    target: Target,
+    actions: Vec<OutlinedAction>,
+}
+
+#[derive(Deserialize)]
+struct OutlinedAction {
+    id: String,
+    kind: Kind,
+    resource: String,
+    summary: String,
+}
+
+impl From<&Plan> for Outline {
+    fn from(plan: &Plan) -> Outline {
+        let outlined = |action: &crate::plan::Action| OutlinedAction {
+            id: action.id.clone(),
+            kind: action.kind,
+            resource: action.resource.clone(),
+            summary: action.summary.clone(),
+        };
+        Outline {
+            digest: plan.digest.clone(),
+            target: plan.target.clone(),
+            actions: plan.actions.iter().map(outlined).collect(),
+        }
+    }
 }
 
 impl Record {
@@ -182,7 +245,23 @@ impl Record {
     /// # Errors
     /// There is no journal or no plan, or its events do not fit each other.
     pub fn load(run: &Path) -> Result<Record, Error> {
-        let plan = read_plan(run)?;
+        Record::of(run, &Outline::from(&read_plan(run)?))
+    }
+
+    /// The same for a list of many runs: whether the plan has its digest is not looked at.
+    ///
+    /// # Errors
+    /// As [`Record::load`].
+    pub fn skim(run: &Path) -> Result<Record, Error> {
+        let path = run.join(PLAN_FILE);
+        let outline = std::fs::read(&path).map_err(|error| error.to_string());
+        let outline =
+            outline.and_then(|text| serde_json::from_slice(&text).map_err(|error| error.to_string()));
+        let outline: Outline = outline.map_err(|because| unreadable(&path).because(because))?;
+        Record::of(run, &outline)
+    }
+
+    fn of(run: &Path, plan: &Outline) -> Result<Record, Error> {
         let (lines, chain) = journal::read(run)?;
         let name = run.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let unfit = |because: String| {
@@ -193,7 +272,7 @@ impl Record {
             )
             .because(because)
         };
-        fold(name.clone(), &plan, &lines, &chain).map_err(unfit)
+        fold(name.clone(), plan, &lines, &chain).map_err(unfit)
     }
 
     /// The same, as somebody sees it who knows whether a run is at work on the target now.
@@ -205,6 +284,18 @@ impl Record {
         self
     }
 
+    /// Whether it was to be confirmed before this time, and was not. Of a run that was cut off before it could wait, the
+    /// time begins with the last thing that it said. A clock that is behind the run's own says nothing yet.
+    pub fn has_expired(&self, now: Timestamp) -> bool {
+        let Some(confirmation) = self.confirmation.as_ref().filter(|wanted| !wanted.is_given) else {
+            return false;
+        };
+        let until = confirmation.until.as_ref().and_then(|until| until.parse::<Timestamp>().ok());
+        let within = std::time::Duration::from_secs(confirmation.within);
+        let until = until.or_else(|| self.last_at?.checked_add(within).ok());
+        until.is_some_and(|until| until <= now)
+    }
+
     /// Whether a rollback has something to do.
     pub fn has_something_left(&self) -> bool {
         self.actions.iter().any(|action| action.state.may_be_left())
@@ -212,7 +303,7 @@ impl Record {
 }
 
 /// What the lines say, from the first to the last. A line that does not fit is an error.
-fn fold(run: String, plan: &Plan, lines: &[Line], chain: &Chain) -> Result<Record, String> {
+fn fold(run: String, plan: &Outline, lines: &[Line], chain: &Chain) -> Result<Record, String> {
     let mut record = Record {
         format_version: FORMAT_VERSION.to_owned(),
         run,
@@ -222,18 +313,28 @@ fn fold(run: String, plan: &Plan, lines: &[Line], chain: &Chain) -> Result<Recor
         target: plan.target.clone(),
         caller: None,
         sandbox: None,
+        reasons: Reasons::default(),
+        confirmation: None,
         actions: plan.actions.iter().map(pending).collect(),
         chain: chain.as_text(),
         is_broken: matches!(chain, Chain::Broken { .. }),
+        may_miss_lines: matches!(chain, Chain::Shortened { .. }),
         has_ended: false,
+        last_at: None,
     };
     for line in lines {
         follow(&mut record, line).map_err(|because| format!("line {}: {because}", line.seq + 1))?;
+        record.last_at = line.at.parse().ok();
     }
+    // A journal of the first format has no head that tells how many lines there were.
+    let has_head = lines
+        .first()
+        .is_some_and(|line| matches!(&line.event, Event::Started { record_version: Some(_), .. }));
+    record.may_miss_lines |= !has_head && !record.has_ended;
     Ok(record)
 }
 
-fn pending(action: &crate::plan::Action) -> ActionRecord {
+fn pending(action: &OutlinedAction) -> ActionRecord {
     ActionRecord {
         id: action.id.clone(),
         state: ActionState::Pending,
@@ -250,57 +351,82 @@ fn pending(action: &crate::plan::Action) -> ActionRecord {
 fn follow(record: &mut Record, line: &Line) -> Result<(), String> {
     use ActionState as S;
     match &line.event {
-        Event::Started { plan_digest, caller, sandbox, .. } => {
+        Event::Started { plan_digest, caller, sandbox, reasons, confirm_within, .. } => {
             if *plan_digest != record.plan_digest {
                 return Err("it is about another plan".to_owned());
             }
             record.started_at.clone_from(&line.at);
             record.caller.clone_from(caller);
             record.sandbox.clone_from(sandbox);
+            record.reasons = reasons.as_deref().cloned().unwrap_or_default();
+            let unconfirmed = |within| Confirmation { within, until: None, is_given: false };
+            record.confirmation = confirm_within.map(unconfirmed);
         }
-        Event::Intended { action } => step(record, action, &[S::Pending], S::Intended)?,
+        Event::Intended { action } => {
+            step(
+                record,
+                action,
+                &[S::Pending, S::Failed, S::Intended, S::Unknown, S::Reverted, S::RevertSkipped],
+                S::Intended,
+            )?;
+        }
         Event::Applied { action, request_id, assigned_id } => {
-            step(record, action, &[S::Intended], S::Applied)?;
+            step(record, action, &[S::Intended, S::Unknown, S::RevertSkipped], S::Applied)?;
             note(record, action, request_id.clone(), None, None);
             if let Some(known) = record.actions.iter_mut().find(|known| known.id == *action) {
-                known.assigned_id.clone_from(assigned_id);
+                known.assigned_id = assigned_id.clone().or(known.assigned_id.take());
             }
         }
-        Event::AlreadySo { action } => step(record, action, &[S::Pending, S::Intended], S::AlreadySo)?,
+        Event::AlreadySo { action } => {
+            step(record, action, &[S::Pending, S::Intended, S::Failed, S::Reverted], S::AlreadySo)?;
+        }
         Event::Failed { action, because } => {
-            step(record, action, &[S::Pending, S::Intended], S::Failed)?;
+            step(record, action, &[S::Pending, S::Intended, S::Failed, S::Reverted], S::Failed)?;
             note(record, action, None, Some(because.clone()), None);
         }
         Event::Unknown { action, because } => {
-            step(record, action, &[S::Intended], S::Unknown)?;
+            step(record, action, &[S::Intended, S::Unknown, S::RevertSkipped], S::Unknown)?;
             note(record, action, None, Some(because.clone()), None);
         }
         Event::Finished { state } | Event::RolledBack { state } => {
             record.state = *state;
             record.has_ended = true;
         }
-        Event::RollbackStarted { .. } => {
+        Event::RollbackStarted { .. } | Event::Resumed { .. } => {
             record.state = RunState::Interrupted;
             record.has_ended = false;
         }
-        Event::RevertIntended { action } => {
-            step(record, action, &[S::Applied, S::Intended, S::Unknown, S::RevertSkipped], S::Unknown)?;
+        Event::ConfirmationAwaited { until } => {
+            if let Some(confirmation) = &mut record.confirmation {
+                confirmation.until = Some(until.clone());
+            }
         }
+        Event::Confirmed => {
+            if let Some(confirmation) = &mut record.confirmation {
+                confirmation.is_given = true;
+            }
+        }
+        Event::Damaged { .. } => record.may_miss_lines = true,
+        Event::RevertIntended { action } => step(record, action, LEFT, S::Unknown)?,
         Event::Reverted { action, request_id } => {
-            step(record, action, &[S::Applied, S::Intended, S::Unknown, S::RevertSkipped], S::Reverted)?;
+            step(record, action, LEFT, S::Reverted)?;
             note(record, action, request_id.clone(), None, None);
         }
         Event::RevertSkipped { action, found, diff } => {
-            step(record, action, &[S::Applied, S::Intended, S::Unknown, S::RevertSkipped], S::RevertSkipped)?;
+            step(record, action, LEFT, S::RevertSkipped)?;
             note(record, action, None, Some(found.clone()), Some(diff.clone()));
         }
-        Event::RevertFailed { action, because } => {
-            step(record, action, &[S::Applied, S::Intended, S::Unknown, S::RevertSkipped], S::Unknown)?;
+        Event::RevertFailed { action, because, is_left } => {
+            step(record, action, LEFT, if *is_left { S::Applied } else { S::Unknown })?;
             note(record, action, None, Some(because.clone()), None);
         }
     }
     Ok(())
 }
+
+/// The states of an action of which something may be left.
+const LEFT: &[ActionState] =
+    &[ActionState::Applied, ActionState::Intended, ActionState::Unknown, ActionState::RevertSkipped];
 
 fn step(record: &mut Record, action: &str, from: &[ActionState], to: ActionState) -> Result<(), String> {
     let found = record.actions.iter_mut().find(|known| known.id == action);

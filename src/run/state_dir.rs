@@ -4,7 +4,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::error::{Code, Error};
 
@@ -21,7 +21,8 @@ impl StateDir {
     /// There is no home directory, or the directory is one that others could have prepared.
     pub fn locate(asked: Option<&Path>) -> Result<StateDir, Error> {
         let root = match asked {
-            Some(dir) => dir.to_owned(),
+            // A slash at the end would lead through a symbolic link.
+            Some(dir) => dir.components().collect(),
             None => {
                 use etcetera::BaseStrategy as _;
                 let strategy = etcetera::base_strategy::Xdg::new().map_err(|error| {
@@ -36,6 +37,9 @@ impl StateDir {
             }
         };
         refuse_foreign(&root)?;
+        for below in ["runs", "locks", "used"] {
+            refuse_foreign(&root.join(below))?;
+        }
         Ok(StateDir { root })
     }
 
@@ -47,6 +51,7 @@ impl StateDir {
         let harmless = !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
         let dir = self.root.join("runs").join(id);
         if harmless && dir.is_dir() {
+            refuse_foreign(&dir)?;
             return Ok(dir);
         }
         Err(Error::new(Code::NotFound, format!("there is no run {id}"), "see `ecr-fix runs list`"))
@@ -122,11 +127,12 @@ impl StateDir {
         if let Some(earlier) = self.used_by(digest) {
             return Err(used(&earlier));
         }
-        let mut entry = create_file(&file)?;
-        use std::io::Write as _;
-        let written = entry.write_all(run.as_bytes()).and_then(|()| entry.sync_all());
-        written.map_err(|error| storage(&file, &error))?;
-        file.parent().map_or(Ok(()), sync_dir)
+        let dir = file.parent().unwrap_or(&self.root);
+        enter(&file, dir, run).map_err(|error| match self.used_by(digest) {
+            Some(earlier) => used(&earlier),
+            None => storage(&file, &error),
+        })?;
+        sync_dir(dir)
     }
 
     /// The secret that pseudonyms are made with: made by chance on first use, readable by its owner only.
@@ -157,6 +163,15 @@ impl StateDir {
     }
 }
 
+/// Makes a file with its content at once, unless there is one.
+fn enter(file: &Path, dir: &Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write as _;
+    let mut entry = tempfile::NamedTempFile::new_in(dir)?;
+    entry.write_all(text.as_bytes())?;
+    entry.as_file().sync_all()?;
+    entry.persist_noclobber(file).map(drop).map_err(|error| error.error)
+}
+
 /// That a plan was used before.
 pub fn used(run: &str) -> Error {
     Error::new(
@@ -166,16 +181,44 @@ pub fn used(run: &str) -> Error {
     )
 }
 
-/// An id for a run: its time, so that ids sort, and a part that is given by chance.
-pub fn run_id(now: Timestamp, chance: uuid::Uuid) -> String {
+/// An id for a run: its time, so that ids sort, and a part that is given by chance. Where the clock was set back, the
+/// time is that of the latest run and a moment more, so that the latest run stays the latest.
+pub fn run_id(now: Timestamp, chance: uuid::Uuid, latest: Option<&str>) -> String {
     let chance: String = chance.simple().to_string().chars().take(6).collect();
-    format!("{}-{chance}", now.strftime("%Y%m%dT%H%M%S%3fZ"))
+    let of = |time: Timestamp| format!("{}-{chance}", time.strftime(ID_TIME));
+    let id = of(now);
+    match latest.filter(|latest| id.as_str() <= *latest).and_then(time_of) {
+        Some(time) => of(time.saturating_add(SignedDuration::from_millis(1)).unwrap_or(now)),
+        None => id,
+    }
+}
+
+const ID_TIME: &str = "%Y%m%dT%H%M%S%3fZ";
+
+fn time_of(run: &str) -> Option<Timestamp> {
+    let (time, _) = run.split_once('-')?;
+    let (seconds, milliseconds) = time.trim_end_matches('Z').split_at_checked(15)?;
+    let time = jiff::civil::DateTime::strptime("%Y%m%dT%H%M%S", seconds).ok()?;
+    let time = jiff::tz::TimeZone::UTC.to_timestamp(time).ok()?;
+    time.checked_add(SignedDuration::from_millis(milliseconds.parse().ok()?)).ok()
 }
 
 /// A file that did not exist before and that only its owner can read.
 pub(super) fn create_file(path: &Path) -> Result<File, Error> {
     let options = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     options.map_err(|error| storage(path, &error))
+}
+
+/// Replaces a file that only its owner can read: whatever happens, it has its old content or the new one.
+pub(super) fn replace_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    use std::io::Write as _;
+    let failed = |error| storage(path, &error);
+    let beside = path.with_extension("new");
+    let options = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside);
+    let mut file = options.map_err(failed)?;
+    file.write_all(bytes).and_then(|()| file.sync_data()).map_err(failed)?;
+    fs::rename(&beside, path).map_err(failed)?;
+    path.parent().map_or(Ok(()), sync_dir)
 }
 
 /// Waits until the entries of a directory are on the disk.
@@ -210,6 +253,8 @@ fn refuse_foreign(root: &Path) -> Result<(), Error> {
         "it is not a directory"
     } else if metadata.mode() & 0o022 != 0 {
         "others may write to it"
+    } else if own_id().is_some_and(|own| own != 0 && metadata.uid() != own) {
+        "it belongs to somebody else"
     } else {
         return Ok(());
     };
@@ -245,6 +290,11 @@ fn read_secret(file: &Path) -> Result<Option<[u8; 32]>, Error> {
     Ok(Some(secret))
 }
 
+/// The user that this process runs as, where the system says so.
+fn own_id() -> Option<u32> {
+    fs::metadata("/proc/self").ok().map(|metadata| metadata.uid())
+}
+
 /// A harmless file name for any text.
 fn file_name(text: &str) -> String {
     crate::plan::file::sha256_of(&serde_json::Value::String(text.to_owned())).replace("sha256:", "")
@@ -266,9 +316,11 @@ mod tests {
 
     #[test]
     fn ids_sort_by_time_and_lead_nowhere_else() {
-        let at = |second| run_id(Timestamp::from_second(second).unwrap(), uuid::Uuid::nil());
+        let at = |second| run_id(Timestamp::from_second(second).unwrap(), uuid::Uuid::nil(), None);
         assert_eq!(at(0), "19700101T000000000Z-000000");
         assert!(at(1_000) < at(2_000));
+        let set_back = run_id(Timestamp::UNIX_EPOCH, uuid::Uuid::nil(), Some(&at(1_000)));
+        assert_eq!(set_back, "19700101T001640001Z-000000", "the clock was set back");
         let dir = tempfile::tempdir().unwrap();
         let state = StateDir::locate(Some(dir.path())).unwrap();
         state.stage_run(&at(0)).unwrap();
@@ -309,5 +361,14 @@ mod tests {
         let link = dir.path().join("link");
         std::os::unix::fs::symlink(dir.path(), &link).unwrap();
         assert!(StateDir::locate(Some(&link)).is_err());
+        assert!(StateDir::locate(Some(&dir.path().join("link/"))).is_err());
+        let state = StateDir::locate(Some(&dir.path().join("state"))).unwrap();
+        state.stage_run("a").unwrap();
+        let run = state.publish_run("a").unwrap();
+        fs::set_permissions(&run, fs::Permissions::from_mode(0o770)).unwrap();
+        assert!(state.run("a").is_err());
+        fs::remove_dir_all(dir.path().join("state/runs")).unwrap();
+        std::os::unix::fs::symlink(dir.path(), dir.path().join("state/runs")).unwrap();
+        assert!(StateDir::locate(Some(&dir.path().join("state"))).is_err());
     }
 }

@@ -40,6 +40,17 @@ impl World {
         }
     }
 
+    /// Takes away what a process that was killed was writing. Only whoever holds the lock may.
+    ///
+    /// # Errors
+    /// The directory cannot be read or written.
+    pub fn tidy(&self) -> Result<(), Error> {
+        match self {
+            World::Aws { .. } => Ok(()),
+            World::Sandbox(dir) => snapshot_dir::remove_leftovers(dir),
+        }
+    }
+
     /// Everything, for the diagnosis before and after: the cluster, and the registries of these images.
     ///
     /// # Errors

@@ -151,7 +151,6 @@ fn a_journal_with_a_changed_line() {
 }
 
 #[test]
-#[ignore = "issue 8: the chain does not say yet how many lines there were"]
 fn a_journal_whose_last_line_is_gone() {
     let case = Case::planned("node-role-no-ecr");
     case.run(&["apply", "plan.json", "--yes"]).expect(0);

@@ -3,26 +3,33 @@
 // Clippy's leave for tests covers only functions marked as tests, and these helpers are nothing else.
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
+mod approval;
 mod bad_input;
+mod confirmation;
 mod diagnosis;
 mod documents;
 mod endpoints;
 mod exit_codes;
 mod explain;
 mod exports;
+mod faults;
 mod filters;
+mod following;
 mod harness;
 mod interrupts;
 mod kubernetes;
 mod reading;
+mod records;
 mod refusals;
 mod registries;
 mod reports;
+mod resume;
 mod sandbox;
 mod schemas;
 mod snapshots;
 mod stories;
 mod support;
+mod three_way;
 mod trouble;
 mod whole_loop;
 mod worlds;

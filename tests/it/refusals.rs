@@ -123,6 +123,20 @@ fn two_at_once() {
 }
 
 #[test]
+fn another_run_is_waited_for() {
+    let case = Case::planned("node-role-no-ecr");
+    case.live("plan", &["--out", "other.json", "--ttl", "1h"]).expect(0);
+    case.proxy.forget();
+    case.proxy.rule("iam:AttachRolePolicy", Times::Always, Fault::Delay(Duration::from_secs(2)));
+    let first = case.operator.start(&["apply", "plan.json", "--yes", "--output", "json"]);
+    case.proxy.wait_for("iam:AttachRolePolicy", 1);
+    let second = case.run(&["apply", "other.json", "--yes", "--lock-timeout", "60s"]).expect(0).json();
+    assert_eq!(second["actions"][0]["state"], "already-so", "{second:#}");
+    first.finish().expect(0);
+    assert_eq!(case.writes(), ["iam:AttachRolePolicy"]);
+}
+
+#[test]
 fn a_plan_that_grants_more_than_the_tool_may() {
     let case = Case::planned("node-role-no-ecr");
     let forged = case.plan().to_string().replace("AmazonEC2ContainerRegistryPullOnly", "AdministratorAccess");

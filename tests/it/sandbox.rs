@@ -9,16 +9,19 @@ use serde_json::Value;
 
 use crate::support::{Outcome, Program};
 
-const WORLD: [&str; 2] = ["--snapshot", "world"];
+pub(crate) const WORLD: [&str; 2] = ["--snapshot", "world"];
 
 /// The story of the demo, with three changes, in the directory `world`, and a plan for it.
-struct Sandbox {
-    program: Program,
-    before: BTreeMap<String, String>,
+pub(crate) struct Sandbox {
+    /// Somebody without credentials.
+    pub(crate) program: Program,
+    /// The files of the world as they were.
+    pub(crate) before: BTreeMap<String, String>,
 }
 
 impl Sandbox {
-    fn new() -> Sandbox {
+    /// A world that nobody has touched.
+    pub(crate) fn new() -> Sandbox {
         Sandbox::with(|text| text)
     }
 
@@ -35,17 +38,28 @@ impl Sandbox {
         Sandbox { program, before }
     }
 
-    fn planned() -> Sandbox {
+    /// The same, with a plan in the file `plan.json`.
+    pub(crate) fn planned() -> Sandbox {
         let sandbox = Sandbox::new();
         sandbox.run(&["plan", "--out", "plan.json"]).expect(0);
         sandbox
     }
 
-    fn run(&self, arguments: &[&str]) -> Outcome {
+    /// Runs a command on the directory, with JSON as output.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Outcome {
         self.program.run(&[arguments, &WORLD, &["--output", "json"]].concat())
     }
 
-    fn world(&self) -> BTreeMap<String, String> {
+    /// The same for a command that may not take a directory.
+    pub(crate) fn run_any(&self, arguments: &[&str]) -> Outcome {
+        match arguments {
+            ["apply" | "rollback" | "plan" | "diagnose", ..] => self.run(arguments),
+            _ => self.program.run(&[arguments, &["--output", "json"]].concat()),
+        }
+    }
+
+    /// The files of the world as they are.
+    pub(crate) fn world(&self) -> BTreeMap<String, String> {
         files(&self.program.home().join("world"))
     }
 
@@ -56,7 +70,7 @@ impl Sandbox {
 
     /// Whatever happened before, the way back leads to every byte.
     #[track_caller]
-    fn check_way_back(&self, what: &str) {
+    pub(crate) fn check_way_back(&self, what: &str) {
         let run = self.program.runs().pop();
         let back = self.run(&["rollback", "--yes"]);
         match run {
@@ -64,6 +78,13 @@ impl Sandbox {
             None => assert_eq!(back.error_code(), "not_found", "{what}\n{back}"),
         }
         assert_eq!(self.world(), self.before, "{what}\n{back}");
+        if run.is_some() {
+            let left: Vec<_> = fs::read_dir(self.program.home().join("world"))
+                .unwrap()
+                .map(|entry| entry.unwrap().file_name())
+                .collect();
+            assert_eq!(left.len(), self.before.len(), "nothing temporary is left: {left:?}\n{what}");
+        }
         if let Some(run) = run {
             let id = run.file_name().unwrap().to_str().unwrap().to_owned();
             let shown = self.program.run(&["runs", "show", &id, "--output", "json"]).expect(0);
@@ -242,7 +263,8 @@ fn exit_codes_do_not_depend_on_the_format() {
     }
 }
 
-fn kill_after(sandbox: &Sandbox, arguments: &[&str], lines: usize, later: Duration) {
+/// Ends a command as a power cut does, so long after so many lines are in its journal.
+pub(crate) fn kill_after(sandbox: &Sandbox, arguments: &[&str], lines: usize, later: Duration) {
     let running = sandbox.program.start(arguments);
     let limit = Instant::now() + Duration::from_secs(20);
     // It may end before that line: then there is nothing to kill, and the way back is the same.

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::{Outcome, Program, Proxy, Scenario, assert_same_state, emulated_state, writes};
+use super::{Outcome, Program, Proxy, Scenario, assert_same_state, emulated_state, somebody_else, writes};
 
 /// One test's world.
 pub(crate) struct Case {
@@ -34,6 +34,34 @@ impl Case {
         case.live("plan", &["--out", "plan.json"]).expect(0);
         case.proxy.forget();
         case
+    }
+
+    /// A planned case with two changes: of a trust policy, and of what a node role may do.
+    pub(crate) fn planned_with_two_changes() -> Case {
+        let case = Case::build("fargate-trust");
+        somebody_else(
+            &case.scenario,
+            r#"
+iam, role = client("iam"), world["roles"]["node"].split("/")[-1]
+for policy in iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]:
+    if "ContainerRegistry" in policy["PolicyArn"]:
+        iam.detach_role_policy(RoleName=role, PolicyArn=policy["PolicyArn"])"#,
+        );
+        case.live("plan", &["--out", "plan.json"]).expect(0);
+        assert_eq!(case.plan()["actions"].as_array().map(Vec::len), Some(2));
+        case.proxy.forget();
+        case
+    }
+
+    /// The call that makes an action of the plan, by its place.
+    pub(crate) fn call_of(&self, action: usize) -> String {
+        self.plan()["actions"][action]["api_calls"][0].as_str().expect("a call").to_owned()
+    }
+
+    /// The id of the latest run.
+    pub(crate) fn latest_run(&self) -> String {
+        let run = self.operator.runs().pop().expect("a run");
+        run.file_name().expect("a name").to_str().expect("UTF-8").to_owned()
     }
 
     /// A planned case for tests that change nothing in it: all of them get the same one. Its proxy never makes trouble.

@@ -28,8 +28,12 @@ pub(crate) enum Fault {
     StaleReads(usize),
     /// After each write to the service, reads get the answer from before the write for so long.
     StaleFor(Duration),
+    /// AWS is not asked, and answers this XML.
+    Answer(String),
     /// Somebody does something before AWS sees the request.
     Meanwhile(Arc<dyn Fn(&Request) + Send + Sync>),
+    /// AWS does what it was asked, then somebody does something, and no answer is delivered.
+    Afterwards(Arc<dyn Fn(&Request) + Send + Sync>),
 }
 
 /// Which of the requests that a rule is about, counted from 1.
@@ -63,8 +67,16 @@ impl Fault {
         Fault::Meanwhile(Arc::new(something))
     }
 
+    /// AWS does what it was asked, then somebody does something, and no answer is delivered.
+    pub(crate) fn afterwards(something: impl Fn(&Request) + Send + Sync + 'static) -> Fault {
+        Fault::Afterwards(Arc::new(something))
+    }
+
     /// The answer of a service that refuses, in its own shape; nothing for a fault that is no refusal.
     pub(crate) fn refusal(&self, request: &Request) -> Option<Vec<u8>> {
+        if let Fault::Answer(body) = self {
+            return Some(xml(body));
+        }
         let name = request.name();
         let (status, code) = self.status_and_code(request.protocol)?;
         let message = match self {
@@ -104,6 +116,12 @@ impl Fault {
             _ => return None,
         })
     }
+}
+
+fn xml(body: &str) -> Vec<u8> {
+    let length = body.len();
+    format!("HTTP/1.1 200 OK\r\ncontent-type: text/xml\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}")
+        .into_bytes()
 }
 
 fn answer(protocol: Protocol, status: u16, code: &str, message: &str) -> Vec<u8> {

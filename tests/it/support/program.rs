@@ -197,6 +197,11 @@ impl Running {
         assert!(sent.success(), "no signal {name} to {id}");
     }
 
+    /// The number of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Whether there is nothing left to kill: both streams are closed.
     pub(crate) fn has_ended(&self) -> bool {
         [&self.stdout, &self.stderr].iter().all(|stream| stream.is_closed())

@@ -135,6 +135,11 @@ impl Shared {
             match fault {
                 Fault::Delay(time) => std::thread::sleep(time),
                 Fault::Meanwhile(something) => something(&request),
+                Fault::Afterwards(something) => {
+                    self.forward(&request)?;
+                    something(&request);
+                    return Ok(());
+                }
                 Fault::Drop => return Ok(()),
                 Fault::LoseAnswer => return self.forward(&request).map(drop),
                 Fault::Repeat => drop(self.forward(&request)?),
@@ -143,7 +148,7 @@ impl Shared {
                         return client.write_all(&answer);
                     }
                 }
-                Fault::Deny | Fault::Throttle | Fault::Fail(_) | Fault::ExpireToken => {
+                Fault::Answer(_) | Fault::Deny | Fault::Throttle | Fault::Fail(_) | Fault::ExpireToken => {
                     return client.write_all(&fault.refusal(&request).expect("a refusal"));
                 }
             }

@@ -1,0 +1,239 @@
+//! The fault matrix: for each kind of change, every way in which a run can be cut off or refused, and how it ends.
+//! `docs/faults.md` is what this test prints.
+
+use std::cell::Cell;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+
+use expect_test::expect_file;
+
+use crate::support::{Case, Fault, Outcome, Request, Times, runs_in};
+
+/// Each kind of change, and a scenario whose plan makes just one of it.
+const KINDS: [(&str, &str); 3] = [
+    ("attach-role-policy", "node-role-no-ecr"),
+    ("update-trust-policy, a statement more", "fargate-trust"),
+    ("update-trust-policy, another statement", "fargate-trust-source-arn"),
+];
+
+/// A kind of trouble by its name.
+type Trouble = (&'static str, fn() -> Fault);
+
+/// What happens to the write.
+const REFUSALS: [Trouble; 8] = [
+    ("refused (403)", || Fault::Deny),
+    ("throttled", || Fault::Throttle),
+    ("500", || Fault::Fail(500)),
+    ("503", || Fault::Fail(503)),
+    ("credentials expire", || Fault::ExpireToken),
+    ("connection cut before the request arrives", || Fault::Drop),
+    ("connection cut after the request was carried out", || Fault::LoseAnswer),
+    ("request arrives twice", || Fault::Repeat),
+];
+
+/// Reads that lag behind the write.
+const LAGS: [Trouble; 2] = [
+    ("reads lag 2 s behind", || Fault::StaleFor(Duration::from_secs(2))),
+    ("reads never show it", || Fault::StaleFor(Duration::from_secs(3600))),
+];
+
+#[test]
+fn the_matrix() {
+    let rows: Vec<Vec<String>> = std::thread::scope(|scope| {
+        let kinds = KINDS.map(|(kind, scenario)| scope.spawn(move || Matrix::new(kind, scenario).rows()));
+        kinds.into_iter().map(|kind| kind.join().expect("a kind that survives")).collect()
+    });
+    let mut page = "# Faults\n\n\
+        Printed by the test `faults::the_matrix`, which compares it with this page. Each line is a number of runs of the real\n\
+        program against an emulator of AWS, over a proxy that makes the trouble. *Original* and *planned* are compared\n\
+        as whole states of the emulated accounts.\n\n\
+        A kill is `kill -9`, once before a request is seen by AWS and once after it was carried out and before its answer. The\n\
+        requests are all that stand between the first line of the journal and the end of the run, so there is a\n\
+        kill before and after every line of the journal, too; and a unit test cuts a journal at every byte.\n\n\
+        | kind of change | fault | runs | how it ends |\n| --- | --- | --- | --- |\n"
+        .to_owned();
+    for row in rows.concat() {
+        page += &row;
+    }
+    expect_file![Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/faults.md")].assert_eq(&page);
+}
+
+/// One cluster in which the same plan is made and taken back again and again. A plan is used once, so each time has
+/// records of its own.
+struct Matrix {
+    kind: &'static str,
+    case: Case,
+    original: String,
+    planned: String,
+    records: Cell<u32>,
+}
+
+impl Matrix {
+    fn new(kind: &'static str, scenario: &str) -> Matrix {
+        let case = Case::planned(scenario);
+        let original = case.state();
+        let mut matrix = Matrix { kind, case, original, planned: String::new(), records: Cell::new(0) };
+        matrix.start_anew();
+        matrix.run("apply").expect(0);
+        matrix.planned = matrix.case.state();
+        assert_ne!(matrix.original, matrix.planned);
+        matrix.roll_back("rehearsal");
+        matrix
+    }
+
+    fn rows(&self) -> Vec<String> {
+        let mut rows = Vec::new();
+        // Another statement is replaced by the same call as one is added: its kills would tell nothing new.
+        let ways: &[&str] =
+            if self.kind.ends_with("another statement") { &[] } else { &["apply", "rollback"] };
+        for way in ways {
+            for moment in ["before", "after"] {
+                rows.extend(self.kill_everywhere(way, moment));
+            }
+        }
+        for (name, fault) in REFUSALS {
+            rows.push(format!(
+                "| {} | the write: {name} | 1 | {} |\n",
+                self.kind,
+                self.refuse("writes", fault())
+            ));
+        }
+        for (name, fault) in LAGS {
+            rows.push(format!("| {} | {name} | 1 | {} |\n", self.kind, self.refuse("iam:*", fault())));
+        }
+        rows
+    }
+
+    fn kill_everywhere(&self, way: &str, moment: &str) -> [String; 2] {
+        let points = self.points(way);
+        let (kind, count) = (self.kind, points.len());
+        let ends: Vec<&str> = points.iter().map(|point| self.kill(way, moment, *point)).collect();
+        let planned = ends.iter().filter(|end| **end == "planned").count();
+        let too_late = match count - planned {
+            0 => String::new(),
+            number => format!("; it had ended, and stays rolled back: {number}"),
+        };
+        let fault = format!("`{way}` killed {moment} each of {count} requests");
+        [
+            format!("| {kind} | {fault}, then `rollback` | {count} | original: {count} |\n"),
+            format!("| {kind} | {fault}, then `apply --resume` | {count} | planned: {planned}{too_late} |\n"),
+        ]
+    }
+
+    fn start_anew(&self) {
+        self.records.set(self.records.get() + 1);
+    }
+
+    fn records(&self) -> String {
+        format!("records-{}", self.records.get())
+    }
+
+    fn words<'a>(&self, way: &'a str, records: &'a str) -> Vec<&'a str> {
+        let what: &[&str] = if way == "apply" { &["apply", "plan.json"] } else { &[way] };
+        [what, &["--yes", "--state", records]].concat()
+    }
+
+    fn run(&self, way: &str) -> Outcome {
+        self.case.run(&self.words(way, &self.records()))
+    }
+
+    #[track_caller]
+    fn roll_back(&self, what: &str) {
+        let back = self.run("rollback");
+        assert!(back.code == 0 || back.error_code() == "not_found", "{what}\n{back}");
+        assert!(self.case.state() == self.original, "{} is not as it was: {what}\n{back}", self.kind);
+    }
+
+    /// The numbers of the requests of a command that come while its run is on record.
+    fn points(&self, way: &str) -> Vec<usize> {
+        self.start_anew();
+        if way == "rollback" {
+            self.run("apply").expect(0);
+        }
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let (records, list) = (self.case.operator.home().join(self.records()), Arc::clone(&seen));
+        let look = move |_: &Request| list.lock().expect("a list").push(!runs_in(&records).is_empty());
+        self.case.proxy.rule("*", Times::Always, Fault::meanwhile(look));
+        self.case.proxy.forget();
+        self.run(way).expect(0);
+        let requests = self.case.proxy.requests();
+        self.case.proxy.calm();
+        self.roll_back("a count of requests");
+        let last_write = requests.iter().rposition(|request| !request.reads()).expect("a write");
+        let begun: Vec<bool> = seen.lock().expect("a list").clone();
+        // The diagnosis at the end writes nothing more: its first requests stand for all of it.
+        (1..=begun.len().min(last_write + 5)).filter(|number| begun[number - 1]).collect()
+    }
+
+    /// Kills a command at a request: once to go back, and once to go on. Says where going on led.
+    fn kill(&self, way: &str, moment: &str, point: usize) -> &'static str {
+        let what = format!("{way} killed {moment} request {point}");
+        self.killed(way, moment, point);
+        self.roll_back(&what);
+
+        self.killed(way, moment, point);
+        let run = runs_in(&self.case.operator.home().join(self.records())).pop().expect("a run");
+        let id = run.file_name().expect("a name").to_str().expect("UTF-8");
+        let resumed = self.case.run(&["apply", "--resume", id, "--yes", "--state", &self.records()]);
+        let was_done = resumed.code == 12 && resumed.stdout.contains("was rolled back");
+        assert!(resumed.code == 0 || was_done, "{what}\n{resumed}");
+        let (end, expected) =
+            if was_done { ("original", &self.original) } else { ("planned", &self.planned) };
+        assert!(self.case.state() == *expected, "{}: {what}\n{resumed}", self.kind);
+        // The next one finds out whether everything is original again.
+        self.run("rollback").expect(0);
+        end
+    }
+
+    fn killed(&self, way: &str, moment: &str, point: usize) {
+        self.start_anew();
+        if way == "rollback" {
+            self.run("apply").expect(0);
+        }
+        let process: Arc<OnceLock<u32>> = Arc::default();
+        let victim = Arc::clone(&process);
+        let kill = move |_: &Request| {
+            while victim.get().is_none() {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            let id = victim.get().expect("a process").to_string();
+            // A process that is gone already needs no kill.
+            let _ = Command::new("kill").args(["-9", &id]).stderr(Stdio::null()).status();
+        };
+        if moment == "before" {
+            self.case.proxy.rule("*", Times::Nth(point), Fault::meanwhile(kill));
+            self.case.proxy.rule("*", Times::Nth(point), Fault::Drop);
+        } else {
+            self.case.proxy.rule("*", Times::Nth(point), Fault::afterwards(kill));
+        }
+        let running = self.case.operator.start(&self.words(way, &self.records()));
+        process.set(running.id()).expect("one process");
+        running.finish().expect(128 + 9);
+        self.case.proxy.calm();
+    }
+
+    /// Makes trouble of one kind, and demands that the world is then as planned or as before, and that the way back
+    /// works.
+    fn refuse(&self, pattern: &str, fault: Fault) -> String {
+        self.start_anew();
+        self.case.proxy.rule(pattern, Times::Always, fault);
+        let outcome = self.run("apply");
+        outcome.json();
+        self.case.proxy.calm();
+        let state = self.case.state();
+        let is = if state == self.original { "original" } else { "planned" };
+        assert!(is == "original" || state == self.planned, "{}: neither\n{outcome}", self.kind);
+        let may_be: &[&str] = match outcome.code {
+            0 => &["planned"],
+            13 | 16 => &["original"],
+            14 => &["original", "planned"],
+            _ => &[],
+        };
+        assert!(may_be.contains(&is), "{outcome}");
+        assert!(outcome.code != 14 || outcome.stdout.contains("ecr-fix rollback"), "{outcome}");
+        self.roll_back("after a refusal");
+        format!("exit code {}, {is}; then `rollback`: original", outcome.code)
+    }
+}
