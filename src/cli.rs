@@ -26,7 +26,7 @@ pub struct Cli {
 pub struct Common {
     /// How to print the answer
     #[arg(short, long, global = true, env = "ECR_FIX_OUTPUT", default_value = "text")]
-    pub output: Format,
+    pub output: Output,
     /// When to use colour (NO_COLOR is honoured)
     #[arg(long, global = true, env = "ECR_FIX_COLOR", default_value = "auto", value_name = "WHEN")]
     pub color: When,
@@ -41,8 +41,39 @@ pub struct Common {
     pub state: Option<PathBuf>,
 }
 
-/// The form of the answer.
+/// What can be asked for as the form of the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people
+    Text,
+    /// For programs: exactly one JSON document
+    Json,
+    /// Of a report: for a comment on a pull request
+    #[value(hide = true)]
+    Markdown,
+    /// Of a report: one page that needs nothing else
+    #[value(hide = true)]
+    Html,
+    /// Of a report: JUnit
+    #[value(hide = true)]
+    Junit,
+    /// Of a report: SARIF 2.1.0
+    #[value(hide = true)]
+    Sarif,
+    /// Of a report: for the summary of a step of GitHub Actions
+    #[value(hide = true)]
+    Github,
+}
+
+impl Output {
+    /// How a command speaks that is not about a report; errors of reports are text too.
+    pub fn format(self) -> Format {
+        if self == Output::Json { Format::Json } else { Format::Text }
+    }
+}
+
+/// The form of the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// For people
     Text,
@@ -71,6 +102,8 @@ enum Command {
     Runs(commands::runs::Args),
     Snapshot(Box<commands::snapshot::Args>),
     Permissions(commands::permissions::Args),
+    Report(commands::report::Args),
+    Export(commands::export::Args),
     Simulate(Box<commands::simulate::Args>),
     Explain(commands::explain::Args),
     Demo(commands::demo::Args),
@@ -114,6 +147,14 @@ pub fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli, ui: &Ui) -> Result<u8, Error> {
+    if !matches!(cli.common.output, Output::Text | Output::Json) && !matches!(cli.command, Command::Report(_))
+    {
+        return Err(Error::new(
+            Code::Usage,
+            "only `ecr-fix report` has this --output",
+            "choose text or json, or run `ecr-fix report PLAN`",
+        ));
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
         Error::new(Code::Storage, "no threads can be started", "free memory or processes, then run it again")
             .because(error)
@@ -128,6 +169,8 @@ fn run(cli: &Cli, ui: &Ui) -> Result<u8, Error> {
             Command::Runs(args) => commands::runs::run(args, ui),
             Command::Snapshot(args) => commands::snapshot::run(args, ui).await,
             Command::Permissions(args) => commands::permissions::run(args, ui),
+            Command::Report(args) => commands::report::run(args, ui),
+            Command::Export(args) => commands::export::run(args, ui),
             Command::Simulate(args) => commands::simulate::run(args, ui).await,
             Command::Explain(args) => commands::explain::run(args, ui),
             Command::Demo(args) => commands::demo::run(args, ui).await,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use indicatif::ProgressBar;
 
 use crate::aws::Calls;
-use crate::cli::{Common, Format, When};
+use crate::cli::{Common, Format, Output, When};
 use crate::error::Error;
 use crate::render;
 use crate::render::terminal::{Paint, clean};
@@ -17,6 +17,8 @@ use crate::render::terminal::{Paint, clean};
 pub struct Ui {
     /// The form of the answer.
     pub format: Format,
+    /// The form that was asked for, of which reports have more.
+    pub output: Output,
     /// Whether standard output takes colour.
     pub color: bool,
     /// Whether somebody can answer a question.
@@ -35,7 +37,8 @@ impl Ui {
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         Ui {
-            format: common.output,
+            format: common.output.format(),
+            output: common.output,
             color: match common.color {
                 When::Always => true,
                 When::Never => false,
@@ -45,7 +48,7 @@ impl Ui {
             verbose: common.verbose,
             quiet: common.quiet,
             state: common.state.clone(),
-            answers_are_seen: terminal && common.output == Format::Text,
+            answers_are_seen: terminal && common.output.format() == Format::Text,
         }
     }
 

@@ -1,11 +1,14 @@
 //! ECR: repositories, their policies and images, in any account and region.
 
 use aws_sdk_ecr::Client;
-use aws_sdk_ecr::config::Region;
+use aws_sdk_ecr::config::{Builder, Region};
+use aws_sdk_ecr::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_ecr::operation::RequestId;
 use aws_sdk_ecr::types::{self, DescribeImagesFilter, ImageIdentifier, ImageStatusFilter};
 
 use super::pages::{Unclear, Understand, pages};
-use super::{Reader, Refused};
+use super::{Accounts, Reader, Refused, Writer};
+use crate::actions::Sent;
 use crate::model::PolicyText;
 use crate::model::ecr::{
     ImageDetail, ImageId, ImageManifest, LifecyclePolicy, PullThroughCacheRule, RegistryDocument, Repository,
@@ -27,20 +30,77 @@ impl Reader {
     /// # Errors
     /// The role cannot be assumed, or none was named for an account that is not the caller's.
     pub async fn registry(&self, account: &str, region: &str, home: &str) -> Result<Registry, Refused> {
-        let config = aws_sdk_ecr::config::Builder::from(&self.config)
-            .region(Region::new(region.to_owned()))
-            .interceptor(self.calls.clone());
-        let config = match self.account_roles.get(account) {
-            Some(role) => config.credentials_provider(self.assume(role).await?),
-            None if account == home => config,
+        let config = self.accounts.ecr(account, region, home).await?.interceptor(self.calls.clone());
+        let client = Client::from_conf(config.build());
+        Ok(Registry { account: account.to_owned(), region: region.to_owned(), client })
+    }
+}
+
+impl Accounts {
+    /// A client of ECR that acts in an account.
+    async fn ecr(&self, account: &str, region: &str, home: &str) -> Result<Builder, Refused> {
+        let config = Builder::from(&self.config).region(Region::new(region.to_owned()));
+        match self.roles.get(account) {
+            Some(role) => Ok(config.credentials_provider(self.assume(role).await?)),
+            None if account == home => Ok(config),
             None => {
                 let because = format!("no role was named with --account-role {account}=…");
                 let refused = Refused::never_sent("sts:AssumeRole", &because);
-                return Err(Refused { resource: account.to_owned(), ..refused });
+                Err(Refused { resource: account.to_owned(), ..refused })
             }
+        }
+    }
+}
+
+impl Writer {
+    /// `ecr:SetRepositoryPolicy`, which replaces the whole document. Without `force`: ECR refuses a policy that would
+    /// lock the caller out.
+    ///
+    /// # Errors
+    /// What AWS answered.
+    pub async fn set_repository_policy(
+        &self,
+        at: RepositoryName<'_>,
+        document: &str,
+    ) -> Result<Sent, Refused> {
+        let ask = self.registry(at).await?.set_repository_policy().registry_id(at.account);
+        let answer = ask.repository_name(at.name).policy_text(document).send().await;
+        answered("ecr:SetRepositoryPolicy", at, answer)
+    }
+
+    /// `ecr:DeleteRepositoryPolicy`.
+    ///
+    /// # Errors
+    /// What AWS answered.
+    pub async fn delete_repository_policy(&self, at: RepositoryName<'_>) -> Result<Sent, Refused> {
+        let ask = self.registry(at).await?.delete_repository_policy().registry_id(at.account);
+        let answer = ask.repository_name(at.name).send().await;
+        answered("ecr:DeleteRepositoryPolicy", at, answer)
+    }
+
+    /// With the role that was named for the account, or with the credentials of the caller where it is theirs.
+    async fn registry(&self, at: RepositoryName<'_>) -> Result<Client, Refused> {
+        let home = match self.accounts.roles.contains_key(at.account) {
+            true => String::new(),
+            false => self.accounts.caller().await?.account,
         };
-        let client = Client::from_conf(config.build());
-        Ok(Registry { account: account.to_owned(), region: region.to_owned(), client })
+        Ok(Client::from_conf(self.accounts.ecr(at.account, at.region, &home).await?.build()))
+    }
+}
+
+/// What was answered, or the refusal.
+fn answered<T, E>(
+    call: &'static str,
+    at: RepositoryName<'_>,
+    answer: Result<T, SdkError<E>>,
+) -> Result<Sent, Refused>
+where
+    T: RequestId,
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    match answer {
+        Ok(answer) => Ok(Sent { request_id: answer.request_id().map(str::to_owned), assigned_id: None }),
+        Err(error) => Err(Refused::from_sdk(call, &at.resource(), &error)),
     }
 }
 

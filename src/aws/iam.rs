@@ -40,11 +40,21 @@ impl Reader {
         let answer = answer.map_err(|error| Refused::from_sdk(CALL, name, &error))?;
         let profile = answer.instance_profile;
         let profile = profile.ok_or_else(|| Refused::never_sent(CALL, "an empty answer"))?;
-        Ok(InstanceProfile {
-            instance_profile_name: profile.instance_profile_name,
-            arn: profile.arn,
-            roles: profile.roles.into_iter().map(Role::from).collect(),
-        })
+        InstanceProfile::understand(profile).map_err(|unclear| Refused::unclear(CALL, name, unclear))
+    }
+
+    /// `iam:ListInstanceProfilesForRole`: those through which instances can get a role.
+    ///
+    /// # Errors
+    /// What AWS answered.
+    pub async fn instance_profiles_of(&self, role: &str) -> Result<Vec<InstanceProfile>, Refused> {
+        pages(
+            "iam:ListInstanceProfilesForRole",
+            role,
+            |marker| self.iam.list_instance_profiles_for_role().role_name(role).set_marker(marker).send(),
+            |page| (Some(page.instance_profiles), page.marker.filter(|_| page.is_truncated)),
+        )
+        .await
     }
 
     /// `iam:ListAttachedRolePolicies`.
@@ -165,6 +175,16 @@ impl Understand<types::AttachedPolicy> for AttachedPolicy {
     }
 }
 
+impl Understand<types::InstanceProfile> for InstanceProfile {
+    fn understand(profile: types::InstanceProfile) -> Result<InstanceProfile, Unclear> {
+        Ok(InstanceProfile {
+            instance_profile_name: profile.instance_profile_name,
+            arn: profile.arn,
+            roles: profile.roles.into_iter().map(Role::from).collect(),
+        })
+    }
+}
+
 impl From<types::Role> for Role {
     fn from(role: types::Role) -> Role {
         Role {
@@ -223,6 +243,26 @@ impl Writer {
         let answer =
             self.iam.update_assume_role_policy().role_name(role).policy_document(document).send().await;
         sent("iam:UpdateAssumeRolePolicy", role, answer)
+    }
+}
+
+impl Writer {
+    /// `iam:PutRolePolicy`: an inline policy. It replaces one of the same name.
+    ///
+    /// # Errors
+    /// What AWS answered.
+    pub async fn put_role_policy(&self, role: &str, policy: &str, document: &str) -> Result<Sent, Refused> {
+        let ask = self.iam.put_role_policy().role_name(role).policy_name(policy);
+        sent("iam:PutRolePolicy", role, ask.policy_document(document).send().await)
+    }
+
+    /// `iam:DeleteRolePolicy`.
+    ///
+    /// # Errors
+    /// What AWS answered; that there is none is [`super::Reason::NotFound`].
+    pub async fn delete_role_policy(&self, role: &str, policy: &str) -> Result<Sent, Refused> {
+        let answer = self.iam.delete_role_policy().role_name(role).policy_name(policy).send().await;
+        sent("iam:DeleteRolePolicy", role, answer)
     }
 }
 

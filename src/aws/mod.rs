@@ -8,6 +8,7 @@ mod ec2;
 mod ecr;
 mod eks;
 mod iam;
+mod kubernetes_token;
 mod organizations;
 mod pages;
 mod refused;
@@ -15,6 +16,7 @@ mod route53;
 mod sts;
 
 pub use calls::{Calls, Tally};
+pub use ec2::{EndpointChanges, NewEndpoint};
 pub use ecr::Registry;
 pub use refused::{Reason, Refused};
 
@@ -42,22 +44,30 @@ pub struct Connection {
 #[derive(Clone, Debug)]
 pub struct Reader {
     region: String,
-    config: SdkConfig,
-    account_roles: BTreeMap<String, String>,
+    accounts: Accounts,
     calls: Calls,
     ec2: aws_sdk_ec2::Client,
     iam: aws_sdk_iam::Client,
     eks: aws_sdk_eks::Client,
     organizations: aws_sdk_organizations::Client,
     route53: aws_sdk_route53::Client,
-    sts: aws_sdk_sts::Client,
 }
 
 /// Changes AWS. Only the engine has one.
 #[derive(Clone, Debug)]
 pub struct Writer {
+    accounts: Accounts,
+    ec2: aws_sdk_ec2::Client,
     iam: aws_sdk_iam::Client,
     run: String,
+}
+
+/// The way into the accounts of registries: with the roles that were named, or as the caller.
+#[derive(Clone, Debug)]
+struct Accounts {
+    config: SdkConfig,
+    roles: BTreeMap<String, String>,
+    sts: aws_sdk_sts::Client,
 }
 
 impl Connection {
@@ -86,9 +96,11 @@ impl Connection {
             eks: client!(aws_sdk_eks),
             organizations: client!(aws_sdk_organizations),
             route53: client!(aws_sdk_route53),
-            sts: client!(aws_sdk_sts),
-            account_roles: self.account_roles.clone(),
-            config,
+            accounts: Accounts {
+                sts: client!(aws_sdk_sts),
+                roles: self.account_roles.clone(),
+                config: config.clone(),
+            },
             calls,
         })
     }
@@ -98,7 +110,17 @@ impl Connection {
     /// # Errors
     /// No region is configured.
     pub async fn writer(&self) -> Result<Writer, Error> {
-        Ok(Writer { iam: aws_sdk_iam::Client::new(&self.load().await?), run: String::new() })
+        let config = self.load().await?;
+        Ok(Writer {
+            ec2: aws_sdk_ec2::Client::new(&config),
+            iam: aws_sdk_iam::Client::new(&config),
+            accounts: Accounts {
+                sts: aws_sdk_sts::Client::new(&config),
+                roles: self.account_roles.clone(),
+                config,
+            },
+            run: String::new(),
+        })
     }
 
     async fn load(&self) -> Result<SdkConfig, Error> {

@@ -7,6 +7,7 @@ pub(super) fn hides(call: &str) -> &'static [&'static str] {
         "eks:ListFargateProfiles" | "eks:DescribeFargateProfile" => {
             &["fargate-exec-role-missing-policy", "fargate-exec-role-trust"]
         }
+        "iam:ListInstanceProfilesForRole" => &["instance-profile-missing"],
         "iam:GetInstanceProfile" => &["instance-profile-missing", "node-role-missing-ecr-policy"],
         "iam:GetRole" => &["fargate-exec-role-trust", "permissions-boundary-blocks"],
         _ if call.starts_with("iam:") => &[

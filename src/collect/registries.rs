@@ -78,6 +78,20 @@ async fn look_elsewhere(reader: &Reader, images: &[String], home: &str, found: &
     part
 }
 
+/// The policy of one repository, as a part of a snapshot.
+pub(super) async fn policy(reader: &Reader, at: RepositoryName<'_>, home: &str) -> Snapshot {
+    match reader.registry(at.account, at.region, home).await {
+        Ok(registry) => {
+            let policy = registry.repository_policy(at.name).await;
+            known("ecr:GetRepositoryPolicy", at.resource(), policy.map(|policy| vec![policy]))
+        }
+        Err(refused) => {
+            let wanted = Wanted::from([(at.name.to_owned(), BTreeSet::new())]);
+            nobody_looked(&refused, (at.account, at.region), &wanted)
+        }
+    }
+}
+
 /// The registries of AWS itself are left out: nobody may look into them, and everybody may pull from them.
 fn by_registry(images: &[String]) -> BTreeMap<At, Wanted> {
     let mut registries: BTreeMap<At, Wanted> = BTreeMap::new();

@@ -107,6 +107,13 @@ pub async fn run(args: &Args, ui: &Ui) -> Result<u8, Error> {
 /// The plan that was saved, or one for the world as it is now.
 async fn the_plan(args: &Args, ui: &Ui, interrupt: &Interrupt) -> Result<Plan, Error> {
     if let Some(file) = &args.plan {
+        if args.choices.selects() {
+            return Err(Error::new(
+                Code::Usage,
+                "a saved plan is applied as it is: --target, --exclude and --only choose while planning",
+                "give them to `ecr-fix plan --out FILE`, or leave the plan away",
+            ));
+        }
         return load(file);
     }
     let planning = async {
@@ -152,7 +159,7 @@ fn check_usable(plan: &Plan, args: &Args) -> Result<(), Error> {
         ));
     }
     for action in &plan.actions {
-        check_allowed(action, &plan.target)?;
+        check_allowed(action, plan)?;
     }
     Ok(())
 }
@@ -165,12 +172,17 @@ fn check_unused(plan: &Plan, world: &World, state: &StateDir) -> Result<(), Erro
 }
 
 /// The engine makes no change that the planner could not have made, whoever wrote the plan, and shows what it makes.
-fn check_allowed(action: &crate::plan::Action, target: &pulls::Target) -> Result<(), Error> {
+fn check_allowed(action: &crate::plan::Action, plan: &Plan) -> Result<(), Error> {
+    let target = &plan.target;
     let change = action.change()?;
     let because = match change.allowed().and_then(|()| change.planned_for(target)) {
         Err(because) => because,
-        Ok(()) if change.account() != target.account => {
+        Ok(()) if change.account() != target.account && !change.is_in_any_account() => {
             format!("{} is not in account {}", change.resource(), target.account)
+        }
+        Ok(()) if change.opens_internet() && !plan.options.allow_internet_egress => {
+            "it opens a way to the whole internet, and the plan was not made with --allow-internet-egress"
+                .to_owned()
         }
         Ok(()) if crate::plan::file::fingerprint(&change) != action.precondition.fingerprint => {
             "its fingerprint is not that of its own precondition".to_owned()
@@ -398,7 +410,8 @@ async fn verify(job: &Job<'_>, dir: &Path) -> Result<Done, Error> {
     let Plan { target, scope, options, .. } = job.plan;
     let look = async {
         let snapshot = job.world.read(&target.cluster, &scope.images).await?;
-        let world = pulls::World::of(&snapshot, scope)?;
+        let mut world = pulls::World::of(&snapshot, scope)?;
+        diagnosis::forget_old_words(&mut world, &job.plan.diagnosis);
         Ok(diagnosis::diagnosis(&world, &diagnosis::verdicts(&world, options)))
     };
     let diagnosis = look.await.map_err(|error: Error| {

@@ -186,8 +186,9 @@ pub async fn carry_out(job: &Job<'_>) -> Result<Record, Error> {
     let mut journal = Journal::open(job.dir)?;
     journal.record(Timestamp::now(), Event::RollbackStarted { caller: job.caller.clone() })?;
     let say = |text: &str| job.ui.note(text);
+    let world = job.world.of_run(&record.run);
     let mut engine = Engine {
-        world: job.world,
+        world: &world,
         journal,
         clock: Timestamp::now,
         patience: Patience { limit: job.wait.unsigned_abs() },

@@ -1,22 +1,20 @@
 //! Whether a role may get a token and pull with it, by the policies of the role.
 //!
 //! Tells apart: no permission at all (`node-role-missing-ecr-policy`, `fargate-exec-role-missing-policy`), a boundary
-//! (`permissions-boundary-blocks`), a deny (`identity-policy-explicit-deny`, `repo-policy-explicit-deny`,
-//! `registry-policy-deny`), the organization (`scp-deny`, `rcp-deny`), a condition on the network
-//! (`session-policy-or-vpce-condition`), and a registry of another account that does not grant it
-//! (`repo-policy-missing-cross-account`), grants it to a role that is gone (`repo-policy-stale-principal`), or under a
-//! condition that the pull does not meet (`repo-policy-condition-mismatch`).
+//! (`permissions-boundary-blocks`), the organization (`scp-deny`, `rcp-deny`), a deny (`identity-policy-explicit-deny`,
+//! `repo-policy-explicit-deny`, `registry-policy-deny`), a condition on the way that packets take
+//! (`session-policy-or-vpce-condition`), and a registry of another account that does not grant it: not at all
+//! (`repo-policy-missing-cross-account`), under a condition that does not hold (`repo-policy-condition-mismatch`), or to
+//! somebody who was deleted (`repo-policy-stale-principal`). What mends them is in `grants`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::paths::Paths;
-use super::registry_policies::{self, REGISTRY_POLICY, RegistryPolicies};
+use super::registry_policies::{self, REGISTRY_POLICY, REPOSITORY_POLICY, RegistryPolicies};
 use super::role_policies::{self, RolePolicies};
-use super::{Options, PullPolicy};
-use crate::actions::attachment::{
-    self, ATTACHABLE, FARGATE_POD_EXECUTION, PULL_ONLY, READ_ONLY, policy_name,
-};
-use crate::actions::{AnyChange, Attachment, Change};
+use super::{Options, grants, quoted};
+use crate::actions::repository_policy::PULL_CALLS as PULL;
+use crate::actions::role_policy::{Grant, TOKEN_CALL as TOKEN};
 use crate::checks::{Leg, Severity};
 use crate::diagnosis::{Blocker, Evidence, Fix, Pairs, Verdicts, pull_id};
 use crate::iam::{self, Decision, Doubt, Effect, Knowledge, Layer, Outcome, Weighed};
@@ -24,26 +22,22 @@ use crate::model::iam::Role;
 use crate::model::{Arn, Seen, Snapshot};
 use crate::pulls::{Image, Pull, SourceKind, World};
 
-pub(super) const TOKEN: &str = "ecr:GetAuthorizationToken";
-const PULL: [&str; 2] = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"];
-
-/// The default quota of managed policies per role.
-const MOST_ATTACHED: usize = 10;
-
 /// What one role lacks, gathered over its pulls.
 #[derive(Default)]
 pub(super) struct Lack {
     pub(super) pairs: Pairs,
     pub(super) calls: BTreeSet<&'static str>,
     pub(super) statements: BTreeSet<String>,
-    /// The repositories that it is about, by their ARNs.
-    pub(super) images: BTreeSet<String>,
+    /// Where to look at them.
+    pub(super) look: BTreeSet<String>,
+    pub(super) grant: Grant,
 }
 
-/// What came of a call, and whether the way that packets take decided it.
+/// What came of a call.
 pub(super) struct Answer {
     pub(super) weighed: Weighed,
-    pub(super) by_network: bool,
+    /// The layers that stop it only because of the way that packets take.
+    by_network: BTreeSet<Layer>,
 }
 
 /// Judges `ecr-token-permission` and `pull-permission`.
@@ -96,7 +90,7 @@ fn judge_role(
                 Weighed::Allowed(_) => verdicts.ok(&id, leg),
                 Weighed::DependsOn(doubt) => verdicts.unknown(&id, leg, depends(call, doubt, &policies)),
                 Weighed::Denied(decision) => {
-                    let mut causes = causes(snapshot, role, pull.image, &answer, fargate);
+                    let mut causes = causes(snapshot, pull.image, &answer, fargate);
                     // What does not exist has no policy: that it is not there is said of the image.
                     let gone = snapshot.repository(pull.image.repository()) == Seen::Absent;
                     causes.retain(|cause| !gone || !is_grant_of_registry(cause));
@@ -109,8 +103,13 @@ fn judge_role(
                         let lack = lacks.entry((cause, at.clone())).or_default();
                         lack.pairs.insert((id.clone(), leg));
                         lack.calls.insert(call);
-                        lack.images.insert(pull.image.repository_arn.clone());
                         lack.statements.extend(denials(decision));
+                        lack.look.extend(places(decision, role, pull.image));
+                        if call == TOKEN {
+                            lack.grant.token = true;
+                        } else {
+                            lack.grant.repositories.insert(grants::scope(pull.image));
+                        }
                     }
                 }
             }
@@ -145,7 +144,7 @@ pub(super) fn weigh(
     call: &str,
     pull: &Pull<'_>,
 ) -> Answer {
-    let (world, image) = (paths.world, pull.image);
+    let (world, image) = (paths.world.snapshot, pull.image);
     let about_token = call == TOKEN;
     let mut knowledge = Knowledge {
         unknown: BTreeSet::from(["*".to_owned()]),
@@ -158,16 +157,16 @@ pub(super) fn weigh(
         ("aws:SecureTransport".to_owned(), vec!["true".to_owned()]),
         ("aws:ViaAWSService".to_owned(), vec!["false".to_owned()]),
     ]);
-    context.extend(role_policies::organization(world.snapshot, role));
+    context.extend(role_policies::organization(world, role));
     if !about_token {
-        let registry = registry_policies::of_call(world.snapshot, image, call);
+        let registry = registry_policies::of_call(world, image.repository(), call);
         if !registry.unread.is_empty() || is_unsure_of(role, &registry) {
             knowledge.unread.insert(Layer::Resource);
         }
         // A grant to the unique id of a role holds as long as the role does.
         context.extend(user_id(role, &registry));
         all.resource = registry.policies;
-        role_policies::add_resource_control(world.snapshot, image, &mut all, &mut knowledge);
+        role_policies::add_resource_control(world, image, &mut all, &mut knowledge);
     }
     let mut request = iam::Request {
         principal: role.arn.clone(),
@@ -177,15 +176,21 @@ pub(super) fn weigh(
         context,
     };
     let weighed = iam::weigh(&request, &all, &knowledge);
-    let Weighed::DependsOn(doubt) = &weighed else { return Answer { weighed, by_network: false } };
     // The way of packets is looked at only where a condition asks for it.
-    let asks = doubt.keys.iter().any(|key| key.starts_with("aws:sourcevpc"));
-    let Some(facts) = asks.then(|| paths.facts(pull, about_token)).flatten() else {
-        return Answer { weighed, by_network: false };
+    let facts = all.asks_for("aws:sourcevpc").then(|| paths.facts(pull, about_token)).flatten();
+    let Some(facts) = facts else { return Answer { weighed, by_network: BTreeSet::new() } };
+    let before = match &weighed {
+        Weighed::Denied(decision) => decision.blocked_by.clone(),
+        Weighed::Allowed(_) | Weighed::DependsOn(_) => Vec::new(),
     };
     request.context.extend(facts.context);
     knowledge.absent = facts.absent;
-    Answer { weighed: iam::weigh(&request, &all, &knowledge), by_network: true }
+    let weighed = iam::weigh(&request, &all, &knowledge);
+    let by_network = match &weighed {
+        Weighed::Denied(now) => now.blocked_by.iter().copied().filter(|layer| !before.contains(layer)).collect(),
+        Weighed::Allowed(_) | Weighed::DependsOn(_) => BTreeSet::new(),
+    };
+    Answer { weighed, by_network }
 }
 
 /// Whether a grant to a unique id may be one to this role, whose own id was not read.
@@ -201,7 +206,6 @@ fn user_id(role: &Role, registry: &RegistryPolicies) -> Option<(String, Vec<Stri
 /// Which causes a refusal has.
 pub(super) fn causes(
     world: &Snapshot,
-    role: &Role,
     image: &Image,
     answer: &Answer,
     fargate: bool,
@@ -214,14 +218,12 @@ pub(super) fn causes(
             .iter()
             .any(|deciding| deciding.effect == Effect::Deny && deciding.policy_type == layer)
     };
-    let stops = |layer| decision.blocked_by.contains(&layer);
     let mut causes = BTreeSet::new();
-    // Without the facts about the way of packets it was not denied yet: so a condition on them decides.
-    if stops(Layer::Identity) && answer.by_network {
+    if answer.by_network.contains(&Layer::Identity) {
         causes.insert("session-policy-or-vpce-condition");
     } else if explicit(Layer::Identity) {
         causes.insert("identity-policy-explicit-deny");
-    } else if stops(Layer::Identity) {
+    } else if decision.blocked_by.contains(&Layer::Identity) {
         causes.insert(missing);
     }
     for (layer, cause) in [
@@ -229,7 +231,7 @@ pub(super) fn causes(
         (Layer::Scp, "scp-deny"),
         (Layer::Rcp, "rcp-deny"),
     ] {
-        if stops(layer) {
+        if decision.blocked_by.contains(&layer) {
             causes.insert(cause);
         }
     }
@@ -237,48 +239,43 @@ pub(super) fn causes(
         let by_registry = decision.deciding.iter().any(|deciding| {
             deciding.effect == Effect::Deny && deciding.policy.as_deref() == Some(REGISTRY_POLICY)
         });
-        causes.insert(match (by_registry, answer.by_network) {
-            (true, _) => "registry-policy-deny",
-            (false, true) => "repo-policy-condition-mismatch",
-            (false, false) => "repo-policy-explicit-deny",
-        });
-    } else if stops(Layer::Resource) {
-        causes.insert(if answer.by_network || fails_by_condition(decision) {
-            "repo-policy-condition-mismatch"
-        } else if names_only_who_is_gone(world, role, image) {
-            "repo-policy-stale-principal"
-        } else {
-            "repo-policy-missing-cross-account"
-        });
+        causes.insert(if by_registry { "registry-policy-deny" } else { "repo-policy-explicit-deny" });
+    } else if decision.blocked_by.contains(&Layer::Resource) {
+        causes.insert(why_not_granted(world, image, decision));
     }
     causes
 }
 
-/// Whether the registry would let it pass but for a condition.
-fn fails_by_condition(decision: &Decision) -> bool {
-    decision.near_misses.iter().any(|miss| {
-        miss.policy_type == Layer::Resource && miss.effect == Effect::Allow && miss.element == "Condition"
-    })
+/// Why no policy of the registry lets a role of another account in.
+fn why_not_granted(world: &Snapshot, image: &Image, decision: &Decision) -> &'static str {
+    let nearly: Vec<_> = decision
+        .near_misses
+        .iter()
+        .filter(|miss| miss.policy_type == Layer::Resource && miss.effect == Effect::Allow)
+        .filter(|miss| miss.policy.as_deref() == Some(REPOSITORY_POLICY))
+        .collect();
+    let names_the_deleted = |index| registry_policies::names_the_deleted(world, image.repository(), index);
+    if nearly.iter().any(|miss| miss.element == "Condition") {
+        "repo-policy-condition-mismatch"
+    } else if nearly.iter().any(|miss| miss.element == "Principal" && names_the_deleted(miss.statement)) {
+        "repo-policy-stale-principal"
+    } else {
+        "repo-policy-missing-cross-account"
+    }
 }
 
-/// Whether a grant of the repository reads like one for a role that was deleted, and perhaps made again.
-fn names_only_who_is_gone(world: &Snapshot, role: &Role, image: &Image) -> bool {
-    let registry = registry_policies::of(world, image);
-    role.role_id.as_ref().is_some_and(|id| !registry.unique_ids.is_empty() && !registry.unique_ids.contains(id))
-}
-
-/// Whether it is the registry that does not grant something.
+/// Whether it is the policy of a repository that does not grant something.
 fn is_grant_of_registry(cause: &str) -> bool {
     matches!(
         cause,
-        "repo-policy-missing-cross-account" | "repo-policy-stale-principal" | "repo-policy-condition-mismatch"
+        "repo-policy-condition-mismatch" | "repo-policy-missing-cross-account" | "repo-policy-stale-principal"
     )
 }
 
 /// Whether what is at fault is the registry, and not the role.
 pub(super) fn is_about_registry(cause: &str) -> bool {
-    is_grant_of_registry(cause)
-        || matches!(cause, "registry-policy-deny" | "repo-policy-explicit-deny" | "rcp-deny" | "ptc-cross-account")
+    let refuses = ["ptc-cross-account", "rcp-deny", "registry-policy-deny", "repo-policy-explicit-deny"];
+    is_grant_of_registry(cause) || refuses.contains(&cause)
 }
 
 /// The statements that forbid it, in words.
@@ -288,6 +285,30 @@ pub(super) fn denials(decision: &Decision) -> Vec<String> {
         .map(|deciding| {
             let policy = deciding.policy.as_deref().unwrap_or("a policy");
             format!("statement {} of {policy} denies it", deciding.statement)
+        })
+        .collect()
+}
+
+/// The commands that show the statements that forbid it.
+fn places(decision: &Decision, role: &Role, image: &Image) -> Vec<String> {
+    let denies = decision.deciding.iter().filter(|deciding| deciding.effect == Effect::Deny);
+    denies
+        .map(|deciding| {
+            let policy = quoted(deciding.policy.as_deref().unwrap_or_default());
+            match deciding.policy.as_deref() {
+                Some(REGISTRY_POLICY) => {
+                    format!("aws ecr get-registry-policy --region {}", quoted(&image.region))
+                }
+                Some(REPOSITORY_POLICY) => grants::show_policy(&image.repository_arn),
+                Some(arn) if arn.starts_with("arn:") => format!(
+                    "aws iam get-policy-version --policy-arn {policy} --version-id $(aws iam get-policy \
+                     --policy-arn {policy} --query Policy.DefaultVersionId --output text)"
+                ),
+                _ => format!(
+                    "aws iam get-role-policy --role-name {} --policy-name {policy}",
+                    quoted(&role.role_name)
+                ),
+            }
         })
         .collect()
 }
@@ -303,7 +324,16 @@ pub(super) fn blocker(
     let (summary, evidence) = if is_about_registry(cause) {
         let name = resource.split_once(":repository/").map_or(resource.as_str(), |(_, name)| name);
         let saw = lack.statements.iter().cloned().collect::<Vec<_>>().join("; ");
-        let saw = if saw.is_empty() { format!("no statement that lets {} pull", role.arn) } else { saw };
+        let saw = match cause {
+            _ if !saw.is_empty() => saw,
+            "repo-policy-condition-mismatch" => {
+                format!("a statement that would let {} pull, under a condition that does not hold", role.arn)
+            }
+            "repo-policy-stale-principal" => {
+                format!("a statement for a principal that was deleted, and none that lets {} pull", role.arn)
+            }
+            _ => format!("no statement that lets {} pull", role.arn),
+        };
         (
             format!("repository {name} does not let role {} call {calls}", role.role_name),
             vec![Evidence { source: "ecr:GetRepositoryPolicy".to_owned(), saw }],
@@ -311,6 +341,7 @@ pub(super) fn blocker(
     } else {
         (format!("role {} may not call {calls}", role.role_name), role_evidence(role, &lack))
     };
+    let fix = fix(world, role, (cause, &resource), &calls, &lack, options);
     Blocker {
         cause,
         legs: lack.pairs.iter().map(|(_, leg)| *leg).collect::<BTreeSet<Leg>>().into_iter().collect(),
@@ -319,7 +350,7 @@ pub(super) fn blocker(
         account: resource.parse::<Arn>().map(|arn| arn.account).unwrap_or_default(),
         summary,
         evidence,
-        fix: fix(world, role, (cause, &resource), &calls, options),
+        fix,
         resource,
     }
 }
@@ -346,134 +377,50 @@ fn fix(
     role: &Role,
     (cause, resource): (&'static str, &str),
     calls: &str,
+    lack: &Lack,
     options: &Options,
 ) -> Fix {
-    let manual = |because: &str, steps: Vec<String>| Fix::Manual { because: because.to_owned(), steps };
+    let manual = |because: &str, ask: String| {
+        let steps = lack.look.iter().cloned().chain([ask]).collect();
+        Fix::Manual { because: because.to_owned(), steps }
+    };
     match cause {
         "permissions-boundary-blocks" => manual(
             "a permissions boundary is a guard that somebody set on purpose",
-            vec![format!("ask the owner of the boundary of role {} to let it allow {calls}", role.role_name)],
+            format!("ask the owner of the boundary of role {} to let it allow {calls}", role.role_name),
         ),
         "identity-policy-explicit-deny" => manual(
             "a deny is a guard that somebody set on purpose; a quarantine policy means that a key has leaked",
-            vec![format!("ask the owner of the policy that denies {calls} to role {}", role.role_name)],
+            format!("ask the owner of the policy that denies {calls} to role {}", role.role_name),
         ),
         "registry-policy-deny" | "repo-policy-explicit-deny" => manual(
             "a deny is a guard that somebody set on purpose",
-            vec![format!("ask the owner of {resource} to take role {} out of the deny", role.role_name)],
+            format!("ask the owner of {resource} to take role {} out of the deny", role.role_name),
         ),
         "scp-deny" | "rcp-deny" => manual(
             "policies of an organization are guards that somebody set on purpose",
-            vec![format!(
-                "ask whoever runs the organization to let role {} call {calls} on {resource}",
-                role.role_name
-            )],
+            format!("ask whoever runs the organization to let role {} call {calls} on {resource}", role.role_name),
         ),
         "session-policy-or-vpce-condition" => manual(
             "a condition on the network is a guard that somebody set on purpose",
-            vec![format!(
-                "ask the owner of the policies of role {} to let {calls} pass on the way that its packets take: {}",
-                role.role_name,
-                "through the endpoints of its VPC, or around them"
-            )],
-        ),
-        "repo-policy-condition-mismatch" => manual(
-            "a condition is a guard that somebody set on purpose",
-            vec![format!(
-                "let the owner of {resource} grant role {} the pull without the condition, or in one that it meets: {}",
-                role.role_name,
-                pull_statement(role)
-            )],
+            format!(
+                "ask the owner of the policies of role {} to let {calls} pass on the way that its packets take, through \
+                 the endpoints of its VPC or around them",
+                role.role_name
+            ),
         ),
         "ptc-cross-account" => manual(
             "registries of other accounts are their owners'",
-            vec![format!(
-                "let the owner of {resource} allow role {} to call {calls} in the policy of the registry, and give new \
-                 repositories of the cache a policy by a repository creation template",
+            format!(
+                "ask the owner of {resource} to allow role {} to call {calls} in the policy of the registry, and to give \
+                 new repositories of the cache a policy by a repository creation template",
                 role.role_name
-            )],
+            ),
         ),
-        "repo-policy-missing-cross-account" | "repo-policy-stale-principal" => manual(
-            "this version does not change repository policies",
-            vec![format!(
-                "let the owner of {resource} add this statement to the policy of the repository, beside those that \
-                 are there: {}",
-                pull_statement(role)
-            )],
-        ),
-        _ if role.arn.contains(":role/aws-service-role/") => {
-            manual("the role belongs to an AWS service", vec!["give the nodes a role of your own".to_owned()])
+        _ if is_about_registry(cause) => grants::let_in(world, role, resource, cause),
+        _ => {
+            let fargate = cause == "fargate-exec-role-missing-policy";
+            grants::let_pull(world, role, fargate, &lack.grant, options)
         }
-        _ if role
-            .attached_managed_policies
-            .as_ref()
-            .is_some_and(|attached| attached.len() >= MOST_ATTACHED) =>
-        {
-            manual(
-                "the role has 10 managed policies, which is the default quota",
-                vec![format!(
-                    "detach a policy from role {}, or raise the quota (IAM, policies per role)",
-                    role.role_name
-                )],
-            )
-        }
-        _ => attach(world, role, cause == "fargate-exec-role-missing-policy", options),
-    }
-}
-
-/// The smallest statement that lets a role pull; a repository policy has no `Resource`.
-fn pull_statement(role: &Role) -> String {
-    let principal = serde_json::json!({ "AWS": role.arn });
-    serde_json::json!({ "Sid": "EcrFixPull", "Effect": "Allow", "Principal": principal, "Action": PULL })
-        .to_string()
-}
-
-pub(super) fn attach(world: &Snapshot, role: &Role, fargate: bool, options: &Options) -> Fix {
-    let partition = role.arn.parse::<Arn>().map(|arn| arn.partition).unwrap_or_default();
-    let (name, because) = which_policy(world, &partition, fargate, options);
-    debug_assert!(ATTACHABLE.contains(&name));
-    let policy_arn = format!("arn:{partition}:iam::aws:policy/{name}");
-    let change = Change::<Attachment> {
-        at: attachment::Address {
-            role_arn: role.arn.clone(),
-            role_name: role.role_name.clone(),
-            role_id: role.role_id.clone(),
-            policy_arn: policy_arn.clone(),
-        },
-        before: None,
-        after: Some(Attachment { policy_name: policy_name(&policy_arn).to_owned() }),
-    };
-    Fix::Automatic { changes: vec![AnyChange::Attachment(change)], because }
-}
-
-/// The smallest AWS managed policy that is known to exist in the partition, and why it is this one.
-fn which_policy(
-    world: &Snapshot,
-    partition: &str,
-    fargate: bool,
-    options: &Options,
-) -> (&'static str, String) {
-    if fargate {
-        return (FARGATE_POD_EXECUTION, "EKS documents this policy for pod execution roles".to_owned());
-    }
-    if options.pull_policy == PullPolicy::ReadOnly {
-        return (READ_ONLY, "--pull-policy read-only asks for it".to_owned());
-    }
-    let arn = format!("arn:{partition}:iam::aws:policy/{PULL_ONLY}");
-    let seen = if world.policies.contains_key(&arn) {
-        Seen::Known(())
-    } else {
-        world.missing("Policies", "iam:GetPolicy", &arn)
-    };
-    match seen {
-        Seen::Known(()) => (PULL_ONLY, "it grants the calls of a pull and no others".to_owned()),
-        // A list that somebody cut down to the policies in use says nothing about the others.
-        _ if partition == "aws" => (
-            PULL_ONLY,
-            "it grants the calls of a pull and no others; AWS has it in this partition since 2024-10-04"
-                .to_owned(),
-        ),
-        Seen::Absent => (READ_ONLY, format!("this partition has no {PULL_ONLY}")),
-        Seen::Unread(_) => (READ_ONLY, format!("whether this partition has {PULL_ONLY} could not be read")),
     }
 }

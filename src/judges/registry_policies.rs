@@ -3,13 +3,16 @@
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
+use serde_json::Value;
+
+use crate::actions::statement::{self, strings};
 use crate::iam::{Document, Named};
+use crate::model::ecr::RepositoryName;
 use crate::model::{PolicyText, Seen, Snapshot, aws_accounts};
-use crate::pulls::Image;
 
 /// The policies of a registry, and whether one of them was not read.
 #[derive(Clone, Debug, Default)]
-pub(super) struct RegistryPolicies {
+pub(crate) struct RegistryPolicies {
     /// What was read.
     pub policies: Vec<Named>,
     /// Why something was not read.
@@ -21,22 +24,51 @@ pub(super) struct RegistryPolicies {
 /// The name under which the policy of a registry is reported.
 pub(super) const REGISTRY_POLICY: &str = "registry policy";
 
-/// The policies that bear on an image.
-pub(super) fn of(world: &Snapshot, image: &Image) -> RegistryPolicies {
-    of_call(world, image, "ecr:BatchGetImage")
+/// The name under which the policy of a repository is reported.
+pub(super) const REPOSITORY_POLICY: &str = "repository policy";
+
+/// Whether a statement of the policy of a repository names a role or a user by its unique id: that is what is left of
+/// one that was deleted.
+pub(super) fn names_the_deleted(world: &Snapshot, at: RepositoryName<'_>, statement: usize) -> bool {
+    let Seen::Known(text) = world.repository_policy(at) else { return false };
+    let statements = statement::statements(text.as_str()).unwrap_or_default();
+    let parsed = statements.get(statement).and_then(|text| serde_json::from_str::<Value>(text).ok());
+    let principals = parsed.as_ref().and_then(|statement| strings(statement.get("Principal")?.get("AWS")));
+    principals.unwrap_or_default().iter().any(|principal| {
+        (principal.starts_with("AROA") || principal.starts_with("AIDA"))
+            && principal.chars().all(|c| c.is_ascii_alphanumeric())
+    })
 }
 
-/// The policies that bear on a call about an image: a repository has no say in its own making.
-pub(super) fn of_call(world: &Snapshot, image: &Image, call: &str) -> RegistryPolicies {
+/// The unique ids of roles that statements of a policy grant something to.
+fn unique_ids(text: &PolicyText) -> BTreeSet<String> {
+    let statements = statement::statements(text.as_str()).unwrap_or_default();
+    let mut ids = BTreeSet::new();
+    for statement in statements.iter().filter_map(|text| serde_json::from_str::<Value>(text).ok()) {
+        let allows = statement.get("Effect").is_some_and(|effect| effect == "Allow");
+        let principals = statement.get("Principal").and_then(|principal| strings(principal.get("AWS")));
+        let named = principals.unwrap_or_default().into_iter().filter(|name| allows && name.starts_with("AROA"));
+        ids.extend(named.map(str::to_owned));
+    }
+    ids
+}
+
+/// The policies that bear on the images of a repository.
+pub(crate) fn of(world: &Snapshot, repository: RepositoryName<'_>) -> RegistryPolicies {
+    of_call(world, repository, "ecr:BatchGetImage")
+}
+
+/// The policies that bear on a call about a repository, which has no say in its own making.
+pub(super) fn of_call(world: &Snapshot, repository: RepositoryName<'_>, call: &str) -> RegistryPolicies {
     let mut all = RegistryPolicies::default();
-    if aws_accounts::is_add_on_registry(&image.account) {
+    if aws_accounts::is_add_on_registry(repository.account) {
         all.policies.extend(policy_of_aws());
         return all;
     }
     if call != "ecr:CreateRepository" {
-        all.add("repository policy", world.repository_policy(image.repository()));
+        all.add(REPOSITORY_POLICY, world.repository_policy(repository));
     }
-    all.add(REGISTRY_POLICY, world.registry_policy(image.repository()));
+    all.add(REGISTRY_POLICY, world.registry_policy(repository));
     all
 }
 
@@ -54,20 +86,6 @@ impl RegistryPolicies {
             },
         }
     }
-}
-
-/// The unique ids of roles that statements of a policy grant something to.
-fn unique_ids(text: &PolicyText) -> BTreeSet<String> {
-    let each = |value: &serde_json::Value| match value {
-        serde_json::Value::Array(values) => values.clone(),
-        other => vec![other.clone()],
-    };
-    let Ok(document) = serde_json::from_str::<serde_json::Value>(text.as_str()) else { return BTreeSet::new() };
-    let statements = each(document.get("Statement").unwrap_or_default());
-    let allows = statements.iter().filter(|statement| statement.get("Effect").is_some_and(|effect| effect == "Allow"));
-    let principals = allows.filter_map(|statement| statement.get("Principal")?.get("AWS")).flat_map(each);
-    let ids = principals.filter_map(|principal| principal.as_str().map(str::to_owned));
-    ids.filter(|id| id.starts_with("AROA")).collect()
 }
 
 /// What the registries of the EKS add-ons grant: everybody may pull.

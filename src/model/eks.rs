@@ -20,12 +20,26 @@ pub struct Cluster {
     /// `ACTIVE`, `CREATING`, …
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,
+    /// The address of its Kubernetes API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    /// Who signs the certificates of that API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate_authority: Option<CertificateAuthority>,
     /// Where the cluster's own network interfaces are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources_vpc_config: Option<VpcConfig>,
     /// Auto Mode.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compute_config: Option<ComputeConfig>,
+}
+
+/// `certificateAuthority` of a cluster.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct CertificateAuthority {
+    /// PEM in base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<String>,
 }
 
 /// `resourcesVpcConfig` of a cluster.

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Seen, ec2, ecr, eks, iam, organizations, route53};
+use super::{Seen, ec2, ecr, eks, iam, kubernetes, organizations, route53};
 use crate::json_text::Fields;
 
 /// Everything that a diagnosis may look at.
@@ -35,6 +35,8 @@ pub struct Snapshot {
     pub route53: route53::Route53,
     /// The organization, and what it forbids.
     pub organizations: organizations::Organizations,
+    /// What runs in the cluster.
+    pub kubernetes: kubernetes::Kubernetes,
     /// By ARN.
     pub repositories: BTreeMap<String, ecr::Repository>,
     /// By `ACCOUNT/REGION/REPOSITORY@DIGEST`.
@@ -325,7 +327,8 @@ fn typed<T: DeserializeOwned>(value: &RawValue) -> Result<T, Misshapen> {
     parse(value)
 }
 
-fn parse<'a, T: Deserialize<'a>>(value: &'a RawValue) -> Result<T, Misshapen> {
+/// Reads a value; a misshapen one is told apart by its JSON pointer.
+pub(crate) fn parse<'a, T: Deserialize<'a>>(value: &'a RawValue) -> Result<T, Misshapen> {
     let mut reader = serde_json::Deserializer::from_str(value.get());
     serde_path_to_error::deserialize(&mut reader)
         .map_err(|error| Misshapen { pointer: pointer(error.path()), expected: error.inner().to_string() })

@@ -144,6 +144,7 @@ impl Network<'_> {
             on_return: false,
             because,
             failing: Vec::new(),
+            denied: None,
         };
         Trace::blocked(hops, blocker)
     }
@@ -209,6 +210,7 @@ impl Network<'_> {
                 on_return: false,
                 because: because.clone(),
                 failing: Vec::new(),
+                denied: None,
             };
             let hop = Hop::new(HopKind::VpcEndpoint, id).decided(Decision::Deny, because);
             return Trace::blocked(hops.into_iter().chain([hop]).collect(), blocker);
@@ -337,6 +339,7 @@ impl Network<'_> {
                     on_return: false,
                     because: why,
                     failing: Vec::new(),
+                    denied: None,
                 };
                 Trace::blocked(hops, blocker)
             }

@@ -77,6 +77,8 @@ pub enum Why {
 /// What became of one attempt to make a change.
 enum Made {
     Seen(Sent),
+    /// By somebody else, since we looked.
+    AlreadySo,
     Refused(Refused),
     NotSeen(String),
 }
@@ -161,6 +163,11 @@ impl Engine<'_> {
                 (self.say)(&format!("{id}: done"));
                 Ok(Outcome::Applied)
             }
+            Made::AlreadySo => {
+                (self.say)(&format!("{id}: somebody else was faster, left alone"));
+                self.note(Event::AlreadySo { action: id })?;
+                Ok(Outcome::Applied)
+            }
             Made::Refused(refused) => {
                 let why = if refused.reason == Reason::Denied { Why::Denied } else { Why::Failed };
                 self.not_made(id, explained(&refused), why)
@@ -216,6 +223,10 @@ impl Engine<'_> {
                 (self.say)(&format!("{id}: taken back"));
                 return Ok(true);
             }
+            Made::AlreadySo => {
+                self.note(Event::Reverted { action: id, request_id: None })?;
+                return Ok(true);
+            }
             Made::Refused(refused) => explained(&refused),
             Made::NotSeen(because) => because,
         };
@@ -237,24 +248,29 @@ impl Engine<'_> {
                 Err(_) => Made::NotSeen(explained(&refused)),
             },
             Err(refused) => match self.standing(change).await {
+                Standing::After if refused.reason == Reason::AlreadyThere => Made::AlreadySo,
                 Standing::After => Made::Seen(Sent { request_id: refused.request_id, assigned_id: None }),
                 _ => Made::Refused(refused),
             },
         }
     }
 
+    /// Where the change shows and AWS is still at work on the resource, the wait is as long as that may take.
     async fn wait_until_seen(&self, change: &AnyChange) -> Result<(), String> {
-        let deadline = Instant::now() + self.patience.limit;
+        let start = Instant::now();
         let mut pause = Duration::from_millis(200);
         loop {
-            let because = match self.standing(change).await {
-                Standing::After => return Ok(()),
-                Standing::Before => "it does not show yet".to_owned(),
-                Standing::Elsewhere { found, .. } => found,
-                Standing::Unread(because) => because,
+            let (because, limit) = match self.look(change).await {
+                (Standing::After, None) => return Ok(()),
+                (Standing::After, Some(unsettled)) => {
+                    (unsettled, self.patience.limit.max(change.settles_within()))
+                }
+                (Standing::Before, _) => ("it does not show yet".to_owned(), self.patience.limit),
+                (Standing::Elsewhere { found, .. }, _) => (found, self.patience.limit),
+                (Standing::Unread(because), _) => (because, self.patience.limit),
             };
-            if Instant::now() + pause > deadline {
-                return Err(format!("after {} s: {because}", self.patience.limit.as_secs()));
+            if start.elapsed() + pause > limit {
+                return Err(format!("after {} s: {because}", limit.as_secs()));
             }
             sleep(pause).await;
             pause = (pause * 2).min(Duration::from_secs(5));
@@ -262,9 +278,14 @@ impl Engine<'_> {
     }
 
     async fn standing(&self, change: &AnyChange) -> Standing {
+        self.look(change).await.0
+    }
+
+    /// How the resource stands, and why AWS is still at work on it, where it is.
+    async fn look(&self, change: &AnyChange) -> (Standing, Option<String>) {
         match self.world.look(change).await {
-            Ok(world) => change.standing(&world),
-            Err(error) => Standing::Unread(error.to_string()),
+            Ok(world) => (change.standing(&world), change.unsettled(&world)),
+            Err(error) => (Standing::Unread(error.to_string()), None),
         }
     }
 

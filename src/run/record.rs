@@ -266,7 +266,7 @@ fn follow(record: &mut Record, line: &Line) -> Result<(), String> {
                 known.assigned_id.clone_from(assigned_id);
             }
         }
-        Event::AlreadySo { action } => step(record, action, &[S::Pending], S::AlreadySo)?,
+        Event::AlreadySo { action } => step(record, action, &[S::Pending, S::Intended], S::AlreadySo)?,
         Event::Failed { action, because } => {
             step(record, action, &[S::Pending, S::Intended], S::Failed)?;
             note(record, action, None, Some(because.clone()), None);

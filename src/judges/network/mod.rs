@@ -3,6 +3,7 @@
 //! The network model says which component stops packets; this says which cause that is.
 
 mod endpoints;
+mod entries;
 mod filters;
 mod fixes;
 mod naming;
@@ -16,8 +17,8 @@ use crate::checks::{Leg, Severity};
 use crate::diagnosis::{Blocker, Evidence, Pairs, Verdicts, pull_id};
 use crate::model::{EcrHost, Seen};
 use crate::network::names::PullHosts;
-use crate::network::{self, Network, Source, Trace, Verdict, pull};
-use crate::pulls::{Pull, SourceKind, World};
+use crate::network::{self, Destination, HopKind, Network, Service, Source, Trace, Verdict, pull};
+use crate::pulls::{self, Pull, SourceKind, World};
 
 /// Causes of a path that leads past the endpoints that it should take.
 const LACKS_ENDPOINT: [&str; 10] = [
@@ -48,10 +49,10 @@ type Flow = (Leg, Trace, Source);
 type Stops = BTreeMap<(&'static str, String), Stop>;
 
 /// Judges the legs that packets take.
-pub(super) fn judge(world: &World<'_>, _options: &Options, verdicts: &mut Verdicts) {
+pub(super) fn judge(world: &World<'_>, options: &Options, verdicts: &mut Verdicts) {
     let network = Network::of(world.snapshot);
     let mut stops = Stops::new();
-    let mut flows: BTreeMap<(&crate::pulls::Source, &str), Vec<Flow>> = BTreeMap::new();
+    let mut flows: BTreeMap<(&pulls::Source, &str), Vec<Flow>> = BTreeMap::new();
     for pull in world.pulls() {
         let id = pull_id(&pull);
         let registry = pull.image.name.split('/').next().unwrap_or_default();
@@ -73,7 +74,7 @@ pub(super) fn judge(world: &World<'_>, _options: &Options, verdicts: &mut Verdic
     }
     for ((cause, component), stop) in stops {
         let pairs = stop.pairs.clone();
-        verdicts.blocked_exactly(blocker(&network, world, cause, component, stop), pairs);
+        verdicts.blocked_exactly(blocker(&network, world, cause, component, stop, options), pairs);
     }
 }
 
@@ -106,19 +107,24 @@ fn flows_of(network: &Network<'_>, world: &World<'_>, pull: &Pull<'_>, registry:
     flows
 }
 
-/// Where a source runs, or would: none where that was not read.
-pub(super) fn places(network: &Network<'_>, world: &World<'_>, source: &crate::pulls::Source) -> Vec<Source> {
-    let name = format!("{}/{}", world.target.cluster, source.id);
+/// Where a source runs: what EKS would start, or the nodes that there are.
+pub(super) fn places(network: &Network<'_>, world: &World<'_>, source: &pulls::Source) -> Vec<Source> {
     let wanted = match source.kind {
         SourceKind::FargateProfile => network::SourceKind::FargateProfile,
         SourceKind::Nodegroup => network::SourceKind::Nodegroup,
-        // Its nodes carry no tag that ties them to a pool by name.
-        SourceKind::AutoMode => return Vec::new(),
+        SourceKind::AutoMode | SourceKind::SelfManaged | SourceKind::Karpenter => {
+            // A node pulls through its first interface; the others are for pods.
+            let first = |id: &str| network.resolve_source(id).ok()?.into_iter().next();
+            return world.nodes_of(source).filter_map(|node| first(&node.instance_id)).collect();
+        }
+        // It is not in a VPC.
+        SourceKind::Hybrid => return Vec::new(),
     };
+    let name = format!("{}/{}", world.target.cluster, source.id);
     if source.kind == SourceKind::Nodegroup && would_be_guesses(world, &name) {
         return Vec::new();
     }
-    let of_kind = |source: &Source| source.kind == wanted || wanted == network::SourceKind::Nodegroup;
+    let of_kind = |place: &Source| place.kind == wanted || wanted == network::SourceKind::Nodegroup;
     network.resolve_source(&name).unwrap_or_default().into_iter().filter(of_kind).collect()
 }
 
@@ -161,14 +167,29 @@ fn note(
     }
 }
 
+/// The name that a flow is to.
+fn host_of(trace: &Trace) -> Option<&str> {
+    trace.forward.iter().find(|hop| hop.kind == HopKind::Dns).map(|hop| hop.id.as_str())
+}
+
+/// The same flow in another world.
+fn trace_again(network: &Network<'_>, leg: Leg, trace: &Trace, source: &Source) -> Option<Trace> {
+    if leg == Leg::Dns {
+        return Some(pull::dns(network, source));
+    }
+    let host = Destination::Name(host_of(trace)?.to_owned());
+    Some(network.trace(source, &host, Service::tcp(443)))
+}
+
 fn blocker(
     network: &Network<'_>,
     world: &World<'_>,
     cause: &'static str,
     component: String,
     stop: Stop,
+    options: &Options,
 ) -> Blocker {
-    let fix = fixes::fix(network, world, cause, &component, &stop);
+    let fix = fixes::fix(network, world, cause, &component, &stop, options);
     let because: Vec<String> = stop.because.into_iter().collect();
     let summary = because.first().cloned().unwrap_or_default();
     Blocker {

@@ -104,9 +104,14 @@ impl Request {
         }
     }
 
-    /// Whether it is known to change nothing.
+    /// Whether it is known to change nothing: it only reads, or it is a trial of EC2.
     pub(crate) fn reads(&self) -> bool {
-        READS.iter().any(|start| self.action.starts_with(start))
+        READS.iter().any(|start| self.action.starts_with(start)) || self.is_trial()
+    }
+
+    /// Whether it asks EC2 what a call would answer.
+    pub(crate) fn is_trial(&self) -> bool {
+        self.protocol == Protocol::Ec2 && self.field("DryRun").as_deref() == Some("true")
     }
 
     /// Whether it is meant by `iam:AttachRolePolicy`, by `iam:*`, by `*`, or by `writes`.
