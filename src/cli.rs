@@ -43,7 +43,7 @@ pub struct Common {
     pub state: Option<PathBuf>,
 }
 
-/// How the answer is printed.
+/// What can be asked for as the form of the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Output {
     /// For people
@@ -52,6 +52,28 @@ pub enum Output {
     Json,
     /// For programs that follow apply and rollback: one JSON object a line, as things happen
     JsonLines,
+    /// Of a report: for a comment on a pull request
+    #[value(hide = true)]
+    Markdown,
+    /// Of a report: one page that needs nothing else
+    #[value(hide = true)]
+    Html,
+    /// Of a report: JUnit
+    #[value(hide = true)]
+    Junit,
+    /// Of a report: SARIF 2.1.0
+    #[value(hide = true)]
+    Sarif,
+    /// Of a report: for the summary of a step of GitHub Actions
+    #[value(hide = true)]
+    Github,
+}
+
+impl Output {
+    /// How a command speaks that is not about a report; errors of reports are text too.
+    pub fn format(self) -> Format {
+        if matches!(self, Output::Json | Output::JsonLines) { Format::Json } else { Format::Text }
+    }
 }
 
 /// The form of the answer.
@@ -61,16 +83,6 @@ pub enum Format {
     Text,
     /// For programs.
     Json,
-}
-
-impl Output {
-    /// What is printed, whether at once or line by line.
-    pub fn format(self) -> Format {
-        match self {
-            Output::Text => Format::Text,
-            Output::Json | Output::JsonLines => Format::Json,
-        }
-    }
 }
 
 /// When to use colour.
@@ -95,6 +107,8 @@ enum Command {
     Runs(commands::runs::Args),
     Snapshot(Box<commands::snapshot::Args>),
     Permissions(commands::permissions::Args),
+    Report(commands::report::Args),
+    Export(commands::export::Args),
     Simulate(Box<commands::simulate::Args>),
     Explain(commands::explain::Args),
     Demo(commands::demo::Args),
@@ -150,6 +164,15 @@ fn run(cli: &Cli, ui: &Ui) -> Result<u8, Error> {
             }),
         );
     }
+    if !matches!(cli.common.output, Output::Text | Output::Json | Output::JsonLines)
+        && !matches!(cli.command, Command::Report(_))
+    {
+        return Err(Error::new(
+            Code::Usage,
+            "only `ecr-fix report` has this --output",
+            "choose text or json, or run `ecr-fix report PLAN`",
+        ));
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
         Error::new(Code::Storage, "no threads can be started", "free memory or processes, then run it again")
             .because(error)
@@ -165,6 +188,8 @@ fn run(cli: &Cli, ui: &Ui) -> Result<u8, Error> {
             Command::Runs(args) => commands::runs::run(args, ui),
             Command::Snapshot(args) => commands::snapshot::run(args, ui).await,
             Command::Permissions(args) => commands::permissions::run(args, ui),
+            Command::Report(args) => commands::report::run(args, ui),
+            Command::Export(args) => commands::export::run(args, ui),
             Command::Simulate(args) => commands::simulate::run(args, ui).await,
             Command::Explain(args) => commands::explain::run(args, ui),
             Command::Demo(args) => commands::demo::run(args, ui).await,

@@ -1,20 +1,32 @@
 //! Fills a snapshot from AWS. A read that is refused is a fact of the snapshot, not a failure.
 
+mod again;
 mod each;
 mod hides;
+mod kubernetes;
 mod network;
+mod network_again;
+mod organizations;
 mod registries;
+mod vpc_again;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::actions::attachment::{ATTACHABLE, policy_name};
 use crate::aws::{Reader, Reason, Refused};
 use crate::error::Error;
+use crate::kube::Access;
+use crate::model::eks::Nodegroup;
 use crate::model::iam::{ManagedPolicy, Role};
 use crate::model::snapshot::About;
 use crate::model::{Arn, Partition, Snapshot, Unread};
+pub use again::{
+    attached_policies_again, inline_policy_again, instance_again, repository_policy_again, trust_policy_again,
+};
 use each::{Each, each};
 use hides::hides;
+pub use network_again::{network_acl_again, route_table_again, security_group_again};
+pub use vpc_again::{security_groups_again, vpc_attributes_again, vpc_endpoints_again};
 
 /// The keys of a snapshot that reading live fills completely.
 const KEYS: [&str; 5] = ["cluster", "nodegroup", "fargateProfile", "RoleDetailList", "Policies"];
@@ -23,7 +35,12 @@ const KEYS: [&str; 5] = ["cluster", "nodegroup", "fargateProfile", "RoleDetailLi
 ///
 /// # Errors
 /// Only what nothing can be said without: the caller's identity and the cluster itself.
-pub async fn snapshot(reader: &Reader, cluster: &str, images: &[String]) -> Result<Snapshot, Error> {
+pub async fn snapshot(
+    reader: &Reader,
+    cluster: &str,
+    images: &[String],
+    access: &Access,
+) -> Result<Snapshot, Error> {
     let (about, found) = tokio::join!(about(reader), reader.cluster(cluster));
     let about = about?;
     let found = match found {
@@ -31,13 +48,29 @@ pub async fn snapshot(reader: &Reader, cluster: &str, images: &[String]) -> Resu
         Err(refused) => return Err(no_cluster(reader, cluster, &refused).await),
     };
     let home = about.account.clone().unwrap_or_default();
-    let (groups, profiles, network, registries) = tokio::join!(
+    let of_pods = async {
+        let pods = kubernetes::read(reader, access, &found).await;
+        let images: BTreeSet<String> = images.iter().cloned().chain(pods.images()).collect();
+        let images: Vec<String> = images.into_iter().collect();
+        let (registries, organization) = tokio::join!(
+            registries::read(reader, &images, &home),
+            organizations::read(reader, &home, registries::accounts(&images, &home)),
+        );
+        (pods, registries, organization)
+    };
+    let (groups, profiles, network, (pods, registries, organization), versions) = tokio::join!(
         nodegroups(reader, cluster),
         fargate_profiles(reader, cluster),
         network::read(reader, &found),
-        registries::read(reader, images, &home)
+        of_pods,
+        reader.policy_versions(),
     );
     let mut world = Snapshot { about, ..network };
+    pods.put(&mut world);
+    world.organizations = organization.organizations;
+    world.not_found.extend(organization.not_found);
+    world.keys.extend(organization.keys);
+    world.unread.extend(organization.unread);
     registries::absorb(&mut world, registries);
     world.clusters.insert(found.arn.clone(), found);
     for group in keep(&mut world, groups) {
@@ -46,20 +79,11 @@ pub async fn snapshot(reader: &Reader, cluster: &str, images: &[String]) -> Resu
     for profile in keep(&mut world, profiles) {
         world.fargate_profiles.insert(format!("{cluster}/{}", profile.fargate_profile_name), profile);
     }
-    roles(reader, &mut world).await;
+    spare_profiles(reader, &mut world).await;
+    // Who may not list policies may still read them one by one.
+    roles(reader, &mut world, versions.unwrap_or_default()).await;
     world.keys.extend(KEYS.map(str::to_owned));
     world.unread.sort();
-    Ok(world)
-}
-
-/// Reads one role again, for a look just before and just after a change of it.
-///
-/// # Errors
-/// The caller's identity cannot be read.
-pub async fn role_again(reader: &Reader, role_arn: &str) -> Result<Snapshot, Error> {
-    let mut world = Snapshot { about: about(reader).await?, ..Snapshot::default() };
-    put_role(&mut world, role_arn, role(reader, role_arn).await);
-    world.keys.extend(KEYS.map(str::to_owned));
     Ok(world)
 }
 
@@ -96,7 +120,7 @@ async fn no_cluster(reader: &Reader, cluster: &str, refused: &Refused) -> Error 
 /// What was read of a list, and what was refused of it.
 type Listed<T> = (Vec<T>, Vec<Unread>);
 
-async fn nodegroups(reader: &Reader, cluster: &str) -> Listed<crate::model::eks::Nodegroup> {
+async fn nodegroups(reader: &Reader, cluster: &str) -> Listed<Nodegroup> {
     let names = match reader.nodegroup_names(cluster).await {
         Ok(names) => names,
         Err(refused) => return (Vec::new(), vec![refused.unread(hides(refused.call))]),
@@ -138,14 +162,40 @@ fn keep<T>(world: &mut Snapshot, (rows, unread): Listed<T>) -> Vec<T> {
     rows
 }
 
+/// The profiles through which nodes that have none could get the role of their group.
+async fn spare_profiles(reader: &Reader, world: &mut Snapshot) {
+    let lacks = |group: &&Nodegroup| {
+        world.ec2.instances.values().any(|node| {
+            node.iam_instance_profile.is_none() && node.is_node_of(&group.cluster_name, &group.nodegroup_name)
+        })
+    };
+    let roles: BTreeSet<String> =
+        world.nodegroups.values().filter(lacks).filter_map(|group| group.node_role.clone()).collect();
+    let profiles =
+        each(
+            reader,
+            roles,
+            |reader, arn| async move { reader.instance_profiles_of(policy_name(&arn)).await },
+        );
+    for (_, answer) in profiles.await {
+        match answer {
+            Ok(profiles) => profiles.into_iter().for_each(|profile| world.put(profile)),
+            Err(refused) if refused.reason == Reason::NotFound => {}
+            Err(refused) => world.unread.push(refused.unread(hides(refused.call))),
+        }
+    }
+}
+
 /// Every role that pulls, and every policy that bears on it.
-async fn roles(reader: &Reader, world: &mut Snapshot) {
+async fn roles(reader: &Reader, world: &mut Snapshot, versions: BTreeMap<String, String>) {
     let roles = each(reader, pulling_roles(world), |reader, arn| async move { role(&reader, &arn).await });
     for (arn, read) in roles.await {
         put_role(world, &arn, read);
     }
-    let policies =
-        each(reader, policies(world), |reader, arn| async move { reader.managed_policy(&arn).await });
+    let policies = each(reader, policies(world), |reader, arn| {
+        let in_force = versions.get(&arn).cloned();
+        async move { reader.managed_policy(&arn, in_force).await }
+    });
     for (arn, read) in policies.await {
         put_policy(world, arn, read);
     }
@@ -164,10 +214,12 @@ fn pulling_roles(world: &Snapshot) -> BTreeSet<String> {
     nodes.chain(fargate).chain(auto_mode).chain(instances).collect()
 }
 
-/// The policies attached to the roles, their boundaries, and those that a plan may attach.
+/// The policies attached to the roles, their boundaries, and those that a plan may attach where they may not exist.
 fn policies(world: &Snapshot) -> BTreeSet<String> {
     let partition = world.about.partition.clone().unwrap_or_default();
-    let candidates = ATTACHABLE.iter().map(|name| format!("arn:{partition}:iam::aws:policy/{name}"));
+    // In the partition `aws` they are known to exist.
+    let candidates = ATTACHABLE.iter().filter(|_| partition != "aws");
+    let candidates = candidates.map(|name| format!("arn:{partition}:iam::aws:policy/{name}"));
     let attached = world.roles.values().flat_map(|role| role.attached_managed_policies.iter().flatten());
     let boundaries = world.roles.values().filter_map(|role| role.permissions_boundary.as_ref());
     let mut arns: BTreeSet<String> = attached.map(|policy| policy.policy_arn.clone()).collect();

@@ -1,15 +1,15 @@
 //! The diagnosis of a world: every pull, leg by leg, and every blocker at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::actions::AnyChange;
+use crate::actions::{AnyChange, gathered};
 use crate::checks::{Leg, Remedy, Severity};
 use crate::judges::{self, Options};
 use crate::model::Unread;
-use crate::pulls::{Pull, Target, World};
+use crate::pulls::{NO_KUBERNETES, Pull, Target, World};
 
 /// The version of every document that we write.
 pub const FORMAT_VERSION: &str = "1.0";
@@ -45,6 +45,14 @@ pub struct Summary {
     pub blocked: usize,
     /// How many of them could not be decided.
     pub unknown: usize,
+    /// How many images of pods come from registries that are not judged.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub images_elsewhere: usize,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands on a reference")]
+fn is_none(count: &usize) -> bool {
+    *count == 0
 }
 
 /// The verdict over all pulls.
@@ -219,7 +227,16 @@ pub struct Verdicts {
     legs: BTreeMap<(String, Leg), (Verdict, Vec<String>)>,
     /// Every blocker, in the order of the checks.
     pub blockers: Vec<Blocker>,
+    /// What kubelets say that no pull of ours is known for.
+    pub untied: Vec<Unread>,
+    /// Which words of kubelets a blocker explains: mending it makes them old.
+    pub explained: BTreeSet<(String, String)>,
+    /// What a blocker blocks, by its position, where that is not every one of its legs of every one of its pulls.
+    exactly: BTreeMap<usize, Pairs>,
 }
+
+/// Pulls, by their ids, each with a leg.
+pub type Pairs = BTreeSet<(String, Leg)>;
 
 impl Verdicts {
     /// A leg of a pull is well, as far as one check can tell.
@@ -237,15 +254,27 @@ impl Verdicts {
         }
     }
 
-    /// A blocker was found.
+    /// A blocker was found, of all its legs of all its pulls.
     pub fn blocked(&mut self, blocker: Blocker) {
-        for (pull, leg) in
-            blocker.pulls.iter().flat_map(|pull| blocker.legs.iter().map(move |leg| (pull, *leg)))
-        {
-            let state = self.legs.entry((pull.clone(), leg)).or_insert((Verdict::Blocked, Vec::new()));
-            state.0 = Verdict::Blocked;
-        }
+        self.block(&every_pair(&blocker));
         self.blockers.push(blocker);
+    }
+
+    /// A blocker was found, of these legs of these pulls.
+    pub fn blocked_exactly(&mut self, blocker: Blocker, pairs: Pairs) {
+        self.block(&pairs);
+        self.exactly.insert(self.blockers.len(), pairs);
+        self.blockers.push(blocker);
+    }
+
+    fn block(&mut self, pairs: &Pairs) {
+        for pair in pairs {
+            self.legs.entry(pair.clone()).or_insert((Verdict::Blocked, Vec::new())).0 = Verdict::Blocked;
+        }
+    }
+
+    fn pairs_of(&self, position: usize, blocker: &Blocker) -> Pairs {
+        self.exactly.get(&position).cloned().unwrap_or_else(|| every_pair(blocker))
     }
 
     /// Adds the blockers that show only once others are mended, on legs that do not work as it is. Says whether there
@@ -256,20 +285,24 @@ impl Verdicts {
                 .iter()
                 .any(|known| (known.cause, &known.resource) == (blocker.cause, &blocker.resource))
         };
-        let is_well = |blocker: &Blocker| {
-            let pairs = blocker
-                .pulls
-                .iter()
-                .flat_map(|pull| blocker.legs.iter().map(move |leg| (pull.clone(), *leg)));
-            pairs
-                .into_iter()
-                .any(|pair| self.legs.get(&pair).is_some_and(|(verdict, _)| *verdict == Verdict::Ok))
-        };
-        let hidden: Vec<Blocker> =
-            behind.blockers.into_iter().filter(|blocker| !known(blocker) && !is_well(blocker)).collect();
+        let is_well =
+            |pair: &(String, Leg)| self.legs.get(pair).is_some_and(|(verdict, _)| *verdict == Verdict::Ok);
+        let found = behind.blockers.iter().enumerate().map(|(position, blocker)| {
+            let pairs = behind.pairs_of(position, blocker);
+            (blocker, pairs)
+        });
+        let hidden: Vec<(Blocker, Pairs)> = found
+            .filter(|(blocker, pairs)| !known(blocker) && !pairs.iter().any(is_well))
+            .map(|(blocker, pairs)| (blocker.clone(), pairs))
+            .collect();
         let any = !hidden.is_empty();
-        hidden.into_iter().for_each(|blocker| self.blocked(blocker));
+        hidden.into_iter().for_each(|(blocker, pairs)| self.blocked_exactly(blocker, pairs));
         any
+    }
+
+    /// How a leg of a pull is, as far as it was judged.
+    pub fn verdict_of(&self, pull: &str, leg: Leg) -> Option<Verdict> {
+        self.legs.get(&(pull.to_owned(), leg)).map(|(verdict, _)| *verdict)
     }
 
     /// Every leg that is blocked, by pull.
@@ -283,9 +316,12 @@ impl Verdicts {
             Some((verdict, because)) => (*verdict, because.clone()),
             None => (Verdict::Unknown, vec!["this version does not judge it".to_owned()]),
         };
-        let blocks =
-            |blocker: &Blocker| blocker.legs.contains(&leg) && blocker.pulls.iter().any(|id| id == pull);
-        let findings = self.blockers.iter().zip(1..).filter(|(blocker, _)| blocks(blocker));
+        let pair = (pull.to_owned(), leg);
+        let findings = self.blockers.iter().enumerate().zip(1..);
+        let findings = findings.filter(|((at, blocker), _)| match self.exactly.get(at) {
+            Some(pairs) => pairs.contains(&pair),
+            None => blocker.legs.contains(&leg) && blocker.pulls.contains(&pair.0),
+        });
         LegVerdict {
             leg,
             verdict,
@@ -293,6 +329,12 @@ impl Verdicts {
             because,
         }
     }
+}
+
+/// Every leg of every pull of a blocker.
+fn every_pair(blocker: &Blocker) -> Pairs {
+    let of_pull = |pull: &String| blocker.legs.iter().map(|leg| (pull.clone(), *leg)).collect::<Pairs>();
+    blocker.pulls.iter().flat_map(of_pull).collect()
 }
 
 impl Diagnosis {
@@ -323,13 +365,26 @@ pub fn verdicts(world: &World<'_>, options: &Options) -> Verdicts {
             Fix::Manual { .. } | Fix::NotAws { .. } => &[],
         });
         mended.clone_from(world.snapshot);
-        changes.for_each(|change| change.simulate(&mut mended));
-        let behind = judged(&World { snapshot: &mended, ..world.clone() }, options);
+        gathered(changes).iter().for_each(|change| change.simulate(&mut mended));
+        let behind = judged(&world.on(&mended), options);
         if !verdicts.reveal(behind) {
             break;
         }
     }
+    judges::kubernetes::weigh_words(world, &mut verdicts);
     verdicts
+}
+
+/// Forgets what kubelets say only of pulls that were blocked before a plan was applied: they wait up to five minutes
+/// before they try again, and until then their words are about the world before.
+pub fn forget_old_words(world: &mut World<'_>, before: &Diagnosis) {
+    let blocked = before.pull_paths.iter().filter(|path| path.verdict == Verdict::Blocked);
+    let blocked: BTreeSet<&str> = blocked.map(|path| path.id.as_str()).collect();
+    let is_old = |words| {
+        let mut pulls = world.pulls_of(words).map(|pull| pull_id(&pull)).peekable();
+        pulls.peek().is_some() && pulls.all(|pull| blocked.contains(pull.as_str()))
+    };
+    world.words = world.words.iter().filter(|words| !is_old(words)).cloned().collect();
 }
 
 /// Runs every check on the world as it is.
@@ -346,30 +401,39 @@ pub fn diagnosis(world: &World<'_>, verdicts: &Verdicts) -> Diagnosis {
     let pull_paths: Vec<PullPath> = world.pulls().iter().map(|pull| pull_path(pull, verdicts)).collect();
     let count = |wanted| pull_paths.iter().filter(|path| path.verdict == wanted).count();
     let (blocked, unknown) = (count(Verdict::Blocked), count(Verdict::Unknown));
+    let mut unread = world.unread();
+    unread.extend(verdicts.untied.iter().cloned());
     let verdict = match (blocked, unknown) {
-        (0, 0) if !pull_paths.is_empty() && !world.unread().iter().any(hides_pulls) => Health::Healthy,
+        // A blocker of a pull that is not in the matrix, such as one with a name that cannot be.
+        _ if verdicts.blockers.iter().any(|blocker| blocker.pulls.is_empty()) => Health::Broken,
+        (0, 0) if !pull_paths.is_empty() && !unread.iter().any(hides_pulls) => Health::Healthy,
         (0, _) => Health::Inconclusive,
         _ => Health::Broken,
     };
+    let images_elsewhere = world.images_elsewhere;
     Diagnosis {
         format_version: FORMAT_VERSION.to_owned(),
         target: world.target.clone(),
-        summary: Summary { verdict, pull_paths: pull_paths.len(), blocked, unknown },
+        summary: Summary { verdict, pull_paths: pull_paths.len(), blocked, unknown, images_elsewhere },
         findings: verdicts
             .blockers
             .iter()
             .zip(1..)
             .map(|(blocker, number)| finding(world, blocker, number))
             .collect(),
-        unread: world.unread(),
+        unread,
         pull_paths,
     }
 }
 
-/// Whether there may be pullers, or reasons, that nobody saw. What this version never looks at is said with every
-/// diagnosis, and leaves the verdict on what was judged: it is "every pull that was checked", and says so.
+/// Whether there may be pullers, or reasons, that nobody saw. What this version never looks at, and a Kubernetes API
+/// that nobody could ask, is said with every diagnosis, and leaves the verdict on what was judged: it is "every pull
+/// that was checked", and says so. An API that was asked and refused a list is another matter.
 fn hides_pulls(unread: &Unread) -> bool {
-    !["kubernetes:", "organizations:", "route53:"].iter().any(|service| unread.source.starts_with(service))
+    let refused_list = unread.source.starts_with("kubernetes:") && unread.source != NO_KUBERNETES;
+    let never_looked = ["kubernetes:", "organizations:", "route53:", "route53resolver:"];
+    (refused_list && !unread.hides.is_empty())
+        || !never_looked.iter().any(|service| unread.source.starts_with(service))
 }
 
 fn pull_path(pull: &Pull<'_>, verdicts: &Verdicts) -> PullPath {

@@ -14,6 +14,7 @@ pub mod explain;
 pub mod iam;
 pub mod json_text;
 pub mod judges;
+pub mod kube;
 pub mod model;
 pub mod network;
 pub mod plan;

@@ -1,4 +1,10 @@
-//! Who pulls which image: the sources, the images, and every pair of them.
+//! Who pulls which image: the sources, the images, and every pair of them that can happen.
+
+mod nodes;
+mod pods;
+mod words;
+
+pub use words::Words;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,10 +12,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Code, Error};
+use crate::model::ec2::Instance;
 use crate::model::ecr::RepositoryName;
 use crate::model::eks::Cluster;
 use crate::model::image_ref::ImageRef;
-use crate::model::{Arn, Partition, Snapshot, Unread, aws_accounts};
+use crate::model::organizations::PolicyKind;
+use crate::model::{Arn, Partition, Seen, Snapshot, Unread, aws_accounts};
 
 /// The cluster that a diagnosis is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -44,8 +52,14 @@ pub enum SourceKind {
     Nodegroup,
     /// A Fargate profile.
     FargateProfile,
-    /// The built-in node pools of EKS Auto Mode.
+    /// The node pools of EKS Auto Mode.
     AutoMode,
+    /// Nodes that nobody but an auto scaling group manages, or nobody at all.
+    SelfManaged,
+    /// A node pool of Karpenter.
+    Karpenter,
+    /// The nodes on premises.
+    Hybrid,
 }
 
 impl SourceKind {
@@ -55,6 +69,9 @@ impl SourceKind {
             SourceKind::Nodegroup => "nodegroup",
             SourceKind::FargateProfile => "fargate-profile",
             SourceKind::AutoMode => "auto-mode",
+            SourceKind::SelfManaged => "self-managed",
+            SourceKind::Karpenter => "karpenter",
+            SourceKind::Hybrid => "hybrid",
         }
     }
 }
@@ -102,6 +119,16 @@ pub struct World<'a> {
     pub sources: Vec<Source>,
     /// What is pulled.
     pub images: Vec<Image>,
+    /// What kubelets say of pulls that have not worked since.
+    pub words: Vec<Words>,
+    /// How many images of pods come from elsewhere than private registries of ECR: they are not judged.
+    pub images_elsewhere: usize,
+    /// Which sources pull which images, by where they stand in the lists above; all pull all where it is not known.
+    pairs: Option<BTreeSet<(usize, usize)>>,
+    /// The instances of each source.
+    instances: BTreeMap<nodes::SourceKey, BTreeSet<String>>,
+    /// Nodes that run pods, and of which it is not known what they are.
+    strangers: BTreeSet<String>,
 }
 
 /// What to diagnose in a snapshot.
@@ -113,6 +140,9 @@ pub struct Scope {
     /// Images to judge, beside those of the add-ons.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub images: Vec<String>,
+    /// The roles to assume for registries of other accounts, by account.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub account_roles: BTreeMap<String, String>,
 }
 
 impl<'a> World<'a> {
@@ -136,9 +166,55 @@ impl<'a> World<'a> {
             partition: arn.partition,
             cluster: cluster.name.clone(),
         };
-        let sources = sources(snapshot, cluster);
-        let images = images(&target, &scope.images)?;
-        Ok(World { snapshot, target, sources, images })
+        let stand_in = stand_in(&target);
+        let asked = asked(&scope.images)?;
+        let nodes = nodes::Nodes::of(snapshot, cluster);
+        let sources = sources(snapshot, cluster, &nodes);
+        let for_all = asked.into_iter().chain(stand_in.clone());
+        let mut world = World {
+            snapshot,
+            target,
+            images: for_all.collect::<BTreeSet<_>>().into_iter().collect(),
+            sources,
+            words: Vec::new(),
+            images_elsewhere: 0,
+            pairs: None,
+            instances: BTreeMap::new(),
+            strangers: BTreeSet::new(),
+        };
+        if snapshot.keys.contains("Pods") {
+            world.add_pods(&nodes, stand_in.as_ref());
+        }
+        world.instances = nodes.instances;
+        Ok(world)
+    }
+
+    /// The same pulls in a world that was changed.
+    #[must_use]
+    pub fn on<'b>(&self, snapshot: &'b Snapshot) -> World<'b>
+    where
+        'a: 'b,
+    {
+        World { snapshot, ..self.clone() }
+    }
+
+    /// The images of pods, for the sources that pull them; what was asked for is pulled by all.
+    fn add_pods(&mut self, nodes: &nodes::Nodes, stand_in: Option<&Image>) {
+        let sources = self.sources.clone();
+        let mut pods = pods::Pods::new(self.snapshot, &self.target.cluster, nodes, &sources, stand_in);
+        let demand = pods.demand();
+        let for_all: BTreeSet<Image> = self.images.drain(..).collect();
+        let images: BTreeSet<Image> = for_all.iter().chain(demand.images.keys()).cloned().collect();
+        self.images = images.into_iter().collect();
+        let places = words::Places::of(&self.sources, &self.images);
+        let of_pods = demand.images.iter().flat_map(|(image, sources)| places.pairs(image, sources));
+        let all_sources: BTreeSet<_> =
+            self.sources.iter().map(|source| (source.kind, source.id.clone())).collect();
+        let pairs = for_all.iter().flat_map(|image| places.pairs(image, &all_sources)).chain(of_pods);
+        self.pairs = Some(pairs.collect());
+        self.words = words::all(&self.snapshot.kubernetes, &mut pods, &places);
+        self.images_elsewhere = demand.elsewhere;
+        self.strangers = demand.strangers;
     }
 
     /// What was not read: what was refused, what a snapshot does not hold, and what this version does not look at.
@@ -159,11 +235,10 @@ impl<'a> World<'a> {
                 unread.push(row(source, "not in the snapshot", &[hides]));
             }
         }
-        let strays = self.stray_nodes();
-        if !strays.is_empty() {
+        if !self.strangers.is_empty() {
             let because = format!(
-                "this version does not judge nodes outside managed node groups: {}",
-                strays.join(", ")
+                "pods run on nodes of which it is not known what they are, so their pulls are judged for every node: {}",
+                first_of(&self.strangers)
             );
             unread.push(row(
                 "ec2:DescribeInstances",
@@ -171,38 +246,66 @@ impl<'a> World<'a> {
                 &["node-role-missing-ecr-policy", "instance-profile-missing"],
             ));
         }
-        unread.push(row(
-            "kubernetes:pods",
-            "not read: only the add-on images and those named with --image are judged",
-            &["repo-policy-missing-cross-account", "image-tag-not-found"],
-        ));
-        unread.push(row(
-            "organizations:ListPoliciesForTarget",
-            "this version does not read it",
-            &["scp-deny", "rcp-deny"],
-        ));
-        if !keys.contains("HostedZones") {
-            unread.push(row("route53:ListHostedZonesByVPC", "not read", &["private-hosted-zone-shadow"]));
+        let of_pods =
+            |unread: &Unread| ["kubernetes:ListPods", NO_KUBERNETES].contains(&unread.source.as_str());
+        if !keys.contains("Pods") && !unread.iter().any(of_pods) {
+            unread.push(row(
+                NO_KUBERNETES,
+                "not read: only the add-on images and those named with --image are judged",
+                &["repo-policy-missing-cross-account", "image-tag-not-found"],
+            ));
         }
+        let said =
+            |service: &str| self.snapshot.unread.iter().any(|unread| unread.source.starts_with(service));
+        if !said("organizations:") && !self.knows_organization() {
+            let causes = ["scp-deny", "rcp-deny"];
+            unread.push(row("organizations:ListPoliciesForTarget", "not in the snapshot", &causes));
+        }
+        if !said("route53:") && !keys.contains("HostedZoneSummaries") {
+            let causes = ["private-hosted-zone-shadow"];
+            unread.push(row("route53:ListHostedZonesByVPC", "not in the snapshot", &causes));
+        }
+        unread.push(row(
+            "route53resolver:ListFirewallRuleGroupAssociations",
+            "this version does not read it",
+            &["dns-firewall-block"],
+        ));
         unread
     }
 
-    /// Running nodes of the cluster that belong to no managed node group: at most five of them.
-    fn stray_nodes(&self) -> Vec<String> {
-        let tag = format!("kubernetes.io/cluster/{}", self.target.cluster);
-        let instances = self.snapshot.ec2.instances.values();
-        let strays = instances.filter(|instance| {
-            !instance.is_gone()
-                && instance.tag(&tag).is_some()
-                && instance.tag("eks:nodegroup-name").is_none()
-        });
-        strays.take(5).map(|instance| instance.instance_id.clone()).collect()
+    /// Whether it is known what an organization forbids here, if there is one.
+    fn knows_organization(&self) -> bool {
+        PolicyKind::ALL.into_iter().all(|kind| {
+            let policies = self.snapshot.organization_policies(&self.target.account, kind);
+            !matches!(policies, Seen::Unread(_))
+        })
     }
 
     /// Every pull, in a fixed order.
     pub fn pulls(&self) -> Vec<Pull<'_>> {
-        let of_source = |source| self.images.iter().map(move |image| Pull { source, image });
-        self.sources.iter().flat_map(of_source).collect()
+        let happens = |at: (usize, usize)| self.pairs.as_ref().is_none_or(|pairs| pairs.contains(&at));
+        let mut pulls = Vec::new();
+        for (source_at, source) in self.sources.iter().enumerate() {
+            let images = self.images.iter().enumerate();
+            let pulled = images.filter(|(image_at, _)| happens((source_at, *image_at)));
+            pulls.extend(pulled.map(|(_, image)| Pull { source, image }));
+        }
+        pulls
+    }
+
+    /// The pulls that a kubelet may speak of.
+    pub fn pulls_of<'w>(&'w self, words: &'w Words) -> impl Iterator<Item = Pull<'w>> {
+        let at = |(source, image): &(usize, usize)| {
+            Some(Pull { source: self.sources.get(*source)?, image: self.images.get(*image)? })
+        };
+        words.pulls.iter().filter_map(at)
+    }
+
+    /// The running nodes of a source, as EC2 knows them.
+    pub fn nodes_of(&self, source: &Source) -> impl Iterator<Item = &'a Instance> {
+        let ids = self.instances.get(&(source.kind, source.id.clone()));
+        let instances = &self.snapshot.ec2.instances;
+        ids.into_iter().flatten().filter_map(|id| instances.get(id))
     }
 
     /// The sources of each role, by the ARN of the role.
@@ -241,11 +344,28 @@ fn the_cluster<'a>(snapshot: &'a Snapshot, name: Option<&str>) -> Result<&'a Clu
     }
 }
 
-fn sources(snapshot: &Snapshot, cluster: &Cluster) -> Vec<Source> {
+/// How it is said that nobody asked Kubernetes.
+pub const NO_KUBERNETES: &str = "kubernetes:pods";
+
+/// A few of many names.
+fn first_of(names: &BTreeSet<String>) -> String {
+    const SHOWN: usize = 5;
+    let shown: Vec<&str> = names.iter().take(SHOWN).map(String::as_str).collect();
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown.join(", "),
+        more => format!("{}, and {more} more", shown.join(", ")),
+    }
+}
+
+fn sources(snapshot: &Snapshot, cluster: &Cluster, nodes: &nodes::Nodes) -> Vec<Source> {
     let groups = snapshot.nodegroups.values().filter(|group| group.cluster_name == cluster.name);
     let profiles = snapshot.fargate_profiles.values().filter(|profile| profile.cluster_name == cluster.name);
-    let auto_mode =
-        cluster.compute_config.iter().filter(|compute| compute.enabled && !compute.node_pools.is_empty());
+    // Where nodes of its pools are known, each pool is a source of its own.
+    let pools_are_known = nodes.sources.iter().any(|source| source.kind == SourceKind::AutoMode);
+    let auto_mode = cluster
+        .compute_config
+        .iter()
+        .filter(|compute| compute.enabled && !compute.node_pools.is_empty() && !pools_are_known);
     let sources: BTreeSet<Source> = groups
         .map(|group| Source {
             kind: SourceKind::Nodegroup,
@@ -262,31 +382,31 @@ fn sources(snapshot: &Snapshot, cluster: &Cluster) -> Vec<Source> {
             id: compute.node_pools.join("+"),
             role: compute.node_role_arn.clone(),
         }))
+        .chain(nodes.sources.iter().cloned())
         .collect();
     sources.into_iter().collect()
 }
 
-/// The images that were asked for and, because every node pulls them, those of the EKS add-ons.
-fn images(target: &Target, asked: &[String]) -> Result<Vec<Image>, Error> {
-    let mut images = BTreeSet::new();
-    for name in asked {
-        images.insert(private_image(name)?);
-    }
-    let partition = Partition::of_region(&target.region);
-    if let Some(account) = aws_accounts::add_on_account(&target.region) {
-        let host = format!("{account}.dkr.ecr.{}.{}", target.region, partition.dns_suffix);
-        images.insert(Image {
-            name: format!("{host}/eks/*"),
-            account: account.to_owned(),
-            region: target.region.clone(),
-            repository_arn: format!(
-                "arn:{}:ecr:{}:{account}:repository/eks/pause",
-                target.partition, target.region
-            ),
-            reference: None,
-        });
-    }
-    Ok(images.into_iter().collect())
+/// The images that were asked for.
+fn asked(names: &[String]) -> Result<BTreeSet<Image>, Error> {
+    names.iter().map(|name| private_image(name)).collect()
+}
+
+/// What stands for the images of the EKS add-ons, because every node pulls them.
+fn stand_in(target: &Target) -> Option<Image> {
+    let account = aws_accounts::add_on_account(&target.region)?;
+    let host =
+        format!("{account}.dkr.ecr.{}.{}", target.region, Partition::of_region(&target.region).dns_suffix);
+    Some(Image {
+        name: format!("{host}/eks/*"),
+        account: account.to_owned(),
+        region: target.region.clone(),
+        repository_arn: format!(
+            "arn:{}:ecr:{}:{account}:repository/eks/pause",
+            target.partition, target.region
+        ),
+        reference: None,
+    })
 }
 
 fn private_image(name: &str) -> Result<Image, Error> {
@@ -312,4 +432,244 @@ fn private_image(name: &str) -> Result<Image, Error> {
         // Container runtimes ask for the digest where there is one, and for `latest` where there is nothing.
         reference: Some(image.digest.or(image.tag).unwrap_or_else(|| "latest".to_owned())),
     })
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::path::Path;
+
+    use expect_test::{Expect, expect};
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::snapshot_dir;
+
+    /// A cluster in eu-west-1 with a node group `ng` and a Fargate profile `serverless`, and these documents.
+    pub(crate) fn world(documents: &[Value]) -> Snapshot {
+        let role = |name: &str| format!("arn:aws:iam::111122223333:role/{name}");
+        let mut all = vec![
+            json!({ "cluster": { "name": "c", "arn": "arn:aws:eks:eu-west-1:111122223333:cluster/c" } }),
+            json!({ "nodegroup": {
+                "nodegroupName": "ng", "clusterName": "c", "nodeRole": role("ng"), "subnets": ["subnet-1"],
+            }}),
+            json!({ "fargateProfile": {
+                "fargateProfileName": "serverless", "clusterName": "c", "podExecutionRoleArn": role("fargate"),
+                "selectors": [{ "namespace": "jobs-*", "labels": { "size": "small" } }],
+            }}),
+        ];
+        all.extend(documents.iter().cloned());
+        let mut loaded = snapshot_dir::Loaded::default();
+        for document in all {
+            snapshot_dir::read_file(&mut loaded, Path::new("a.json"), &document.to_string()).unwrap();
+        }
+        loaded.snapshot
+    }
+
+    /// A pod of one container; `spec` and `status` are merged in.
+    pub(crate) fn pod(id: &str, image: &str, spec: Value, status: Value) -> Value {
+        let (namespace, name) = id.split_once('/').unwrap();
+        let mut pod = json!({
+            "kind": "Pod", "metadata": { "name": name, "namespace": namespace, "uid": format!("uid-{name}") },
+            "spec": { "containers": [{ "name": "app", "image": image }] }, "status": status,
+        });
+        for (key, value) in spec.as_object().into_iter().flatten() {
+            pod["spec"][key] = value.clone();
+        }
+        pod
+    }
+
+    /// A list as kubectl prints it.
+    pub(crate) fn list(items: &[Value]) -> Value {
+        json!({ "apiVersion": "v1", "kind": "List", "items": items })
+    }
+
+    pub(crate) fn node(name: &str, instance: &str, labels: Value) -> Value {
+        json!({
+            "kind": "Node", "metadata": { "name": name, "labels": labels },
+            "spec": { "providerID": format!("aws:///eu-west-1a/{instance}") },
+        })
+    }
+
+    pub(crate) fn instance(id: &str, profile: &str, tags: Value) -> Value {
+        let tags = tags.as_object().unwrap().iter();
+        let tags: Vec<Value> = tags.map(|(key, value)| json!({ "Key": key, "Value": value })).collect();
+        json!({
+            "InstanceId": id, "State": { "Name": "running" }, "SubnetId": "subnet-1", "Tags": tags,
+            "IamInstanceProfile": { "Arn": format!("arn:aws:iam::111122223333:instance-profile/{profile}") },
+        })
+    }
+
+    pub(crate) fn profiles(names: &[&str]) -> Value {
+        let profile = |name: &&str| {
+            json!({
+                "InstanceProfileName": name, "Arn": format!("arn:aws:iam::111122223333:instance-profile/{name}"),
+                "Roles": [{ "RoleName": name, "Arn": format!("arn:aws:iam::111122223333:role/{name}") }],
+            })
+        };
+        json!({ "InstanceProfiles": names.iter().map(profile).collect::<Vec<_>>() })
+    }
+
+    pub(crate) const APP: &str = "111122223333.dkr.ecr.eu-west-1.amazonaws.com/app:v1";
+
+    fn check(documents: &[Value], images: &[&str], expected: &Expect) {
+        let snapshot = world(documents);
+        let images = images.iter().map(|image| (*image).to_owned()).collect();
+        let world = World::of(&snapshot, &Scope { images, ..Scope::default() }).unwrap();
+        let mut text = String::new();
+        for source in &world.sources {
+            let role = source.role.as_deref().unwrap_or("-").rsplit('/').next().unwrap();
+            let nodes: Vec<&str> = world.nodes_of(source).map(|node| node.instance_id.as_str()).collect();
+            text +=
+                &format!("{} {} role {role} nodes {}\n", source.kind.as_str(), source.id, nodes.join(" "));
+            for pull in world.pulls().iter().filter(|pull| pull.source == source) {
+                let name = pull
+                    .image
+                    .name
+                    .split_once('.')
+                    .map(|(account, rest)| format!("{account}/{}", rest.split_once('/').unwrap().1));
+                text += &format!("  {}\n", name.unwrap());
+            }
+        }
+        text += &format!("elsewhere {}\n", world.images_elsewhere);
+        for unread in world.unread().iter().filter(|unread| !unread.source.starts_with("organizations:")) {
+            text += &format!("unread {}: {}\n", unread.source, unread.because);
+        }
+        expected.assert_eq(&text);
+    }
+
+    #[test]
+    fn without_pods_every_source_pulls_every_image() {
+        check(
+            &[],
+            &[APP],
+            &expect![[r#"
+            nodegroup ng role ng nodes 
+              111122223333/app:v1
+              602401143452/eks/*
+            fargate-profile serverless role fargate nodes 
+              111122223333/app:v1
+              602401143452/eks/*
+            elsewhere 0
+            unread kubernetes:pods: not read: only the add-on images and those named with --image are judged
+            unread route53:ListHostedZonesByVPC: not read
+        "#]],
+        );
+    }
+
+    #[test]
+    fn nodes_of_every_kind_are_sources() {
+        let ours = |more: Value| {
+            let mut tags = json!({ "kubernetes.io/cluster/c": "owned" });
+            tags.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            tags
+        };
+        let instances = json!([
+            instance("i-ng", "ng", json!({ "eks:nodegroup-name": "ng", "eks:cluster-name": "c" })),
+            instance("i-asg1", "own", ours(json!({ "aws:autoscaling:groupName": "asg" }))),
+            instance("i-asg2", "own", ours(json!({ "aws:autoscaling:groupName": "asg" }))),
+            instance("i-asg3", "other", ours(json!({ "aws:autoscaling:groupName": "asg" }))),
+            instance("i-lone", "own", ours(json!({}))),
+            instance("i-karp", "karp", ours(json!({ "karpenter.sh/nodepool": "spot" }))),
+            instance(
+                "i-auto",
+                "auto",
+                json!({
+                    "eks:eks-cluster-name": "c", "eks:kubernetes-node-pool-name": "general-purpose",
+                })
+            ),
+            instance("i-not-ours", "x", json!({ "eks:cluster-name": "d", "eks:nodegroup-name": "ng" })),
+        ]);
+        check(
+            &[
+                json!({ "Reservations": [{ "Instances": instances }] }),
+                profiles(&["ng", "own", "other", "karp"]),
+                list(&[
+                    node("hybrid-1", "x", json!({ "eks.amazonaws.com/compute-type": "hybrid" })),
+                    node("fargate-1", "x", json!({ "eks.amazonaws.com/compute-type": "fargate" })),
+                    node("ip-1", "i-lone", json!({})),
+                ]),
+            ],
+            &[],
+            &expect![[r#"
+                nodegroup ng role ng nodes i-ng
+                  602401143452/eks/*
+                fargate-profile serverless role fargate nodes 
+                  602401143452/eks/*
+                auto-mode general-purpose role - nodes i-auto
+                  602401143452/eks/*
+                self-managed asg (other) role other nodes i-asg3
+                  602401143452/eks/*
+                self-managed asg (own) role own nodes i-asg1 i-asg2
+                  602401143452/eks/*
+                self-managed own role own nodes i-lone
+                  602401143452/eks/*
+                karpenter spot role karp nodes i-karp
+                  602401143452/eks/*
+                hybrid hybrid role - nodes 
+                  602401143452/eks/*
+                elsewhere 0
+                unread kubernetes:pods: not read: only the add-on images and those named with --image are judged
+                unread route53:ListHostedZonesByVPC: not read
+            "#]],
+        );
+    }
+
+    #[test]
+    fn pods_pull_where_they_run_and_where_they_may_run() {
+        let other = APP.replace("app", "other");
+        let init = json!({
+            "nodeName": "ip-1",
+            "initContainers": [{ "name": "init", "image": APP.replace("app", "init") }],
+            "ephemeralContainers": [{ "name": "debug", "image": "busybox" }],
+        });
+        let coredns = "602401143452.dkr.ecr.eu-west-1.amazonaws.com/eks/coredns:v1";
+        let in_fargate = json!({
+            "kind": "Pod", "metadata": {
+                "name": "f", "namespace": "x", "labels": { "eks.amazonaws.com/fargate-profile": "serverless" },
+            },
+            "spec": { "containers": [{ "name": "f", "image": APP.replace("app", "fargate") }] },
+        });
+        let mut selected = pod("jobs-1/selected", &APP.replace("app", "job"), json!({}), json!({}));
+        selected["metadata"]["labels"] = json!({ "size": "small" });
+        let needs_arm = json!({ "nodeSelector": { "kubernetes.io/arch": "arm64" } });
+        check(
+            &[
+                json!({ "Reservations": [{ "Instances": [
+                    instance("i-1", "ng", json!({ "eks:nodegroup-name": "ng", "eks:cluster-name": "c" })),
+                    instance("i-2", "own", json!({ "kubernetes.io/cluster/c": "owned" })),
+                ] }] }),
+                profiles(&["ng", "own"]),
+                list(&[
+                    node("ip-1", "i-1", json!({ "kubernetes.io/arch": "amd64" })),
+                    node("ip-2", "i-2", json!({ "kubernetes.io/arch": "arm64" })),
+                    pod("a/init", APP, init, json!({})),
+                    pod("a/lost", &other, json!({ "nodeName": "ip-9" }), json!({})),
+                    pod("a/arm", &APP.replace("app", "arm"), needs_arm, json!({})),
+                    pod("a/done", &APP.replace("app", "done"), json!({}), json!({ "phase": "Succeeded" })),
+                    pod("kube-system/coredns", coredns, json!({ "nodeName": "ip-1" }), json!({})),
+                    in_fargate,
+                    selected,
+                ]),
+            ],
+            &[],
+            &expect![[r#"
+                nodegroup ng role ng nodes i-1
+                  111122223333/app:v1
+                  111122223333/init:v1
+                  111122223333/other:v1
+                  602401143452/eks/*
+                fargate-profile serverless role fargate nodes 
+                  111122223333/fargate:v1
+                  111122223333/job:v1
+                  602401143452/eks/*
+                self-managed own role own nodes i-2
+                  111122223333/arm:v1
+                  111122223333/other:v1
+                  602401143452/eks/*
+                elsewhere 1
+                unread ec2:DescribeInstances: pods run on nodes of which it is not known what they are, so their pulls are judged for every node: ip-9
+                unread route53:ListHostedZonesByVPC: not read
+            "#]],
+        );
+    }
 }

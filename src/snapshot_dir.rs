@@ -4,18 +4,18 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write as _;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::error::{Code, Error};
-use crate::json_text::{Fields, indent_before, laid_out, range_within};
-use crate::model::ec2;
+use crate::json_text::{Fields, edited, edits, insertion, removal};
 use crate::model::snapshot::{
     About, Misshapen, RowChange, Shape, Snapshot, TABLES, Table, Unread, file_reader, pretty, table,
 };
+use crate::model::{ec2, kubernetes, organizations, route53};
 
 /// The file that `ecr-fix snapshot` adds: where, when, and what was refused.
 const ABOUT_FILE: &str = "snapshot.json";
@@ -76,17 +76,32 @@ pub fn load(dir: &Path) -> Result<Loaded, Error> {
 pub fn read_file(loaded: &mut Loaded, file: &Path, text: &str) -> Result<(), Error> {
     let top: Fields<'_> = serde_json::from_str(text).map_err(|error| not_json(file, &error))?;
     let snapshot = &mut loaded.snapshot;
+    if kubernetes::is_kubernetes(&top) {
+        let whole = serde_json::from_str(text).map_err(|error| not_json(file, &error))?;
+        if !kubernetes::read_file(snapshot, whole, &top, file).map_err(|wrong| misshapen(file, &wrong))? {
+            loaded.ignored.push((file.to_owned(), "kind".to_owned()));
+        }
+        return Ok(());
+    }
     for (key, value) in &top {
-        let read = match (table(key), file_reader(key)) {
-            (Some(table), _) if table.shape == Shape::WholeFile => {
+        // Two services may print lists under one key: whose rows these are, their surroundings tell.
+        let surroundings = file_reader(key).map_or(Ok(false), |reader| (reader.read)(snapshot, &top, file));
+        if surroundings.map_err(|wrong| misshapen(file, &wrong))? {
+            // Rows of one service do not make the list of the other complete.
+            if table(key).is_none() {
+                snapshot.keys.insert(key.clone().into_owned());
+            }
+            continue;
+        }
+        let read = match table(key) {
+            Some(table) if table.shape == Shape::WholeFile => {
                 let whole = serde_json::from_str(text).map_err(|error| not_json(file, &error))?;
                 (table.read)(snapshot, whole).map(|()| true)
             }
-            (Some(table), _) => (table.read)(snapshot, value)
+            Some(table) => (table.read)(snapshot, value)
                 .map(|()| true)
                 .map_err(|wrong| Misshapen { pointer: format!("/{key}{}", wrong.pointer), ..wrong }),
-            (None, Some(reader)) => (reader.read)(snapshot, &top, file),
-            (None, None) => Ok(false),
+            None => Ok(false),
         };
         if read.map_err(|wrong| misshapen(file, &wrong))? {
             snapshot.keys.insert(key.clone().into_owned());
@@ -108,10 +123,10 @@ fn misshapen(file: &Path, wrong: &Misshapen) -> Error {
 
 /// Writes the rows that differ between two states of a world into the directory that it was read from.
 ///
-/// Only the fields that changed are written: every other byte of the files stays as it is.
+/// Only what changed is written: every other byte of the files stays as it is.
 ///
 /// # Errors
-/// A row that is in no file, or a file that cannot be written. Each file is replaced as a whole or not at all.
+/// A row that is in no file, a new row of a kind that is in no file, or a file that cannot be written. Each file is replaced as a whole or not at all.
 pub fn write_changes(dir: &Path, before: &Snapshot, after: &Snapshot) -> Result<(), Error> {
     let (mut before, mut after) = (before.clone(), after.clone());
     for table in TABLES.iter().copied().flatten() {
@@ -158,6 +173,9 @@ fn texts(snapshot: &Snapshot) -> BTreeMap<String, String> {
     let tables = TABLES.iter().copied().flatten();
     let mut all: Vec<(String, String)> = tables.flat_map(|table| (table.files)(&mut copy)).collect();
     all.extend(ec2::files_by_id(&snapshot.ec2));
+    all.extend(kubernetes::files(snapshot));
+    all.extend(route53::files_by_id(&snapshot.route53));
+    all.extend(organizations::files_by_id(&snapshot.organizations));
     let about = AboutFile {
         about: snapshot.about.clone(),
         unread: snapshot.unread.clone(),
@@ -203,29 +221,75 @@ pub fn copy(from: &Path, to: &Path) -> Result<(), Error> {
 }
 
 fn write_change(dir: &Path, table: &Table, change: &RowChange) -> Result<(), Error> {
-    let lost = || {
-        Error::new(
-            Code::BadInput,
-            format!("{} {} is in no file of {}", table.key, change.id, dir.display()),
-            "do not change the directory while ecr-fix works in it",
-        )
-    };
-    let (Some(old), Some(new)) = (&change.before, &change.after) else { return Err(lost()) };
+    match (&change.before, &change.after) {
+        (Some(old), Some(new)) => change_row(dir, table, change, old, new),
+        (None, Some(new)) => add_row(dir, table, change, new),
+        (Some(_), None) => remove_row(dir, table, change),
+        (None, None) => Ok(()),
+    }
+}
+
+fn lost(dir: &Path, table: &Table, change: &RowChange) -> Error {
+    Error::new(
+        Code::BadInput,
+        format!("{} {} is in no file of {}", table.key, change.id, dir.display()),
+        "do not change the directory while ecr-fix works in it",
+    )
+}
+
+/// Writes the fields that changed. A row may stand in several files, each with some of its fields: the one that has a
+/// changed field comes first.
+fn change_row(dir: &Path, table: &Table, change: &RowChange, old: &str, new: &str) -> Result<(), Error> {
+    let lost = || lost(dir, table, change);
     let changed = changed_fields(old, new).ok_or_else(lost)?;
-    // A row may stand in several files, each with some of its fields: the one that has a changed field comes first.
     for any_row_will_do in [false, true] {
         for file in files(dir)? {
             let text = read(&file)?;
             let Ok(top) = serde_json::from_str::<Fields<'_>>(&text) else { continue };
-            let Some(row) = find_row(&text, &top, table, change) else { continue };
+            let found = rows(&text, &top, table).into_iter().find(|row| is_row(row, change));
+            let Some(row) = found else { continue };
             let fields: Fields<'_> = serde_json::from_str(row.get()).map_err(|_| lost())?;
             if any_row_will_do || fields.keys().any(|name| changed.contains(name.as_ref())) {
-                let edited = edit_row(&text, row, old, new).ok_or_else(lost)?;
-                return replace_file(&file, edited.as_bytes());
+                let value = |row| serde_json::from_str::<Value>(row).map_err(|_| lost());
+                let edits = edits(&text, row, &value(old)?, &value(new)?).ok_or_else(lost)?;
+                return replace_file(&file, edited(&text, edits).as_bytes());
             }
         }
     }
     Err(lost())
+}
+
+/// Appends a row to the first list of its kind.
+fn add_row(dir: &Path, table: &Table, change: &RowChange, new: &str) -> Result<(), Error> {
+    let lost = || lost(dir, table, change);
+    let new: Value = serde_json::from_str(new).map_err(|_| lost())?;
+    for file in files(dir)? {
+        let text = read(&file)?;
+        let Ok(top) = serde_json::from_str::<Fields<'_>>(&text) else { continue };
+        let Some(list) = top.get(table.key).filter(|_| table.shape == Shape::List) else { continue };
+        let Ok(elements) = serde_json::from_str::<Vec<&RawValue>>(list.get()) else { continue };
+        let edit = insertion(&text, list, &elements, elements.len(), &[new]).ok_or_else(lost)?;
+        return replace_file(&file, edited(&text, vec![edit]).as_bytes());
+    }
+    Err(lost())
+}
+
+/// Takes a row out of every list that holds it.
+fn remove_row(dir: &Path, table: &Table, change: &RowChange) -> Result<(), Error> {
+    let lost = || lost(dir, table, change);
+    let mut found = false;
+    for file in files(dir)? {
+        let text = read(&file)?;
+        let Ok(top) = serde_json::from_str::<Fields<'_>>(&text) else { continue };
+        let Some(list) = top.get(table.key).filter(|_| table.shape == Shape::List) else { continue };
+        let Ok(elements) = serde_json::from_str::<Vec<&RawValue>>(list.get()) else { continue };
+        if let Some(index) = elements.iter().position(|row| is_row(row, change)) {
+            let edit = removal(&text, list, &elements, index..index + 1).ok_or_else(lost)?;
+            replace_file(&file, edited(&text, vec![edit]).as_bytes())?;
+            found = true;
+        }
+    }
+    if found { Ok(()) } else { Err(lost()) }
 }
 
 /// The names of the fields in which two rows differ.
@@ -238,49 +302,24 @@ fn changed_fields(old: &str, new: &str) -> Option<BTreeSet<String>> {
     Some(old.keys().chain(new.keys()).filter(|name| !same(name)).map(|name| name.to_string()).collect())
 }
 
-fn find_row<'a>(text: &'a str, top: &Fields<'a>, table: &Table, change: &RowChange) -> Option<&'a RawValue> {
-    let value = *top.get(table.key)?;
-    let rows: Vec<&RawValue> = match table.shape {
+/// The rows of a table in a file.
+fn rows<'a>(text: &'a str, top: &Fields<'a>, table: &Table) -> Vec<&'a RawValue> {
+    let Some(value) = top.get(table.key).copied() else { return Vec::new() };
+    match table.shape {
         Shape::One => vec![value],
-        Shape::WholeFile => vec![serde_json::from_str(text).ok()?],
-        Shape::List => serde_json::from_str(value.get()).ok()?,
+        Shape::WholeFile => serde_json::from_str(text).into_iter().collect(),
+        Shape::List => serde_json::from_str(value.get()).unwrap_or_default(),
         Shape::Nested(inner) => serde_json::from_str::<Vec<Fields<'a>>>(value.get())
-            .ok()?
+            .unwrap_or_default()
             .iter()
             .filter_map(|object| serde_json::from_str::<Vec<&'a RawValue>>(object.get(inner)?.get()).ok())
             .flatten()
             .collect(),
-    };
-    rows.into_iter().find(|row| (change.id_of)(row.get()).as_ref() == Some(&change.id))
+    }
 }
 
-/// The text with those fields of `row` replaced in which `old` and `new` differ.
-fn edit_row(text: &str, row: &RawValue, old: &str, new: &str) -> Option<String> {
-    let fields = |json| serde_json::from_str::<Fields<'_>>(json).ok();
-    let (present, names, new) = (fields(row.get())?, changed_fields(old, new)?, fields(new)?);
-    let mut edits: Vec<(Range<usize>, String)> = Vec::new();
-    for name in names {
-        let value = new.get(name.as_str()).map_or("null", |value| value.get());
-        match present.get(name.as_str()) {
-            Some(field) => {
-                let range = range_within(text, field.get())?;
-                let indent = indent_before(text, range.start);
-                edits.push((range, laid_out(value, &indent, field.get().contains('\n'))?));
-            }
-            None => {
-                let start = range_within(text, row.get())?.start + 1;
-                let key = serde_json::to_string(&name).ok()?;
-                let comma = if present.is_empty() { "" } else { "," };
-                edits.push((start..start, format!("{key}: {value}{comma}")));
-            }
-        }
-    }
-    edits.sort_by_key(|(range, _)| std::cmp::Reverse(range.start));
-    let mut edited = text.to_owned();
-    for (range, value) in edits {
-        edited.replace_range(range, &value);
-    }
-    Some(edited)
+fn is_row(row: &RawValue, change: &RowChange) -> bool {
+    (change.id_of)(row.get()).as_ref() == Some(&change.id)
 }
 
 /// Replaces a file by way of a temporary one beside it, so that no reader ever sees half of it.

@@ -20,6 +20,8 @@ pub struct Ui {
     pub format: Format,
     /// Whether a program follows along: one JSON object a line.
     pub lines: bool,
+    /// The form that was asked for, of which reports have more.
+    pub output: Output,
     /// Whether standard output takes colour.
     pub color: bool,
     /// Whether somebody can answer a question.
@@ -40,6 +42,7 @@ impl Ui {
         Ui {
             format: common.output.format(),
             lines: common.output == Output::JsonLines,
+            output: common.output,
             color: match common.color {
                 When::Always => true,
                 When::Never => false,
@@ -49,7 +52,7 @@ impl Ui {
             verbose: common.verbose,
             quiet: common.quiet,
             state: common.state.clone(),
-            answers_are_seen: terminal && common.output == Output::Text,
+            answers_are_seen: terminal && common.output.format() == Format::Text,
         }
     }
 

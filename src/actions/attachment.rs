@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Found, Kind, Resource, Risk, Sent};
+use super::{Found, Kind, Resource, Risk, Sent, role};
 use crate::aws::{Reader, Refused, Writer};
 use crate::collect;
 use crate::error::Error;
 use crate::model::iam::AttachedPolicy;
-use crate::model::{Arn, Seen, Snapshot};
+use crate::model::{Arn, Snapshot};
 use crate::pulls::Target;
 
 /// The only policies that the engine will ever attach. None of them can write.
@@ -69,14 +69,10 @@ impl Resource for Attachment {
     }
 
     fn get(world: &Snapshot, at: &Address) -> Found<Self> {
-        let role = match world.role(&at.role_arn) {
-            Seen::Known(role) => role,
-            Seen::Absent => return Found::Gone(format!("role {} does not exist any more", at.role_name)),
-            Seen::Unread(because) => return Found::Unread(because),
+        let role = match role::found(world, &at.role_arn, &at.role_name, at.role_id.as_deref()) {
+            Ok(role) => role,
+            Err(instead) => return instead,
         };
-        if at.role_id.is_some() && role.role_id.is_some() && at.role_id != role.role_id {
-            return Found::Gone(format!("role {} was deleted and made again", at.role_name));
-        }
         let Some(attached) = &role.attached_managed_policies else {
             return Found::Unread(format!("iam:ListAttachedRolePolicies of {} was not read", at.role_name));
         };
@@ -94,7 +90,7 @@ impl Resource for Attachment {
     }
 
     async fn look(aws: &Reader, at: &Address) -> Result<Snapshot, Error> {
-        collect::role_again(aws, &at.role_arn).await
+        collect::attached_policies_again(aws, &at.role_arn).await
     }
 
     async fn send(
@@ -117,17 +113,8 @@ impl Resource for Attachment {
         if before.is_some() == after.is_some() {
             return Err("it changes nothing".to_owned());
         }
-        let role: Arn = at.role_arn.parse().map_err(|error| format!("role_arn: {error}"))?;
+        let role = role::checked(&at.role_arn, &at.role_name)?;
         let policy: Arn = at.policy_arn.parse().map_err(|error| format!("policy_arn: {error}"))?;
-        if role.service != "iam"
-            || !role.resource.starts_with("role/")
-            || role.resource_name() != at.role_name
-        {
-            return Err(format!("{} is not the ARN of role {}", at.role_arn, at.role_name));
-        }
-        if role.resource.starts_with("role/aws-service-role/") {
-            return Err(format!("{} belongs to an AWS service", at.role_name));
-        }
         let ours = policy.service == "iam"
             && policy.account == "aws"
             && policy.partition == role.partition

@@ -1,10 +1,16 @@
 //! One resource, from what it is to what it shall be; and the same for any resource.
 
+use std::time::Duration;
+
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Attachment, Kind, Risk, TrustPolicy};
+use super::difference::difference;
+use super::{
+    Attachment, Kind, NetworkAclEntry, ProfileAssociation, RepositoryPolicy, Risk, RolePolicy, Route,
+    SecurityGroup, SecurityGroupRule, TrustPolicy, VpcAttribute, VpcEndpoint,
+};
 use crate::aws::{Reader, Refused, Writer};
 use crate::error::Error;
 use crate::model::{Arn, Snapshot};
@@ -21,6 +27,9 @@ pub trait Resource: Clone + PartialEq + Serialize + DeserializeOwned {
     /// The calls that show its state.
     const READS: &'static [&'static str];
 
+    /// Whether it may belong to another account than the cluster.
+    const IN_ANY_ACCOUNT: bool = false;
+
     /// What a change from one state to another is called.
     fn kind(before: Option<&Self>, after: Option<&Self>) -> Kind;
 
@@ -35,6 +44,16 @@ pub trait Resource: Clone + PartialEq + Serialize + DeserializeOwned {
 
     /// Changes the state in a snapshot.
     fn set(world: &mut Snapshot, at: &Self::Address, state: Option<Self>);
+
+    /// Why AWS is still at work on it, where it is: a change is not done before.
+    fn unsettled(_world: &Snapshot, _at: &Self::Address) -> Option<String> {
+        None
+    }
+
+    /// How long AWS may be at work on it, where it takes longer than reads lag.
+    fn settles_within() -> Duration {
+        Duration::ZERO
+    }
 
     /// Reads only what the change is about, just before and just after it.
     ///
@@ -111,6 +130,22 @@ pub trait Resource: Clone + PartialEq + Serialize + DeserializeOwned {
         }
     }
 
+    /// What of a state a change relies on: if it differs later, the change is stale. Order and layout that do not
+    /// matter do not show in it.
+    fn relies_on(state: &Self) -> Value {
+        serde_json::to_value(state).unwrap_or(Value::Null)
+    }
+
+    /// What two changes of the same state make together; `None` where one excludes the other.
+    fn together(_before: Option<&Self>, one: Option<&Self>, other: Option<&Self>) -> Option<Option<Self>> {
+        (one == other).then(|| one.cloned())
+    }
+
+    /// Whether a change takes nothing away from what there is.
+    fn is_additive(before: Option<&Self>, after: Option<&Self>) -> bool {
+        before.is_none() && after.is_some()
+    }
+
     /// Lines for a diff.
     fn lines(at: &Self::Address, state: Option<&Self>) -> Vec<String>;
 
@@ -120,11 +155,24 @@ pub trait Resource: Clone + PartialEq + Serialize + DeserializeOwned {
     /// The rule that the change breaks.
     fn allowed(at: &Self::Address, before: Option<&Self>, after: Option<&Self>) -> Result<(), String>;
 
+    /// Whether the resource is one of the cluster that a plan is for.
+    ///
+    /// # Errors
+    /// Why it is not.
+    fn within(_at: &Self::Address, _target: &Target) -> Result<(), String> {
+        Ok(())
+    }
+
     /// Whether a plan for a cluster may make the change; [`Resource::allowed`] also lets the way back pass.
     ///
     /// # Errors
     /// Why it may not.
     fn planned_for(before: Option<&Self>, after: Option<&Self>, target: &Target) -> Result<(), String>;
+
+    /// Whether it opens a way to or from the whole internet: only a plan whose options ask for it may.
+    fn opens_internet(_at: &Self::Address, _after: Option<&Self>) -> bool {
+        false
+    }
 
     /// How much it can harm, and why it is safe all the same.
     fn risk(at: &Self::Address, before: Option<&Self>, after: Option<&Self>) -> (Risk, String);
@@ -188,6 +236,26 @@ macro_rules! any_change {
             }
         })+
 
+        impl AnyChange {
+            /// Whether both are about the same resource.
+            pub fn is_at(&self, other: &AnyChange) -> bool {
+                match (self, other) {
+                    $((AnyChange::$resource(one), AnyChange::$resource(other)) => one.at == other.at,)+
+                    _ => false,
+                }
+            }
+
+            /// One change that does what two of the same resource do; `None` where one excludes the other.
+            pub fn together(&self, other: &AnyChange) -> Option<AnyChange> {
+                match (self, other) {
+                    $((AnyChange::$resource(one), AnyChange::$resource(other)) => {
+                        one.together(other).map(AnyChange::from)
+                    })+
+                    _ => None,
+                }
+            }
+        }
+
         fn read_change(kind: Kind, at: &Value, before: &Value, after: &Value) -> Result<AnyChange, String> {
             $(if $resource::KINDS.contains(&kind) {
                 return Ok(change_from::<$resource>(at, before, after)?.into());
@@ -200,8 +268,26 @@ macro_rules! any_change {
 any_change! {
     /// A managed policy and a role.
     Attachment,
+    /// An inline policy of a role.
+    RolePolicy,
     /// The trust policy of a role.
     TrustPolicy,
+    /// A security group of our own.
+    SecurityGroup,
+    /// An attribute of a VPC.
+    VpcAttribute,
+    /// A VPC endpoint.
+    VpcEndpoint,
+    /// A rule of a security group.
+    SecurityGroupRule,
+    /// An entry of a network ACL.
+    NetworkAclEntry,
+    /// A route of a route table.
+    Route,
+    /// The instance profile of an instance.
+    ProfileAssociation,
+    /// The policy of a repository.
+    RepositoryPolicy,
 }
 
 /// How a resource stands to a change of it.
@@ -247,7 +333,16 @@ macro_rules! each {
     ($any:expr, $change:ident => $body:expr) => {
         match $any {
             AnyChange::Attachment($change) => $body,
+            AnyChange::RolePolicy($change) => $body,
             AnyChange::TrustPolicy($change) => $body,
+            AnyChange::SecurityGroup($change) => $body,
+            AnyChange::VpcAttribute($change) => $body,
+            AnyChange::VpcEndpoint($change) => $body,
+            AnyChange::SecurityGroupRule($change) => $body,
+            AnyChange::NetworkAclEntry($change) => $body,
+            AnyChange::Route($change) => $body,
+            AnyChange::ProfileAssociation($change) => $body,
+            AnyChange::RepositoryPolicy($change) => $body,
         }
     };
 }
@@ -255,6 +350,27 @@ macro_rules! each {
 impl<R: Resource> Change<R> {
     fn inverse(&self) -> Self {
         Change { at: self.at.clone(), before: self.after.clone(), after: self.before.clone() }
+    }
+
+    fn together(&self, other: &Self) -> Option<Self> {
+        if self.at != other.at || self.before != other.before {
+            return None;
+        }
+        let after = R::together(self.before.as_ref(), self.after.as_ref(), other.after.as_ref())?;
+        Some(Change { after, ..self.clone() })
+    }
+
+    /// What a state of the resource differs in from the one that the change starts from, in words.
+    fn moved(&self, found: Option<&R>) -> String {
+        match (&self.before, found) {
+            (Some(then), Some(now)) => {
+                let differs = difference(&R::relies_on(then), &R::relies_on(now));
+                format!("it has been changed since: {differs}")
+            }
+            (None, Some(_)) => "it exists now, and did not".to_owned(),
+            (Some(_), None) => "it does not exist any more".to_owned(),
+            (None, None) => "it has been changed since".to_owned(),
+        }
     }
 
     fn standing(&self, world: &Snapshot) -> Standing {
@@ -274,7 +390,7 @@ impl<R: Resource> Change<R> {
             Standing::After
         } else {
             Standing::Elsewhere {
-                found: "it has been changed since".to_owned(),
+                found: self.moved(found.as_ref()),
                 diff: diff(&R::lines(&self.at, self.before.as_ref()), &R::lines(&self.at, found.as_ref())),
             }
         }
@@ -321,9 +437,29 @@ impl AnyChange {
         each!(self, change => arn(change))
     }
 
+    /// What the change relies on: where the resource is, and what of its state must still hold.
+    pub fn relies_on(&self) -> Value {
+        each!(self, change => relies_on(change))
+    }
+
+    /// Whether the change takes nothing away from what there is.
+    pub fn is_additive(&self) -> bool {
+        each!(self, change => is_additive(change))
+    }
+
+    /// Whether the resource may belong to another account than the cluster.
+    pub fn is_in_any_account(&self) -> bool {
+        each!(self, change => is_in_any_account(change))
+    }
+
     /// The account that owns the resource.
     pub fn account(&self) -> String {
         self.resource().parse::<Arn>().map(|arn| arn.account).unwrap_or_default()
+    }
+
+    /// The region of the resource; `None` where it is global.
+    pub fn region(&self) -> Option<String> {
+        self.resource().parse::<Arn>().ok().map(|arn| arn.region).filter(|region| !region.is_empty())
     }
 
     /// One line: what the change does.
@@ -355,6 +491,16 @@ impl AnyChange {
     /// Whether all of the change is there, whatever others changed beside it.
     pub fn is_in_force(&self, world: &Snapshot) -> bool {
         matches!(self.way_back(world), WayBack::Change(_))
+    }
+
+    /// Why AWS is still at work on the resource, where it is.
+    pub fn unsettled(&self, world: &Snapshot) -> Option<String> {
+        each!(self, change => unsettled(change, world))
+    }
+
+    /// How long AWS may be at work on the resource.
+    pub fn settles_within(&self) -> Duration {
+        each!(self, change => settles_within(change))
     }
 
     /// Reads from AWS only what the change is about.
@@ -424,6 +570,11 @@ impl AnyChange {
         each!(self, change => planned_for(change, target))
     }
 
+    /// Whether it opens a way to or from the whole internet.
+    pub fn opens_internet(&self) -> bool {
+        each!(self, change => opens_internet(change))
+    }
+
     /// How much it can harm, and why it is safe all the same.
     pub fn risk(&self) -> (Risk, String) {
         each!(self, change => risk(change))
@@ -454,6 +605,18 @@ impl AnyChange {
     }
 }
 
+/// The changes with those of the same resource as one. Where one excludes another, the first stays.
+pub fn gathered<'a>(changes: impl IntoIterator<Item = &'a AnyChange>) -> Vec<AnyChange> {
+    let mut all: Vec<AnyChange> = Vec::new();
+    for change in changes {
+        match all.iter_mut().find(|known| known.is_at(change)) {
+            Some(known) => *known = known.together(change).unwrap_or_else(|| known.clone()),
+            None => all.push(change.clone()),
+        }
+    }
+    all
+}
+
 fn kind<R: Resource>(change: &Change<R>) -> Kind {
     R::kind(change.before.as_ref(), change.after.as_ref())
 }
@@ -464,6 +627,14 @@ fn summary<R: Resource>(change: &Change<R>) -> String {
 
 fn simulate<R: Resource>(change: &Change<R>, world: &mut Snapshot) {
     R::set(world, &change.at, change.after.clone());
+}
+
+fn unsettled<R: Resource>(change: &Change<R>, world: &Snapshot) -> Option<String> {
+    R::unsettled(world, &change.at)
+}
+
+fn settles_within<R: Resource>(_change: &Change<R>) -> Duration {
+    R::settles_within()
 }
 
 fn arn<R: Resource>(change: &Change<R>) -> String {
@@ -524,7 +695,12 @@ fn allowed<R: Resource>(change: &Change<R>) -> Result<(), String> {
 }
 
 fn planned_for<R: Resource>(change: &Change<R>, target: &Target) -> Result<(), String> {
+    R::within(&change.at, target)?;
     R::planned_for(change.before.as_ref(), change.after.as_ref(), target)
+}
+
+fn opens_internet<R: Resource>(change: &Change<R>) -> bool {
+    R::opens_internet(&change.at, change.after.as_ref())
 }
 
 fn risk<R: Resource>(change: &Change<R>) -> (Risk, String) {
@@ -543,6 +719,19 @@ fn change_from<R: Resource>(at: &Value, before: &Value, after: &Value) -> Result
         serde_json::from_value(part.clone()).map_err(|error| format!("{name}: {error}"))
     }
     Ok(Change { at: read("at", at)?, before: read("before", before)?, after: read("after", after)? })
+}
+
+fn relies_on<R: Resource>(change: &Change<R>) -> Value {
+    let before = change.before.as_ref().map(R::relies_on);
+    serde_json::json!({ "at": change.at, "before": before })
+}
+
+fn is_additive<R: Resource>(change: &Change<R>) -> bool {
+    R::is_additive(change.before.as_ref(), change.after.as_ref())
+}
+
+fn is_in_any_account<R: Resource>(_change: &Change<R>) -> bool {
+    R::IN_ANY_ACCOUNT
 }
 
 /// Lines with `+`, `-` and blank in front: every line, because a reviewer reads whole documents.

@@ -4,13 +4,35 @@
 //! kind of action is one file with `get`, `set` and `send`.
 
 pub mod attachment;
+pub mod blocks;
 pub mod change;
+pub mod cluster_vpc;
+mod difference;
+pub mod instance_profile;
+pub mod network_acl_entry;
+pub mod repository_policy;
+mod role;
+pub mod role_policy;
+pub mod route;
+pub mod security_group;
+pub mod security_group_rule;
 pub mod statement;
 pub mod trust_policy;
+pub mod vpc_attribute;
+pub mod vpc_endpoint;
 
 pub use attachment::Attachment;
-pub use change::{AnyChange, Change, Found, Resource, Sent, Undo};
+pub use change::{AnyChange, Change, Found, Resource, Sent, Undo, gathered};
+pub use instance_profile::ProfileAssociation;
+pub use network_acl_entry::NetworkAclEntry;
+pub use repository_policy::RepositoryPolicy;
+pub use role_policy::RolePolicy;
+pub use route::Route;
+pub use security_group::SecurityGroup;
+pub use security_group_rule::SecurityGroupRule;
 pub use trust_policy::TrustPolicy;
+pub use vpc_attribute::VpcAttribute;
+pub use vpc_endpoint::VpcEndpoint;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

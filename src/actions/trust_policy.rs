@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Found, Kind, Resource, Risk, Sent, Undo, statement};
+use super::{Found, Kind, Resource, Risk, Sent, Undo, role, statement};
 use crate::aws::{Reader, Refused, Writer};
 use crate::collect;
 use crate::error::Error;
-use crate::model::{Arn, PolicyText, Seen, Snapshot};
+use crate::model::{Arn, PolicyText, Snapshot};
 use crate::pulls::Target;
 
 /// The service that pulls the images of Fargate pods, in every partition.
@@ -62,14 +62,10 @@ impl Resource for TrustPolicy {
     }
 
     fn get(world: &Snapshot, at: &Address) -> Found<Self> {
-        let role = match world.role(&at.role_arn) {
-            Seen::Known(role) => role,
-            Seen::Absent => return Found::Gone(format!("role {} does not exist any more", at.role_name)),
-            Seen::Unread(because) => return Found::Unread(because),
+        let role = match role::found(world, &at.role_arn, &at.role_name, at.role_id.as_deref()) {
+            Ok(role) => role,
+            Err(instead) => return instead,
         };
-        if at.role_id.is_some() && role.role_id.is_some() && at.role_id != role.role_id {
-            return Found::Gone(format!("role {} was deleted and made again", at.role_name));
-        }
         match &role.assume_role_policy_document {
             Some(document) => Found::State(Some(TrustPolicy { document: document.as_str().to_owned() })),
             None => Found::Unread(format!("the trust policy of {} was not read", at.role_name)),
@@ -83,7 +79,7 @@ impl Resource for TrustPolicy {
     }
 
     async fn look(aws: &Reader, at: &Address) -> Result<Snapshot, Error> {
-        collect::role_again(aws, &at.role_arn).await
+        collect::trust_policy_again(aws, &at.role_arn).await
     }
 
     async fn send(
@@ -101,8 +97,15 @@ impl Resource for TrustPolicy {
     }
 
     fn same(one: &Self, other: &Self) -> bool {
-        let canonical = |policy: &Self| PolicyText::new(policy.document.as_str()).canonical();
-        one == other || canonical(one).is_some_and(|form| Some(form) == canonical(other))
+        statement::meaning(&one.document) == statement::meaning(&other.document)
+    }
+
+    fn relies_on(state: &Self) -> Value {
+        statement::meaning(&state.document)
+    }
+
+    fn is_additive(before: Option<&Self>, after: Option<&Self>) -> bool {
+        trusted_profiles(before).is_subset(&trusted_profiles(after))
     }
 
     fn undo(now: Option<&Self>, before: Option<&Self>, after: Option<&Self>) -> Undo<Self> {
@@ -120,40 +123,17 @@ impl Resource for TrustPolicy {
     }
 
     fn lines(_at: &Address, state: Option<&Self>) -> Vec<String> {
-        let Some(TrustPolicy { document }) = state else { return Vec::new() };
-        let parsed: Result<Value, _> = serde_json::from_str(document);
-        let text = parsed.ok().and_then(|value| serde_json::to_string_pretty(&value).ok());
-        text.as_deref().unwrap_or(document).lines().map(str::to_owned).collect()
+        state.map_or_else(Vec::new, |policy| statement::lines(&policy.document))
     }
 
     /// A trust policy may change in one statement only, and only for Fargate's pods of one cluster. The way
     /// back is allowed, too: it is the same change, seen from the other side.
     fn allowed(at: &Address, before: Option<&Self>, after: Option<&Self>) -> Result<(), String> {
-        let role: Arn = at.role_arn.parse().map_err(|error| format!("role_arn: {error}"))?;
-        if role.service != "iam"
-            || !role.resource.starts_with("role/")
-            || role.resource_name() != at.role_name
-        {
-            return Err(format!("{} is not the ARN of role {}", at.role_arn, at.role_name));
-        }
-        if role.resource.starts_with("role/aws-service-role/") {
-            return Err(format!("{} belongs to an AWS service", at.role_name));
-        }
+        role::checked(&at.role_arn, &at.role_name)?;
         let (Some(before), Some(after)) = (before, after) else {
             return Err("a role always has a trust policy".to_owned());
         };
-        if frame(&before.document) != frame(&after.document) {
-            return Err("it changes something beside the statements".to_owned());
-        }
-        let (old, new) = (statement::statements(&before.document)?, statement::statements(&after.document)?);
-        let only_in = |these: &[&str], those: &[&str]| -> Vec<Value> {
-            let only = these.iter().filter(|statement| !those.contains(statement));
-            only.filter_map(|statement| serde_json::from_str(statement).ok()).collect()
-        };
-        let (removed, added) = (only_in(&old, &new), only_in(&new, &old));
-        if removed.len() > 1 || added.len() > 1 {
-            return Err("it changes more than one statement".to_owned());
-        }
+        let (removed, added) = statement::one_edit(&before.document, &after.document)?;
         match removed.iter().chain(&added).find(|statement| !is_for_fargate(statement)) {
             Some(_) => {
                 Err("it touches a statement that is not for the Fargate pods of one cluster".to_owned())
@@ -187,13 +167,6 @@ impl Resource for TrustPolicy {
 pub fn profiles_of(target: &Target) -> String {
     let Target { account, region, partition, cluster } = target;
     format!("arn:{partition}:eks:{region}:{account}:fargateprofile/{cluster}/*")
-}
-
-/// Everything of a document but its statements.
-fn frame(document: &str) -> Option<Value> {
-    let mut frame: Value = serde_json::from_str(document).ok()?;
-    frame.as_object_mut()?.remove("Statement");
-    Some(frame)
 }
 
 /// The Fargate profiles that a policy trusts, by the ARNs that it names.

@@ -55,7 +55,7 @@ impl Calls {
         self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn add(&self, service: &str, operation: &str, time: Duration) {
+    pub(crate) fn add(&self, service: &str, operation: &str, time: Duration) {
         let mut made = self.lock();
         let tally = made.entry((service.to_ascii_lowercase(), operation.to_owned())).or_default();
         tally.count += 1;

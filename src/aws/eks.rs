@@ -2,7 +2,10 @@
 
 use super::pages::pages;
 use super::{Reader, Refused};
-use crate::model::eks::{Cluster, ComputeConfig, FargateProfile, FargateSelector, Nodegroup, VpcConfig};
+use crate::model::eks::{
+    CertificateAuthority, Cluster, ComputeConfig, FargateProfile, FargateSelector, LaunchTemplate, Nodegroup,
+    VpcConfig,
+};
 
 impl Reader {
     /// `eks:DescribeCluster`.
@@ -19,6 +22,10 @@ impl Reader {
             arn: cluster.arn.unwrap_or_default(),
             version: cluster.version,
             status: cluster.status.map(|status| status.as_str().to_owned()),
+            endpoint: cluster.endpoint,
+            certificate_authority: cluster
+                .certificate_authority
+                .map(|authority| CertificateAuthority { data: authority.data }),
             resources_vpc_config: cluster.resources_vpc_config.map(|vpc| VpcConfig {
                 vpc_id: vpc.vpc_id,
                 subnet_ids: vpc.subnet_ids.unwrap_or_default(),
@@ -78,6 +85,9 @@ impl Reader {
             subnets: group.subnets.unwrap_or_default(),
             status: group.status.map(|status| status.as_str().to_owned()),
             ami_type: group.ami_type.map(|kind| kind.as_str().to_owned()),
+            launch_template: group
+                .launch_template
+                .map(|template| LaunchTemplate { id: template.id, version: template.version }),
         })
     }
 

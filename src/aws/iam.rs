@@ -1,5 +1,7 @@
 //! IAM: roles and their policies, read and changed.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_iam::operation::RequestId;
 use aws_sdk_iam::types;
@@ -7,6 +9,8 @@ use aws_sdk_iam::types;
 use super::pages::{Unclear, Understand, pages};
 use super::{Reader, Refused, Writer};
 use crate::actions::Sent;
+use crate::actions::attachment::policy_name;
+use crate::iam::managed;
 use crate::model::PolicyText;
 use crate::model::iam::{
     AttachedPolicy, InlinePolicy, InstanceProfile, ManagedPolicy, PermissionsBoundary, PolicyVersion, Role,
@@ -36,11 +40,21 @@ impl Reader {
         let answer = answer.map_err(|error| Refused::from_sdk(CALL, name, &error))?;
         let profile = answer.instance_profile;
         let profile = profile.ok_or_else(|| Refused::never_sent(CALL, "an empty answer"))?;
-        Ok(InstanceProfile {
-            instance_profile_name: profile.instance_profile_name,
-            arn: profile.arn,
-            roles: profile.roles.into_iter().map(Role::from).collect(),
-        })
+        InstanceProfile::understand(profile).map_err(|unclear| Refused::unclear(CALL, name, unclear))
+    }
+
+    /// `iam:ListInstanceProfilesForRole`: those through which instances can get a role.
+    ///
+    /// # Errors
+    /// What AWS answered.
+    pub async fn instance_profiles_of(&self, role: &str) -> Result<Vec<InstanceProfile>, Refused> {
+        pages(
+            "iam:ListInstanceProfilesForRole",
+            role,
+            |marker| self.iam.list_instance_profiles_for_role().role_name(role).set_marker(marker).send(),
+            |page| (Some(page.instance_profiles), page.marker.filter(|_| page.is_truncated)),
+        )
+        .await
     }
 
     /// `iam:ListAttachedRolePolicies`.
@@ -89,29 +103,70 @@ impl Reader {
         })
     }
 
-    /// `iam:GetPolicy` and `iam:GetPolicyVersion`: a managed policy with the version in force.
+    /// `iam:ListPolicies`: every managed policy that is attached to somebody, with the version in force.
     ///
     /// # Errors
     /// What AWS answered.
-    pub async fn managed_policy(&self, arn: &str) -> Result<ManagedPolicy, Refused> {
-        const CALL: &str = "iam:GetPolicy";
-        let answer = self.iam.get_policy().policy_arn(arn).send().await;
-        let answer = answer.map_err(|error| Refused::from_sdk(CALL, arn, &error))?;
-        let policy = answer.policy.ok_or_else(|| Refused::never_sent(CALL, "an empty answer"))?;
-        let version_id = policy.default_version_id.unwrap_or_default();
-        let answer = self.iam.get_policy_version().policy_arn(arn).version_id(&version_id).send().await;
-        let answer = answer.map_err(|error| Refused::from_sdk("iam:GetPolicyVersion", arn, &error))?;
-        let document = answer.policy_version.and_then(|version| version.document);
+    pub async fn policy_versions(&self) -> Result<BTreeMap<String, String>, Refused> {
+        let policies: Vec<InForce> = pages(
+            "iam:ListPolicies",
+            "",
+            |marker| {
+                let ask = self.iam.list_policies().only_attached(true).max_items(1000);
+                ask.set_marker(marker).send()
+            },
+            |page| (page.policies, page.marker.filter(|_| page.is_truncated)),
+        )
+        .await?;
+        Ok(policies.into_iter().map(|InForce(arn, version)| (arn, version)).collect())
+    }
+
+    /// A managed policy with the version in force: `iam:GetPolicy` where nobody said which that is, and
+    /// `iam:GetPolicyVersion` where it is not one that we have.
+    ///
+    /// # Errors
+    /// What AWS answered.
+    pub async fn managed_policy(
+        &self,
+        arn: &str,
+        in_force: Option<String>,
+    ) -> Result<ManagedPolicy, Refused> {
+        let version_id = match in_force {
+            Some(version) => version,
+            None => {
+                const CALL: &str = "iam:GetPolicy";
+                let answer = self.iam.get_policy().policy_arn(arn).send().await;
+                let answer = answer.map_err(|error| Refused::from_sdk(CALL, arn, &error))?;
+                let policy = answer.policy.ok_or_else(|| Refused::never_sent(CALL, "an empty answer"))?;
+                policy.default_version_id.unwrap_or_default()
+            }
+        };
+        let document = match managed::text_of_version(arn, &version_id) {
+            Some(text) => Some(PolicyText::new(text)),
+            None => self.policy_document(arn, &version_id).await?,
+        };
         Ok(ManagedPolicy {
-            policy_name: policy.policy_name.unwrap_or_default(),
+            policy_name: policy_name(arn).to_owned(),
             arn: arn.to_owned(),
             default_version_id: Some(version_id.clone()),
-            policy_version_list: Some(vec![PolicyVersion {
-                version_id,
-                is_default_version: true,
-                document: document.as_deref().map(PolicyText::from_percent_encoded),
-            }]),
+            policy_version_list: Some(vec![PolicyVersion { version_id, is_default_version: true, document }]),
         })
+    }
+
+    async fn policy_document(&self, arn: &str, version_id: &str) -> Result<Option<PolicyText>, Refused> {
+        let answer = self.iam.get_policy_version().policy_arn(arn).version_id(version_id).send().await;
+        let answer = answer.map_err(|error| Refused::from_sdk("iam:GetPolicyVersion", arn, &error))?;
+        let document = answer.policy_version.and_then(|version| version.document);
+        Ok(document.as_deref().map(PolicyText::from_percent_encoded))
+    }
+}
+
+/// A policy and its version in force.
+struct InForce(String, String);
+
+impl Understand<types::Policy> for InForce {
+    fn understand(row: types::Policy) -> Result<InForce, Unclear> {
+        Ok(InForce(row.arn.unwrap_or_default(), row.default_version_id.unwrap_or_default()))
     }
 }
 
@@ -182,6 +237,16 @@ impl Understand<types::AttachedPolicy> for AttachedPolicy {
     }
 }
 
+impl Understand<types::InstanceProfile> for InstanceProfile {
+    fn understand(profile: types::InstanceProfile) -> Result<InstanceProfile, Unclear> {
+        Ok(InstanceProfile {
+            instance_profile_name: profile.instance_profile_name,
+            arn: profile.arn,
+            roles: profile.roles.into_iter().map(Role::from).collect(),
+        })
+    }
+}
+
 impl From<types::Role> for Role {
     fn from(role: types::Role) -> Role {
         Role {
@@ -240,6 +305,26 @@ impl Writer {
         let answer =
             self.iam.update_assume_role_policy().role_name(role).policy_document(document).send().await;
         sent("iam:UpdateAssumeRolePolicy", role, answer)
+    }
+}
+
+impl Writer {
+    /// `iam:PutRolePolicy`: an inline policy. It replaces one of the same name.
+    ///
+    /// # Errors
+    /// What AWS answered.
+    pub async fn put_role_policy(&self, role: &str, policy: &str, document: &str) -> Result<Sent, Refused> {
+        let ask = self.iam.put_role_policy().role_name(role).policy_name(policy);
+        sent("iam:PutRolePolicy", role, ask.policy_document(document).send().await)
+    }
+
+    /// `iam:DeleteRolePolicy`.
+    ///
+    /// # Errors
+    /// What AWS answered; that there is none is [`super::Reason::NotFound`].
+    pub async fn delete_role_policy(&self, role: &str, policy: &str) -> Result<Sent, Refused> {
+        let answer = self.iam.delete_role_policy().role_name(role).policy_name(policy).send().await;
+        sent("iam:DeleteRolePolicy", role, answer)
     }
 }
 

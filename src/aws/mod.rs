@@ -8,11 +8,15 @@ mod ec2;
 mod ecr;
 mod eks;
 mod iam;
+mod kubernetes_token;
+mod organizations;
 mod pages;
 mod refused;
+mod route53;
 mod sts;
 
 pub use calls::{Calls, Tally};
+pub use ec2::{EndpointChanges, NewEndpoint};
 pub use ecr::Registry;
 pub use iam::{Simulated, Simulation};
 pub use refused::{Reason, Refused};
@@ -44,21 +48,31 @@ pub struct Connection {
 #[derive(Clone, Debug)]
 pub struct Reader {
     region: String,
-    config: SdkConfig,
-    account_roles: BTreeMap<String, String>,
+    accounts: Accounts,
     calls: Calls,
     ec2: aws_sdk_ec2::Client,
     iam: aws_sdk_iam::Client,
     eks: aws_sdk_eks::Client,
-    sts: aws_sdk_sts::Client,
+    organizations: aws_sdk_organizations::Client,
+    route53: aws_sdk_route53::Client,
 }
 
 /// Changes AWS. Only the engine has one.
 #[derive(Clone, Debug)]
 pub struct Writer {
-    config: SdkConfig,
+    calls: Calls,
+    accounts: Accounts,
+    ec2: aws_sdk_ec2::Client,
     iam: aws_sdk_iam::Client,
     run: String,
+}
+
+/// The way into the accounts of registries: with the roles that were named, or as the caller.
+#[derive(Clone, Debug)]
+struct Accounts {
+    config: SdkConfig,
+    roles: BTreeMap<String, String>,
+    sts: aws_sdk_sts::Client,
 }
 
 impl Connection {
@@ -85,9 +99,13 @@ impl Connection {
             ec2: client!(aws_sdk_ec2),
             iam: client!(aws_sdk_iam),
             eks: client!(aws_sdk_eks),
-            sts: client!(aws_sdk_sts),
-            account_roles: self.account_roles.clone(),
-            config,
+            accounts: Accounts {
+                sts: client!(aws_sdk_sts),
+                roles: self.account_roles.clone(),
+                config: config.clone(),
+            },
+            organizations: client!(aws_sdk_organizations),
+            route53: client!(aws_sdk_route53),
             calls,
         })
     }
@@ -97,7 +115,7 @@ impl Connection {
     /// # Errors
     /// No region is configured.
     pub async fn writer(&self) -> Result<Writer, Error> {
-        Ok(Writer::with(self.load().await?, String::new()))
+        Ok(Writer::with(self.load().await?, self.account_roles.clone(), String::new()))
     }
 
     async fn load(&self) -> Result<SdkConfig, Error> {
@@ -128,18 +146,33 @@ impl Connection {
 }
 
 impl Writer {
-    fn with(config: SdkConfig, run: String) -> Writer {
-        Writer { iam: aws_sdk_iam::Client::new(&config), config, run }
+    fn with(config: SdkConfig, roles: BTreeMap<String, String>, run: String) -> Writer {
+        let calls = Calls::default();
+        let ec2 = aws_sdk_ec2::config::Builder::from(&config).interceptor(calls.clone()).build();
+        let iam = aws_sdk_iam::config::Builder::from(&config).interceptor(calls.clone()).build();
+        Writer {
+            calls,
+            ec2: aws_sdk_ec2::Client::from_conf(ec2),
+            iam: aws_sdk_iam::Client::from_conf(iam),
+            accounts: Accounts { sts: aws_sdk_sts::Client::new(&config), roles, config },
+            run,
+        }
     }
 
     /// The same, for a run: what it makes carries the id of the run in the tag `ecr-fix:run`, and CloudTrail shows the
     /// id in the user agent of every call, as `app/ecr-fix-RUN`.
     #[must_use]
     pub fn of_run(&self, run: &str) -> Writer {
-        let name = AppName::new(format!("{APP}-{run}")).ok();
-        let mut config = self.config.clone().into_builder();
-        config.set_app_name(name.or(self.config.app_name().cloned()));
-        Writer::with(config.build(), run.to_owned())
+        let Accounts { config, roles, .. } = &self.accounts;
+        let name = AppName::new(format!("{APP}-{run}")).ok().or(config.app_name().cloned());
+        let mut config = config.clone().into_builder();
+        config.set_app_name(name);
+        Writer::with(config.build(), roles.clone(), run.to_owned())
+    }
+
+    /// The requests that were made so far.
+    pub fn calls(&self) -> &Calls {
+        &self.calls
     }
 
     /// The id of the run that writes.

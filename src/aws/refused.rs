@@ -31,6 +31,8 @@ pub enum Reason {
     Denied,
     /// What it asked for does not exist.
     NotFound,
+    /// What it was to make exists already.
+    AlreadyThere,
     /// The credentials are not valid, or not valid any more.
     BadCredentials,
     /// There are no credentials.
@@ -50,13 +52,17 @@ const DENIED: [&str; 5] = [
     "AuthorizationError",
     "UnauthorizedAccess",
 ];
-const NOT_FOUND: [&str; 5] = [
+const NOT_FOUND: [&str; 7] = [
+    "AWSOrganizationsNotInUseException",
+    "ChildNotFoundException",
     "ImageNotFoundException",
     "NoSuchEntity",
     "NotFoundException",
     "RepositoryNotFoundException",
     "ResourceNotFoundException",
 ];
+const ALREADY_THERE: [&str; 3] =
+    ["InvalidPermission.Duplicate", "NetworkAclEntryAlreadyExists", "RouteAlreadyExists"];
 const BAD_CREDENTIALS: [&str; 11] = [
     "ExpiredToken",
     "ExpiredTokenException",
@@ -120,6 +126,24 @@ impl Refused {
         refused(Reason::Network, because.to_owned(), chain.join(": "), request_id)
     }
 
+    /// A refusal of one part of a call, within an answer that is no error.
+    pub(super) fn from_code(
+        call: &'static str,
+        resource: &str,
+        code: &str,
+        message: &str,
+        request_id: Option<&str>,
+    ) -> Refused {
+        Refused {
+            call,
+            resource: resource.to_owned(),
+            reason: reason_of(code, 400),
+            because: code.to_owned(),
+            message: message.to_owned(),
+            request_id: request_id.map(str::to_owned),
+        }
+    }
+
     /// A call that is not made, because it could not be right.
     pub fn never_sent(call: &'static str, because: &str) -> Refused {
         Refused {
@@ -169,7 +193,7 @@ impl Refused {
                 Code::Aws,
                 "check the region, AWS_ENDPOINT_URL and the network, then run the command again".to_owned(),
             ),
-            Reason::Other => {
+            Reason::AlreadyThere | Reason::Other => {
                 (Code::Aws, "read the message of AWS above, then run the command again".to_owned())
             }
         };
@@ -202,6 +226,8 @@ fn reason_of(code: &str, status: u16) -> Reason {
         Reason::Denied
     } else if is(&NOT_FOUND) || code.ends_with(".NotFound") {
         Reason::NotFound
+    } else if is(&ALREADY_THERE) {
+        Reason::AlreadyThere
     } else if is(&BAD_CREDENTIALS) {
         Reason::BadCredentials
     } else if is(&THROTTLED) || status == 429 {
@@ -229,6 +255,7 @@ fn codes_of_all_protocols_have_a_reason() {
     let reason = |code| reason_of(code, 400);
     assert_eq!(reason("UnauthorizedOperation"), Reason::Denied);
     assert_eq!(reason("InvalidVpcID.NotFound"), Reason::NotFound);
+    assert_eq!(reason("RouteAlreadyExists"), Reason::AlreadyThere);
     assert_eq!(reason("ExpiredTokenException"), Reason::BadCredentials);
     assert_eq!(reason("Throttling"), Reason::Throttled);
     assert_eq!(reason("MalformedPolicyDocument"), Reason::Other);

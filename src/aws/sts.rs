@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use aws_sdk_sts::config::Credentials;
 
-use super::{Reader, Refused};
+use super::{Accounts, Reader, Refused};
 
 /// The identity that signs our calls.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,12 +21,19 @@ impl Reader {
     /// # Errors
     /// What AWS answered.
     pub async fn caller(&self) -> Result<Caller, Refused> {
+        self.accounts.caller().await
+    }
+}
+
+impl Accounts {
+    /// As [`Reader::caller`].
+    pub(super) async fn caller(&self) -> Result<Caller, Refused> {
         let answer = self.sts.get_caller_identity().send().await;
         let answer = answer.map_err(|error| Refused::from_sdk("sts:GetCallerIdentity", "", &error))?;
         Ok(Caller { account: answer.account.unwrap_or_default(), arn: answer.arn.unwrap_or_default() })
     }
 
-    /// `sts:AssumeRole`: credentials of a role, for as long as a read takes.
+    /// `sts:AssumeRole`: credentials of a role, for as long as a read or a change takes.
     ///
     /// # Errors
     /// What AWS answered.

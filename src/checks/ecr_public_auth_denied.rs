@@ -29,6 +29,9 @@ pub(crate) const CAUSE: Cause = Cause {
     recognise,
 };
 
+/// Bottlerocket's `host-ctr` says so, and pulls without a token.
+const FALLBACK: [&str; 1] = ["ecr-public: failed to get authorization token"];
+
 fn recognise(message: &Message) -> Option<Recognition> {
     let next = "look for another cause: anonymous pulls from ECR Public work without this permission";
     let meaning = "the kubelet goes on without a token, which ECR Public accepts";
@@ -37,7 +40,8 @@ fn recognise(message: &Message) -> Option<Recognition> {
     }
     let at = ["operation error ecr public", "ecr-public:getauthorizationtoken", "sts:getservicebearertoken"]
         .iter()
-        .find(|words| message.lower.contains(**words) && message.lower.contains("denied"))?;
+        .find(|words| message.lower.contains(**words) && message.lower.contains("denied"))
+        .or_else(|| FALLBACK.iter().find(|words| message.lower.contains(**words)))?;
     Some(Recognition::certain(at, meaning, next).weight(80))
 }
 

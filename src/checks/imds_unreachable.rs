@@ -55,6 +55,11 @@ fn recognise(message: &Message) -> Option<Recognition> {
             Recognition::certain(said, "the metadata service did not answer in time", NEXT).weight(70),
         );
     }
+    let refused = [401, 403, 405].iter().any(|code| message.has_status(*code).is_some());
+    if let Some(said) = asked.filter(|_| refused && message.denial.is_none()) {
+        let meaning = "the metadata service refused: it wants a token, or the hop limit is too low for one";
+        return Some(Recognition::likely(said, meaning, NEXT).weight(70));
+    }
     if let (Some(said), Some(_)) = (message.said(Said::NoRegionInReference), &message.connection) {
         let meaning =
             "the plugin has to ask the metadata service for its region, and waited until its deadline";

@@ -30,12 +30,13 @@ pub(crate) const CAUSE: Cause = Cause {
 };
 
 fn recognise(message: &Message) -> Option<Recognition> {
-    let said = message.said(Said::TagImmutable)?;
-    Some(Recognition::certain(
-        said,
-        "this is a push that was refused, not a pull",
-        next::list_images(message),
-    ))
+    const MEANING: &str = "this is a push that was refused, not a pull";
+    if let Some(said) = message.said(Said::TagImmutable) {
+        return Some(Recognition::certain(said, MEANING, next::list_images(message)));
+    }
+    // Only a push puts manifests, and containerd drops the reason.
+    let said = message.has_status(400).filter(|_| message.lower.contains("from put request to "))?;
+    message.is_in_scope().then(|| Recognition::likely(said, MEANING, next::list_images(message)).weight(60))
 }
 
 #[test]

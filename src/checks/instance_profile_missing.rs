@@ -15,14 +15,17 @@
 //!   get-instance-profile` answers `NoSuchEntity` or an empty `Roles`.
 //! - Managed node groups report `IamInstanceProfileNotFound` or `IamNodeRoleNotFound` as a health issue.
 //!
-//! ## What to do
-//! For self-managed nodes, `aws ec2 associate-iam-instance-profile --instance-id ID --iam-instance-profile
-//! Name=PROFILE`, and put the profile into the launch template so that the next node has it too. For managed
-//! node groups, Karpenter and EKS Auto Mode, mend the role in their own configuration and replace the nodes.
+//! ## What the fix does
+//! Gives the node the instance profile that the other nodes of its group have, or the only one that holds the
+//! role of the group (`associate-instance-profile`). Where several could be meant, or none exists, the choice
+//! is left to a person. The rollback takes the profile away again.
+//!
+//! It mends this node and not the next: put the profile into the launch template, or mend the role in the
+//! node group, and replace the nodes. The plan names the owner of the node and says so.
 //!
 //! ## What is never automated
-//! No profile is attached to nodes that a managed node group, Karpenter or Auto Mode owns: their controllers
-//! would undo it. On self-managed nodes it is done only when asked for.
+//! No profile is made, none is replaced by another, and none is given to nodes of Karpenter or of EKS Auto
+//! Mode, whose controllers own it.
 
 use super::{Cause, Leg, Recognition, Remedy, Severity};
 use crate::explain::{
@@ -36,7 +39,7 @@ pub(crate) const CAUSE: Cause = Cause {
     id: "instance-profile-missing",
     leg: Some(Leg::Credentials),
     severity: Severity::Critical,
-    remedy: Remedy::Manual,
+    remedy: Remedy::Automatic,
     source: include_str!("instance_profile_missing.rs"),
     recognise,
 };
@@ -46,7 +49,9 @@ fn recognise(message: &Message) -> Option<Recognition> {
     const NEXT: &str = "`aws ec2 describe-instances --instance-ids ID --query 'Reservations[].Instances[].IamInstanceProfile'`";
     if let Some(said) = message.said(Said::NoInstanceRole) {
         let answered = message.has_status(404).is_some();
-        let unanswered = message.connection.is_some() || message.target() == Some(Target::Metadata);
+        let refused = [401, 403, 405].iter().any(|code| message.has_status(*code).is_some());
+        let unanswered =
+            refused || message.connection.is_some() || message.target() == Some(Target::Metadata);
         return Some(match (answered, unanswered) {
             (true, _) => Recognition::certain(said, META, NEXT).weight(70),
             (false, false) => Recognition::likely(said, META, NEXT),

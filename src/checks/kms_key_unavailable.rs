@@ -32,7 +32,11 @@ pub(crate) const CAUSE: Cause = Cause {
 };
 
 fn recognise(message: &Message) -> Option<Recognition> {
-    let said = message.said(Said::Kms).filter(|_| message.is_in_scope())?;
+    let denied = message.denial.as_ref().filter(|denial| denial.action.starts_with("kms:"));
+    let said = message
+        .said(Said::Kms)
+        .or_else(|| denied.map(|denial| denial.action.as_str()))
+        .filter(|_| message.is_in_scope())?;
     let next = "`aws ecr describe-repositories --query 'repositories[].encryptionConfiguration'`, then `aws kms describe-key --key-id KEY`";
     Some(Recognition::likely(said, "the key of the repository cannot be used", next).weight(70))
 }

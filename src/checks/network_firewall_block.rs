@@ -36,7 +36,9 @@ pub(crate) const CAUSE: Cause = Cause {
 fn recognise(message: &Message) -> Option<Recognition> {
     const NEXT: &str = "`openssl s_client -connect HOST:443 -servername HOST` on the node: cut during the handshake? \
         Compare the lists of the firewall with the hosts in `ecr-fix explain network-firewall-block`";
-    if let Some(connection) = message.failed(&[Failure::Reset, Failure::Eof, Failure::TlsRefused])
+    let refused = message.failed(&[Failure::Refused]).filter(|connection| connection.is_public());
+    let ended = message.failed(&[Failure::Reset, Failure::Eof, Failure::TlsRefused]).or(refused);
+    if let Some(connection) = ended
         && message.is_in_scope()
         && message.node_local().is_none()
     {

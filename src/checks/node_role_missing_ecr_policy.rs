@@ -76,7 +76,7 @@ fn recognise(message: &Message) -> Option<Recognition> {
 
 fn denied(denial: &Denial, next: String) -> Option<Recognition> {
     let meaning = "the role lacks the permission";
-    if denial.explicit || !denial.is_about_pulls() {
+    if denial.explicit || !denial.is_about_registries() {
         return None;
     }
     match denial.policy {

@@ -22,6 +22,7 @@ use super::{Cause, Leg, Recognition, Remedy, Severity};
 use crate::explain::{
     Message,
     credentials::{self, Whose},
+    request::Target,
     said::Said,
 };
 
@@ -41,7 +42,12 @@ fn recognise(message: &Message) -> Option<Recognition> {
         return Some(Recognition::certain(said, "the content of a pull secret cannot be read", NEXT));
     }
     if let Some(said) = message.said(Said::LoginRefused).filter(|_| message.is_in_scope()) {
-        return Some(Recognition::likely(said, "the registry refused user and password", NEXT));
+        return Some(Recognition::likely(said, "the registry refused user and password", NEXT).weight(70));
+    }
+    let bad = message.has_status(400).filter(|_| message.target() == Some(Target::Registry));
+    if let Some(said) = bad.filter(|_| message.denial.is_none() && message.private_image().is_some()) {
+        let meaning = "ECR answers so to a token that it cannot read, or that is of another region";
+        return Some(Recognition::likely(said, meaning, NEXT));
     }
     let (whose, said) = credentials::missing(message)?;
     let fits = matches!(whose, Whose::PullSecret | Whose::Node | Whose::Foreign);

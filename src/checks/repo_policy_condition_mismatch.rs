@@ -12,12 +12,14 @@
 //!   it.
 //! - In AWS: `aws ecr get-repository-policy`, and the conditions of its statements.
 //!
-//! ## What to do
-//! Let the owner of the repository append a narrower statement for the role of the node, or mend the
-//! condition.
+//! ## What the fix does
+//! Appends a statement for the role of the node only, as for `repo-policy-missing-cross-account`
+//! (`set-repository-policy`). The statement with the condition stays as it is, and the rollback puts the
+//! recorded text back. A condition of which nobody knows whether it holds (an endpoint, an organization) is
+//! reported as not decided, and nothing is changed for it.
 //!
 //! ## What is never automated
-//! Conditions of others are never changed; a statement is appended only when asked for.
+//! Conditions of others are never changed, and neither is a deny.
 
 use super::{Cause, Leg, Recognition, Remedy, Severity};
 use crate::explain::{Message, denial::Policy, next};
@@ -26,7 +28,7 @@ pub(crate) const CAUSE: Cause = Cause {
     id: "repo-policy-condition-mismatch",
     leg: Some(Leg::PullPermission),
     severity: Severity::High,
-    remedy: Remedy::Manual,
+    remedy: Remedy::Automatic,
     source: include_str!("repo_policy_condition_mismatch.rs"),
     recognise,
 };

@@ -31,7 +31,7 @@ use super::{Cause, Leg, Recognition, Remedy, Severity};
 use crate::explain::{
     Message,
     credentials::{self, Refused},
-    denial::Policy,
+    denial::{Denial, Policy},
     next,
     said::Said,
 };
@@ -49,8 +49,8 @@ pub(crate) const CAUSE: Cause = Cause {
 fn recognise(message: &Message) -> Option<Recognition> {
     let next = next::repository_policy(message);
     let meaning = "across accounts the policy of the repository must allow the role too";
-    if let Some(denial) = message.denial.as_ref().filter(|denial| denial.is_about_pulls() && !denial.explicit)
-    {
+    let concerns = |denial: &&Denial| denial.is_about_registries() && !denial.explicit;
+    if let Some(denial) = message.denial.as_ref().filter(concerns) {
         let of_aws = message.is_of_aws() || denial.resource_account().is_some_and(is_aws_owned);
         return match denial.policy {
             Policy::Resource if of_aws => Some(Recognition::possible(&denial.excerpt, meaning, next)),

@@ -12,8 +12,9 @@
 //! - In AWS: `aws ecr get-repository-policy` shows a principal that begins with `AROA`.
 //!
 //! ## What the fix does
-//! Writes the ARN of the role in place of the stale id (`set-repository-policy`); the rollback puts the
-//! recorded text back.
+//! Appends a statement that allows the role, by its ARN, to pull and nothing else (`set-repository-policy`).
+//! The statement with the stale id stays: it fits nobody, and may have allowed more than a pull. The
+//! rollback puts the recorded text back.
 //!
 //! ## What is never automated
 //! No other statement is changed, and it is done only with credentials of the owner's account.

@@ -30,7 +30,7 @@ pub(crate) const CAUSE: Cause = Cause {
 };
 
 fn recognise(message: &Message) -> Option<Recognition> {
-    let said = message.said(Said::Corrupt).filter(|_| message.said(Said::DiskFull).is_none())?;
+    let said = message.corrupt().filter(|_| message.said(Said::DiskFull).is_none())?;
     let next = "does another node pull the image? Then replace this one; otherwise push the image again";
     Some(Recognition::likely(said, "what arrived cannot be unpacked on this node", next).weight(80))
 }

@@ -8,6 +8,8 @@
 //!
 //! ## How to see it
 //! - `connection error: desc = "transport: Error while dialing … /run/containerd/containerd.sock"`.
+//! - `ImageInspectError`, or `ImageStatus … from image service failed`, with `context deadline exceeded`: the
+//!   kubelet asked what the node already holds, and the runtime hung.
 //! - On the node: `systemctl status containerd`.
 //!
 //! ## What to do
@@ -29,6 +31,11 @@ pub(crate) const CAUSE: Cause = Cause {
 };
 
 fn recognise(message: &Message) -> Option<Recognition> {
+    const NEXT: &str = "on the node: `systemctl status containerd` and `journalctl -u containerd`";
+    if let Some(said) = message.runtime_hangs() {
+        let meaning = "the runtime did not answer a question that needs no registry";
+        return Some(Recognition::likely(said, meaning, NEXT).weight(80));
+    }
     let said = message.said(Said::RuntimeDown)?;
     let dialing = [
         "transport: error while dialing",
@@ -37,10 +44,12 @@ fn recognise(message: &Message) -> Option<Recognition> {
         "runtime is down",
         "running?",
         "context deadline exceeded",
+        "unknown service",
+        "code = unavailable",
+        "transport is closing",
     ];
-    let next = "on the node: `systemctl status containerd` and `journalctl -u containerd`";
     (dialing.iter().any(|words| message.lower.contains(words)))
-        .then(|| Recognition::certain(said, "the kubelet does not reach its runtime", next).weight(80))
+        .then(|| Recognition::certain(said, "the kubelet does not reach its runtime", NEXT).weight(80))
 }
 
 #[test]
@@ -48,5 +57,9 @@ fn recognises_its_messages() {
     super::test_support::first(
         &CAUSE,
         r#"rpc error: code = Unavailable desc = connection error: desc = "transport: Error while dialing dial unix /run/containerd/containerd.sock: connect: connection refused""#,
+    );
+    super::test_support::first(
+        &CAUSE,
+        r#"Failed to inspect image "111122223333.dkr.ecr.eu-west-1.amazonaws.com/app:v1": rpc error: code = DeadlineExceeded desc = context deadline exceeded"#,
     );
 }

@@ -12,8 +12,8 @@
 //!   gateway endpoint.
 //!
 //! ## What the fix does
-//! Creates a gateway endpoint for S3 with the route tables of the nodes (`create-vpc-endpoint`); the rollback
-//! deletes it. It is free.
+//! Creates a gateway endpoint for S3 with those route tables of the nodes that have no route to S3
+//! (`create-vpc-endpoint`); the rollback deletes it. It is free. Its policy lets only the layers of ECR pass.
 //!
 //! ## What is never automated
 //! The interface endpoint is not changed.

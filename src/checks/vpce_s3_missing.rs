@@ -16,9 +16,9 @@
 //!   route.
 //!
 //! ## What the fix does
-//! Creates a gateway endpoint for S3 with the route tables of the nodes (`create-vpc-endpoint`); the rollback
-//! deletes it. It is free. Open connections of the subnets to S3 break for a moment when it appears, which
-//! the plan says.
+//! Creates a gateway endpoint for S3 with those route tables of the nodes that have no route to S3
+//! (`create-vpc-endpoint`), so that no open connection is moved; the rollback deletes it. It is free. Its
+//! policy lets only the layers of ECR pass: whoever wants more of S3 there widens it.
 //!
 //! ## What is never automated
 //! No internet path is opened.

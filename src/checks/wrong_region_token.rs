@@ -19,6 +19,7 @@ use super::{Cause, Leg, Recognition, Remedy, Severity};
 use crate::explain::{
     Message,
     credentials::{self},
+    said::Said,
     wrapping::Puller,
 };
 
@@ -32,15 +33,23 @@ pub(crate) const CAUSE: Cause = Cause {
 };
 
 fn recognise(message: &Message) -> Option<Recognition> {
-    let (_, said) = credentials::missing(message)?;
+    const MEANING: &str = "a login counts only in the region that issued it";
     let next = "`aws ecr get-login-password --region REGION | docker login …`, with the region of the image";
-    (message.wrapping.puller == Puller::Builder && message.is_in_scope()).then(|| {
-        Recognition::possible(said, "a login counts only in the region that issued it", next).weight(40)
-    })
+    let bad = message.has_status(400).filter(|_| message.private_image().is_some());
+    if let (Some(said), Some(_)) = (bad, message.said(Said::LoginRefused)) {
+        return Some(Recognition::likely(said, MEANING, next).weight(80));
+    }
+    let (_, said) = credentials::missing(message)?;
+    (message.wrapping.puller == Puller::Builder && message.is_in_scope())
+        .then(|| Recognition::possible(said, MEANING, next).weight(40))
 }
 
 #[test]
 fn recognises_its_messages() {
+    super::test_support::first(
+        &CAUSE,
+        "login attempt to https://111122223333.dkr.ecr.ap-southeast-1.amazonaws.com/v2/ failed with status: 400 Bad Request",
+    );
     super::test_support::among(
         &CAUSE,
         "failed to solve: 763104351884.dkr.ecr.eu-central-1.amazonaws.com/pytorch:1: unexpected status code [manifests 1]: 401 Unauthorized",

@@ -7,6 +7,7 @@ pub(super) fn hides(call: &str) -> &'static [&'static str] {
         "eks:ListFargateProfiles" | "eks:DescribeFargateProfile" => {
             &["fargate-exec-role-missing-policy", "fargate-exec-role-trust"]
         }
+        "iam:ListInstanceProfilesForRole" => &["instance-profile-missing"],
         "iam:GetInstanceProfile" => &["instance-profile-missing", "node-role-missing-ecr-policy"],
         "iam:GetRole" => &["fargate-exec-role-trust", "permissions-boundary-blocks"],
         _ if call.starts_with("iam:") => &[
@@ -15,6 +16,8 @@ pub(super) fn hides(call: &str) -> &'static [&'static str] {
             "identity-policy-explicit-deny",
             "permissions-boundary-blocks",
         ],
+        _ if call.starts_with("organizations:") => &["scp-deny", "rcp-deny"],
+        _ if call.starts_with("route53:") => &["private-hosted-zone-shadow"],
         _ if call.starts_with("ec2:") => of_ec2(call),
         _ => of_ecr(call),
     }
@@ -32,6 +35,17 @@ fn of_ecr(call: &str) -> &'static [&'static str] {
             "repo-policy-stale-principal",
         ],
         "ecr:GetRegistryPolicy" => &["registry-policy-deny"],
+        "ecr:DescribePullThroughCacheRules" => &[
+            "ptc-rule-missing",
+            "ptc-permission-missing",
+            "ptc-cross-account",
+            "ptc-dockerhub-library-prefix",
+            "ptc-first-pull-no-internet",
+            "repository-not-found",
+            "image-tag-not-found",
+        ],
+        "ecr:BatchGetImage" => &["platform-mismatch", "manifest-type-unsupported"],
+        "ecr:GetLifecyclePolicy" => &["image-deleted-by-lifecycle"],
         "ecr:DescribeImages" => {
             &["image-tag-not-found", "image-digest-not-found", "image-deleted-by-lifecycle", "image-archived"]
         }

@@ -9,9 +9,9 @@ use crate::actions::attachment::policy_name;
 use crate::aws::{Reader, Reason, Refused};
 use crate::model::Snapshot;
 use crate::model::ec2::{
-    DhcpOptions, Instance, PrefixList, PrefixListEntry, RouteTable, SecurityGroupRule,
-    TransitGatewayAttachment, TransitGatewayRouteTable, TransitGatewayRoutes, TransitGatewayVpcAttachment,
-    VpcPeeringConnection, VpnGateway,
+    DhcpOptions, EgressOnlyInternetGateway, Instance, PrefixList, PrefixListEntry, RouteTable,
+    SecurityGroupRule, TransitGatewayAttachment, TransitGatewayRouteTable, TransitGatewayRoutes,
+    TransitGatewayVpcAttachment, VpcPeeringConnection, VpnGateway,
 };
 use crate::model::eks::{Cluster, VpcConfig};
 use crate::model::iam::InstanceProfile;
@@ -29,12 +29,24 @@ pub(super) async fn read(reader: &Reader, cluster: &Cluster) -> Snapshot {
     in_vpc(reader, vpc, &cluster.name, &mut part).await;
     let named = Named::by(&part, &config);
     let profiles = instance_profile_names(&part);
-    let (others, transit, profiles) = tokio::join!(
+    let (others, egress_only, records, transit, profiles) = tokio::join!(
         Others::read(reader, &named),
+        when(has_ipv6(&part), reader.egress_only_internet_gateways(vpc)),
+        each(reader, shadowing_zones(&part), |reader, zone| async move { reader.records(&zone).await }),
         Transit::read(reader, &named.transit_gateways),
         each(reader, profiles, |reader, name| async move { reader.instance_profile(&name).await }),
     );
     others.put(&mut part);
+    match egress_only {
+        Some(gateways) => put(&mut part, gateways),
+        // Without addresses of IPv6 nothing could leave by one.
+        None => drop(part.keys.insert(EgressOnlyInternetGateway::TABLE.key.to_owned())),
+    }
+    for (zone, records) in records {
+        put_by_id(&mut part, "ResourceRecordSets", records, |part, records| {
+            part.route53.records.insert(zone, records);
+        });
+    }
     transit.put(&mut part);
     put_profiles(&mut part, profiles);
     part
@@ -53,10 +65,10 @@ async fn in_vpc(reader: &Reader, vpc: &str, cluster: &str, part: &mut Snapshot) 
         reader.vpc_endpoints(vpc),
         reader.nat_gateways(vpc),
         reader.internet_gateways(vpc),
-        reader.egress_only_internet_gateways(vpc),
         reader.network_interfaces(vpc),
         reader.nodes(vpc, cluster),
         reader.prefix_lists_of_aws(),
+        reader.private_zones(vpc),
     );
     put(part, answers.0);
     put(part, answers.1.map(|row| vec![row]));
@@ -71,7 +83,9 @@ async fn in_vpc(reader: &Reader, vpc: &str, cluster: &str, part: &mut Snapshot) 
     put(part, answers.10);
     put(part, answers.11);
     put(part, answers.12);
-    put(part, answers.13);
+    put_by_id(part, "HostedZoneSummaries", answers.13, |part, zones| {
+        zones.into_iter().for_each(|zone| part.put(zone));
+    });
 }
 
 /// What the rows of a VPC name and EC2 does not list by VPC.
@@ -130,8 +144,46 @@ fn relevant_groups(part: &Snapshot, cluster: &VpcConfig) -> Vec<String> {
     unique(of_nodes.chain(of_endpoints).map(|group| &group.group_id).chain(of_cluster))
 }
 
+/// Whether anything in the VPC may have an address of IPv6. Where that was not read, it may.
+fn has_ipv6(part: &Snapshot) -> bool {
+    let mut vpcs = part.ec2.vpcs.values();
+    part.ec2.vpcs.is_empty() || vpcs.any(|vpc| vpc.ipv6_blocks().next().is_some())
+}
+
+/// The private zones that answer for names of AWS.
+fn shadowing_zones(part: &Snapshot) -> Vec<String> {
+    let of_aws = |name: &str| {
+        let name = name.trim_end_matches('.').to_ascii_lowercase();
+        let domains = [
+            "amazonaws.com",
+            "amazonaws.com.cn",
+            "amazonaws.eu",
+            "api.aws",
+            "on.aws",
+            "amazonwebservices.com.cn",
+        ];
+        let below = |name: &str, domain: &str| {
+            name == domain || name.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'))
+        };
+        domains.iter().any(|domain| below(&name, domain) || below(domain, &name))
+            || name.ends_with(".gov")
+            || name.ends_with(".uk")
+    };
+    let zones = part.route53.zones.values().filter(|zone| of_aws(&zone.hosted_zone.name));
+    zones.map(|zone| zone.id()).collect()
+}
+
+/// EKS makes the instance profiles of managed node groups itself, with their role, and calls them so.
+const MADE_BY_EKS: &str = "eks-";
+
 fn instance_profile_names(part: &Snapshot) -> Vec<String> {
-    let profiles = part.ec2.instances.values().filter_map(|node| node.iam_instance_profile.as_ref());
+    let made_by_eks = |node: &&Instance| {
+        let profile = node.iam_instance_profile.as_ref();
+        let name = profile.map(|profile| policy_name(&profile.arn)).unwrap_or_default();
+        node.tag("eks:nodegroup-name").is_some() && name.starts_with(MADE_BY_EKS)
+    };
+    let nodes = part.ec2.instances.values().filter(|node| !made_by_eks(node));
+    let profiles = nodes.filter_map(|node| node.iam_instance_profile.as_ref());
     let names = profiles.map(|profile| policy_name(&profile.arn).to_owned());
     names.collect::<BTreeSet<_>>().into_iter().collect()
 }

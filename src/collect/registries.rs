@@ -6,15 +6,22 @@ use tokio::task::JoinSet;
 
 use super::hides::hides;
 use crate::aws::{Reader, Reason, Refused, Registry};
-use crate::model::ecr::{Repository, RepositoryName};
+use crate::model::ecr::{ImageDetail, Repository, RepositoryName};
 use crate::model::snapshot::Record;
-use crate::model::{ImageRef, Snapshot, Unread, aws_accounts};
+use crate::model::{ImageRef, Seen, Snapshot, Unread, aws_accounts};
 
 /// A registry: account and region.
 type At = (String, String);
 
 /// What is wanted of a registry: tags and digests, by repository.
 type Wanted = BTreeMap<String, BTreeSet<String>>;
+
+/// The most images and repositories that ECR takes in one call.
+const AT_ONCE: usize = 100;
+
+/// The kinds of manifests that list one image for each platform.
+const INDEXES: [&str; 2] =
+    ["application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json"];
 
 /// The repositories of these images, their policies, and the images, as a part of a snapshot.
 pub(super) async fn read(reader: &Reader, images: &[String], home: &str) -> Snapshot {
@@ -28,7 +35,63 @@ pub(super) async fn read(reader: &Reader, images: &[String], home: &str) -> Snap
             }
         });
     }
-    all(reads).await
+    let mut part = all(reads).await;
+    let lost = look_elsewhere(reader, images, home, &part).await;
+    absorb(&mut part, lost);
+    part
+}
+
+/// The accounts of registries that are neither the caller's nor AWS's.
+pub(super) fn accounts(images: &[String], home: &str) -> BTreeSet<String> {
+    by_registry(images).into_keys().map(|(account, _)| account).filter(|account| account != home).collect()
+}
+
+/// Repositories that are not where an image says may be in the account or the region of the cluster.
+async fn look_elsewhere(reader: &Reader, images: &[String], home: &str, found: &Snapshot) -> Snapshot {
+    let mut places: BTreeMap<At, BTreeSet<String>> = BTreeMap::new();
+    for ((account, region), wanted) in by_registry(images) {
+        for name in wanted.into_keys() {
+            let at = RepositoryName { account: &account, region: &region, name: &name };
+            if found.repository(at) != Seen::Absent {
+                continue;
+            }
+            for (other, place) in
+                [(home, region.as_str()), (account.as_str(), reader.region()), (home, reader.region())]
+            {
+                if (other, place) != (account.as_str(), region.as_str()) {
+                    places.entry((other.to_owned(), place.to_owned())).or_default().insert(name.clone());
+                }
+            }
+        }
+    }
+    let mut reads = JoinSet::new();
+    for ((account, region), names) in places {
+        let (reader, home) = (reader.clone(), home.to_owned());
+        reads.spawn(async move {
+            match reader.registry(&account, &region, &home).await {
+                Ok(registry) => repositories(&registry, names.into_iter().collect()).await,
+                Err(_) => Snapshot::default(),
+            }
+        });
+    }
+    let mut part = all(reads).await;
+    // It is a second look: what it does not show was asked for by nobody.
+    part.unread.clear();
+    part
+}
+
+/// The policy of one repository, as a part of a snapshot.
+pub(super) async fn policy(reader: &Reader, at: RepositoryName<'_>, home: &str) -> Snapshot {
+    match reader.registry(at.account, at.region, home).await {
+        Ok(registry) => {
+            let policy = registry.repository_policy(at.name).await;
+            known("ecr:GetRepositoryPolicy", at.resource(), policy.map(|policy| vec![policy]))
+        }
+        Err(refused) => {
+            let wanted = Wanted::from([(at.name.to_owned(), BTreeSet::new())]);
+            nobody_looked(&refused, (at.account, at.region), &wanted)
+        }
+    }
 }
 
 /// The registries of AWS itself are left out: nobody may look into them, and everybody may pull from them.
@@ -51,16 +114,10 @@ fn by_registry(images: &[String]) -> BTreeMap<At, Wanted> {
 
 /// Everything that is wanted of one registry.
 async fn whole(registry: Registry, wanted: Wanted) -> Snapshot {
-    let names: Vec<String> = wanted.keys().cloned().collect();
     let mut reads = JoinSet::new();
     for (name, references) in wanted {
-        for reference in references {
-            let (registry, name) = (registry.clone(), name.clone());
-            reads.spawn(async move {
-                let resource = registry.at(&name).image(&reference);
-                known("ecr:DescribeImages", resource, registry.image(&name, &reference).await)
-            });
-        }
+        let (images_of, of_images) = (registry.clone(), name.clone());
+        reads.spawn(async move { images(&images_of, &of_images, references.into_iter().collect()).await });
         let registry = registry.clone();
         reads.spawn(async move {
             let resource = registry.at(&name).resource();
@@ -68,21 +125,103 @@ async fn whole(registry: Registry, wanted: Wanted) -> Snapshot {
             known("ecr:GetRepositoryPolicy", resource, policy.map(|policy| vec![policy]))
         });
     }
-    let policy_of = registry.clone();
+    let rules_of = registry.clone();
     reads.spawn(async move {
-        let policy = policy_of.registry_policy().await;
-        known("ecr:GetRegistryPolicy", policy_of.resource(), policy.map(|policy| vec![policy]))
+        let rules = rules_of.pull_through_cache_rules().await;
+        let resource = rules_of.resource();
+        let none = rules.as_ref().is_ok_and(Vec::is_empty);
+        let mut part = known("ecr:DescribePullThroughCacheRules", resource.clone(), rules);
+        if none {
+            // A list without rows does not say whose it is.
+            part.not_found.insert(format!("ecr:DescribePullThroughCacheRules {resource}"));
+        }
+        part
     });
-    reads.spawn(async move { repositories(&registry, names).await });
+    reads.spawn(async move {
+        let policy = registry.registry_policy().await;
+        known("ecr:GetRegistryPolicy", registry.resource(), policy.map(|policy| vec![policy]))
+    });
     all(reads).await
+}
+
+/// The images of a repository: all in one call, and one by one where that fails because one of them does not exist.
+/// Then the manifests of those for several platforms, and what may have taken those away that are missing.
+async fn images(registry: &Registry, name: &str, references: Vec<String>) -> Snapshot {
+    const CALL: &str = "ecr:DescribeImages";
+    let mut part = Snapshot::default();
+    for some in references.chunks(AT_ONCE) {
+        match registry.images(name, some).await {
+            Err(refused) if refused.because == "ImageNotFoundException" && some.len() > 1 => {
+                for one in some {
+                    let answer = registry.images(name, std::slice::from_ref(one)).await;
+                    absorb(&mut part, known(CALL, registry.at(name).image(one), answer));
+                }
+            }
+            Ok(rows) => absorb(&mut part, known(CALL, String::new(), Ok(rows))),
+            Err(refused) => {
+                // What lists the images of a repository tells whether there is one.
+                match refused.because.as_str() {
+                    "RepositoryNotFoundException" => {
+                        let resource = registry.at(name).resource();
+                        part.not_found.insert(format!("ecr:DescribeRepositories {resource}"));
+                    }
+                    "ImageNotFoundException" => {}
+                    _ => absorb(&mut part, repositories(registry, vec![name.to_owned()]).await),
+                }
+                for one in some {
+                    let answer = Err::<Vec<ImageDetail>, _>(refused.clone());
+                    absorb(&mut part, known(CALL, registry.at(name).image(one), answer));
+                }
+            }
+        }
+    }
+    let media_type = |reference: &String| match part.image(registry.at(name), reference) {
+        Seen::Known(image) => image.image_manifest_media_type.clone().unwrap_or_default(),
+        Seen::Absent | Seen::Unread(_) => String::new(),
+    };
+    let indexes: Vec<String> = references
+        .iter()
+        .filter(|reference| INDEXES.contains(&media_type(reference).as_str()))
+        .cloned()
+        .collect();
+    let missing = references.iter().any(|one| part.image(registry.at(name), one) == Seen::Absent);
+    let (manifests, lifecycle) =
+        tokio::join!(manifests(registry, name, indexes), lifecycle(registry, name, missing));
+    absorb(&mut part, manifests);
+    absorb(&mut part, lifecycle);
+    part
+}
+
+async fn manifests(registry: &Registry, name: &str, indexes: Vec<String>) -> Snapshot {
+    const CALL: &str = "ecr:BatchGetImage";
+    let mut part = Snapshot::default();
+    for some in indexes.chunks(AT_ONCE) {
+        match registry.manifests(name, some).await {
+            Ok(rows) => absorb(&mut part, known(CALL, String::new(), Ok(rows))),
+            Err(refused) => {
+                for one in some {
+                    let answer = Err::<Vec<ImageDetail>, _>(refused.clone());
+                    absorb(&mut part, known(CALL, registry.at(name).image(one), answer));
+                }
+            }
+        }
+    }
+    part
+}
+
+async fn lifecycle(registry: &Registry, name: &str, missing: bool) -> Snapshot {
+    if !missing {
+        return Snapshot::default();
+    }
+    let policy = registry.lifecycle_policy(name).await.map(|policy| vec![policy]);
+    known("ecr:GetLifecyclePolicy", registry.at(name).resource(), policy)
 }
 
 /// All in one call; one by one where that fails because one of them does not exist.
 async fn repositories(registry: &Registry, names: Vec<String>) -> Snapshot {
     const CALL: &str = "ecr:DescribeRepositories";
     let mut part = Snapshot::default();
-    // The most names that ECR takes.
-    for names in names.chunks(100) {
+    for names in names.chunks(AT_ONCE) {
         match (registry.repositories(names).await, names) {
             (Err(refused), [_, _, ..]) if refused.reason == Reason::NotFound => {
                 for name in names {
@@ -133,6 +272,7 @@ fn nobody_looked(refused: &Refused, (account, region): (&str, &str), wanted: &Wa
         });
     };
     unread("ecr:GetRegistryPolicy", format!("{account}/{region}"));
+    unread("ecr:DescribePullThroughCacheRules", format!("{account}/{region}"));
     for (name, references) in wanted {
         let at = RepositoryName { account, region, name };
         unread("ecr:DescribeRepositories", at.resource());
@@ -154,6 +294,9 @@ async fn all(reads: JoinSet<Snapshot>) -> Snapshot {
 pub(super) fn absorb(whole: &mut Snapshot, part: Snapshot) {
     whole.repositories.extend(part.repositories);
     whole.image_details.extend(part.image_details);
+    whole.image_manifests.extend(part.image_manifests);
+    whole.lifecycle_policies.extend(part.lifecycle_policies);
+    whole.pull_through_cache_rules.extend(part.pull_through_cache_rules);
     whole.registry_documents.extend(part.registry_documents);
     whole.not_found.extend(part.not_found);
     whole.keys.extend(part.keys);

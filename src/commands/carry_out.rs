@@ -374,7 +374,8 @@ async fn verify(job: &Job<'_>, dir: &Path, confirm_by: Option<Instant>) -> Resul
     let Plan { target, scope, options, .. } = job.plan;
     let look = async {
         let snapshot = job.world.read(&target.cluster, &scope.images).await?;
-        let world = pulls::World::of(&snapshot, scope)?;
+        let mut world = pulls::World::of(&snapshot, scope)?;
+        diagnosis::forget_old_words(&mut world, &job.plan.diagnosis);
         Ok(diagnosis::diagnosis(&world, &diagnosis::verdicts(&world, options)))
     };
     let diagnosis = look.await.map_err(|error: Error| {

@@ -123,6 +123,8 @@ fn plan_for(snapshot: &crate::model::Snapshot) -> Result<Plan, Error> {
     let request = plan::Request {
         scope: Scope::default(),
         options: Options::default(),
+        selection: plan::Selection::default(),
+        owned: plan::Owned::default(),
         now: Timestamp::now(),
         time_to_live: SignedDuration::from_hours(24),
     };

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::plan::load;
 use crate::error::Error;
-use crate::plan::for_diagnosis;
+use crate::plan::{for_diagnosis, for_plan};
 use crate::render;
 use crate::ui::Ui;
 
@@ -20,10 +20,11 @@ pub struct Args {
 /// # Errors
 /// The plan cannot be read.
 pub fn run(args: &Args, ui: &Ui) -> Result<u8, Error> {
-    let mut document = for_diagnosis();
-    if let Some(file) = &args.plan {
-        document.statement.extend(load(file)?.required_permissions.statement);
-    }
+    let document = match &args.plan {
+        Some(file) => for_plan(&load(file)?),
+        None => for_diagnosis(),
+    };
+    ui.note("In Kubernetes it only lists: docs/kubernetes.md has the ClusterRole.");
     ui.answer(&render::json::document(&document));
     Ok(0)
 }

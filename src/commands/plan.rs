@@ -8,9 +8,9 @@ use jiff::{SignedDuration, Timestamp};
 use super::world::{WorldArgs, duration};
 use crate::cli::Format;
 use crate::error::{Code, Error};
-use crate::judges::{Options, PullPolicy};
+use crate::judges::{Options, PullPolicy, WayOut};
 use crate::model::Snapshot;
-use crate::plan::{self, Plan};
+use crate::plan::{self, Only, Owned, Plan, Selection};
 use crate::render;
 use crate::ui::Ui;
 
@@ -24,6 +24,9 @@ pub struct Args {
     /// Save the plan, for `ecr-fix apply FILE`
     #[arg(long, env = "ECR_FIX_OUT", value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Show every line of the documents that change, instead of their statements in words
+    #[arg(long, env = "ECR_FIX_RAW")]
+    raw: bool,
     /// Exit with 2 when there are changes, 11 when not everything could be decided, 20 when no change in AWS helps
     #[arg(long, env = "ECR_FIX_DETAILED_EXITCODE")]
     detailed_exitcode: bool,
@@ -35,6 +38,30 @@ pub struct Choices {
     /// Which AWS managed policy lets nodes pull
     #[arg(long, env = "ECR_FIX_PULL_POLICY", value_name = "POLICY", default_value = "pull-only")]
     pull_policy: PullPolicy,
+    /// Give a role an inline policy that names the repositories that were judged, instead of a managed policy
+    #[arg(long, env = "ECR_FIX_LEAST_PRIVILEGE")]
+    least_privilege: bool,
+    /// How a network without a way out gets one (default: by its only NAT gateway, or else by endpoints)
+    #[arg(long, env = "ECR_FIX_PREFER", value_name = "WAY")]
+    prefer: Option<WayOut>,
+    /// A NAT gateway that routes may lead to, where there are several (repeatable)
+    #[arg(long, env = "ECR_FIX_NAT", value_name = "NAT_GATEWAY", value_delimiter = ',')]
+    nat: Vec<String>,
+    /// Let HTTPS out to the whole internet where nothing narrower helps, and its replies in
+    #[arg(long, env = "ECR_FIX_ALLOW_INTERNET_EGRESS")]
+    allow_internet_egress: bool,
+    /// Plan only this action or finding, such as a2 or f1, and what it depends on (repeatable)
+    #[arg(long, env = "ECR_FIX_TARGET", value_name = "ID", value_delimiter = ',')]
+    target: Vec<String>,
+    /// Leave this action or finding out, and what depends on it (repeatable)
+    #[arg(long, env = "ECR_FIX_EXCLUDE", value_name = "ID", value_delimiter = ',')]
+    exclude: Vec<String>,
+    /// Plan only changes of this sort
+    #[arg(long, env = "ECR_FIX_ONLY", value_name = "SORT")]
+    only: Option<Only>,
+    /// What to do about resources that CloudFormation, eksctl, Terraform, Karpenter or AWS owns
+    #[arg(long, env = "ECR_FIX_OWNED", value_name = "WHAT", default_value = "warn")]
+    owned: Owned,
     /// How long the plan may be applied, such as 30m or 24h
     #[arg(long, env = "ECR_FIX_TTL", value_name = "DURATION", default_value = "24h", value_parser = duration)]
     ttl: SignedDuration,
@@ -48,11 +75,28 @@ impl Choices {
     pub fn plan(&self, snapshot: &Snapshot, world: &WorldArgs) -> Result<Plan, Error> {
         let request = plan::Request {
             scope: world.scope(),
-            options: Options { pull_policy: self.pull_policy },
+            options: Options {
+                pull_policy: self.pull_policy,
+                least_privilege: self.least_privilege,
+                prefer: self.prefer,
+                nat: self.nat.clone(),
+                allow_internet_egress: self.allow_internet_egress,
+            },
+            selection: self.selection(),
+            owned: self.owned,
             now: Timestamp::now(),
             time_to_live: self.ttl,
         };
         plan::build(snapshot, &request)
+    }
+
+    /// Whether it is asked for something else than everything: a plan that is made already cannot be.
+    pub fn selects(&self) -> bool {
+        self.selection() != Selection::default()
+    }
+
+    fn selection(&self) -> Selection {
+        Selection { target: self.target.clone(), exclude: self.exclude.clone(), only: self.only }
     }
 }
 
@@ -67,6 +111,7 @@ pub async fn run(args: &Args, ui: &Ui) -> Result<u8, Error> {
         save(&plan, file)?;
     }
     ui.answer(&match ui.format {
+        Format::Text if args.raw => render::text::raw_plan(&plan, ui.paint()),
         Format::Text => render::text::plan(&plan, ui.paint()),
         Format::Json => render::json::document(&plan),
     });
@@ -85,11 +130,18 @@ pub async fn run(args: &Args, ui: &Ui) -> Result<u8, Error> {
     })
 }
 
-/// Replaces the file as a whole, so that nobody ever reads half a plan.
 fn save(plan: &Plan, file: &Path) -> Result<(), Error> {
+    replace_file(file, &render::json::document(plan), "the plan")
+}
+
+/// Replaces a file as a whole, so that nobody ever reads half of it.
+///
+/// # Errors
+/// The disk refuses.
+pub(super) fn replace_file(file: &Path, text: &str, what: &str) -> Result<(), Error> {
     let dir = file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let written = tempfile::NamedTempFile::new_in(dir).and_then(|mut temporary| {
-        temporary.write_all(render::json::document(plan).as_bytes())?;
+        temporary.write_all(text.as_bytes())?;
         temporary.as_file().sync_all()?;
         temporary.persist(file).map_err(|error| error.error)?;
         Ok(())
@@ -97,7 +149,7 @@ fn save(plan: &Plan, file: &Path) -> Result<(), Error> {
     written.map_err(|error| {
         Error::new(
             Code::Storage,
-            format!("the plan cannot be saved as {}", file.display()),
+            format!("{what} cannot be saved as {}", file.display()),
             "choose another --out",
         )
         .because(error)

@@ -56,7 +56,7 @@ fn check_one(action: &Action, change: &AnyChange, state: ActionState, world: &Sn
 /// # Errors
 /// A call would be refused.
 pub async fn check_permitted(world: &World, plan: &Plan, caller: Option<&str>, ui: &Ui) -> Result<(), Error> {
-    let World::Aws { reader, writer } = world else { return Ok(()) };
+    let World::Aws { reader, writer, .. } = world else { return Ok(()) };
     for action in &plan.actions {
         if let Some(refused) = action.change()?.dry_run(writer).await {
             return Err(refused.error(format!("action {} would be refused", action.id)));

@@ -15,7 +15,8 @@ use crate::iam::{
     self, Decision, Document, Knowledge, LONGEST_FILE, Layer, Named, Policies, Question, Request,
     RequestFile, Weighed,
 };
-use crate::judges::role_policies;
+use crate::judges::{registry_policies, role_policies};
+use crate::model::ecr::RepositoryName;
 use crate::model::iam::Role;
 use crate::model::{Arn, Seen, Snapshot};
 use crate::render;
@@ -42,6 +43,9 @@ pub struct Args {
     /// The policy of the resource, where a role is asked for
     #[arg(long, env = "ECR_FIX_RESOURCE_POLICY", value_name = "FILE", conflicts_with = "file")]
     resource_policy: Option<String>,
+    /// The VPC endpoint that the request passes: its policy has a say, and `aws:SourceVpce` and `aws:SourceVpc` follow
+    #[arg(long, env = "ECR_FIX_ENDPOINT", value_name = "VPCE", conflicts_with = "file")]
+    endpoint: Option<String>,
     /// A context key of the request (repeatable)
     #[arg(long = "context-key", env = "ECR_FIX_CONTEXT_KEY", value_name = "KEY=VALUE", value_parser = key_value)]
     context: Vec<(String, String)>,
@@ -211,6 +215,10 @@ fn ask(world: &Snapshot, role: &Role, action: &str, wish: &Wish<'_>) -> Result<A
     for tag in &role.tags {
         keys.insert(format!("aws:PrincipalTag/{}", tag.key), vec![tag.value.clone()]);
     }
+    if let Some(endpoint) = args.endpoint.as_deref().and_then(|id| world.ec2.vpc_endpoints.get(id)) {
+        keys.insert("aws:SourceVpce".to_owned(), vec![endpoint.vpc_endpoint_id.clone()]);
+        keys.insert("aws:SourceVpc".to_owned(), vec![endpoint.vpc_id.clone()]);
+    }
     add_context(&mut keys, &args.context);
     let request = Request::checked(&role.arn, action, resource, keys).map_err(|error| {
         Error::new(Code::Usage, "the request cannot be evaluated", "check --action and --resource")
@@ -231,14 +239,58 @@ fn ask(world: &Snapshot, role: &Role, action: &str, wish: &Wish<'_>) -> Result<A
     }
     of_role.policies.resource.extend(resource_policy.clone().filter(|_| resource != "*"));
     let mut notes = of_role.notes;
+    if let Some(repository) = repository(resource).filter(|_| resource_policy.is_none()) {
+        let registry = registry_policies::of(world, repository);
+        of_role.policies.resource.extend(registry.policies);
+        notes.extend(
+            registry
+                .unread
+                .into_iter()
+                .map(|because| format!("{because}: what it denies does not show here")),
+        );
+    }
+    if let Some(id) = &args.endpoint {
+        match endpoint_policy(world, id)? {
+            Some(policy) => of_role.policies.endpoint.push(policy),
+            None => {
+                of_role.unread.insert(Layer::Endpoint);
+                notes.push(format!("the policy of endpoint {id} was not read"));
+            }
+        }
+    }
     if of_role.policies.resource.is_empty() && belongs_to_others(role, resource) {
         of_role.unread.insert(Layer::Resource);
         notes.push(format!(
             "{resource} is in another account, whose policy was not read: give it with --resource-policy"
         ));
     }
-    notes.push("not judged: the policies of the organization and of endpoints".to_owned());
+    let not_judged = if args.endpoint.is_some() { "" } else { " and of endpoints (--endpoint)" };
+    notes.push(format!("not judged: the policies of the organization{not_judged}"));
     Ok(Asked { question: Question { request, policies: of_role.policies }, unread: of_role.unread, notes })
+}
+
+/// The repository that an ARN is of.
+fn repository(arn: &str) -> Option<RepositoryName<'_>> {
+    let parts: Vec<&str> = arn.splitn(6, ':').collect();
+    let [_, _, "ecr", region, account, resource] = parts.as_slice() else { return None };
+    Some(RepositoryName { account, region, name: resource.strip_prefix("repository/")? })
+}
+
+/// The policy of an endpoint, where it was read: every endpoint has one.
+fn endpoint_policy(world: &Snapshot, id: &str) -> Result<Option<Named>, Error> {
+    let endpoint = world.ec2.vpc_endpoints.get(id).ok_or_else(|| {
+        Error::new(Code::NotFound, format!("there is no endpoint {id}"), "check --endpoint, or read its VPC")
+    })?;
+    let Some(text) = &endpoint.policy_document else { return Ok(None) };
+    let document = Document::parse(text.as_str()).map_err(|error| {
+        Error::new(
+            Code::BadInput,
+            format!("the policy of endpoint {id} is malformed"),
+            "correct it in the VPC",
+        )
+        .because(error)
+    })?;
+    Ok(Some(Named::new(format!("policy of endpoint {id}"), document)))
 }
 
 fn belongs_to_others(role: &Role, resource: &str) -> bool {
@@ -413,6 +465,86 @@ mod tests {
         {"RoleName": "half", "Arn": "arn:aws:iam::111122223333:role/half", "AttachedManagedPolicies": []}
     ]}"#;
 
+    const GUARDED: &str = r#"{"RoleDetailList": [
+        {"RoleName": "node", "Arn": "arn:aws:iam::111122223333:role/node", "RolePolicyList": [],
+         "AttachedManagedPolicies": [{"PolicyName": "AmazonEC2ContainerRegistryPullOnly",
+             "PolicyArn": "arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryPullOnly"}]}],
+        "repositories": [{"repositoryName": "app", "registryId": "111122223333",
+            "repositoryArn": "arn:aws:ecr:eu-west-1:111122223333:repository/app"}],
+        "VpcEndpoints": [
+            {"VpcEndpointId": "vpce-1", "VpcId": "vpc-1", "ServiceName": "com.amazonaws.eu-west-1.ecr.dkr",
+             "VpcEndpointType": "Interface", "State": "available", "PolicyDocument": {"Statement": [
+                {"Sid": "TokensOnly", "Effect": "Allow", "Principal": "*", "Action": "ecr:GetAuthorizationToken", "Resource": "*"}]}},
+            {"VpcEndpointId": "vpce-2", "VpcId": "vpc-1", "ServiceName": "com.amazonaws.eu-west-1.ecr.api",
+             "VpcEndpointType": "Interface", "State": "available"}],
+        "registryId": "111122223333", "repositoryName": "app", "policyText": {"Version": "2012-10-17", "Statement": [
+            {"Sid": "OwnEndpointOnly", "Effect": "Deny", "Principal": "*", "Action": "ecr:BatchGetImage",
+             "Condition": {"StringNotEquals": {"aws:SourceVpce": "vpce-1"}}}]}
+    }"#;
+
+    #[test]
+    fn the_policies_of_the_repository_and_of_the_endpoint_have_a_say() {
+        let asked = ["--role", "node", "--action", "ecr:BatchGetImage"];
+        let asked =
+            [&asked[..], &["--resource", "arn:aws:ecr:eu-west-1:111122223333:repository/app"]].concat();
+        check(
+            GUARDED,
+            &asked,
+            "",
+            expect![[r#"
+            ecr:BatchGetImage by arn:aws:iam::111122223333:role/node
+              on arn:aws:ecr:eu-west-1:111122223333:repository/app
+              DENIED: a Deny statement matches
+              blocked by: resource policy
+              decided by: Deny in resource policy repository policy, statement 0 (OwnEndpointOnly)
+              note: AmazonEC2ContainerRegistryPullOnly was not read; its v1 of 2024-10-04 stands in
+              note: ecr:GetRegistryPolicy: not in the snapshot: what it denies does not show here
+              note: not judged: the policies of the organization and of endpoints (--endpoint)
+        "#]],
+        );
+        check(
+            GUARDED,
+            &[&asked[..], &["--endpoint", "vpce-1"]].concat(),
+            "",
+            expect![[r#"
+            ecr:BatchGetImage by arn:aws:iam::111122223333:role/node
+              on arn:aws:ecr:eu-west-1:111122223333:repository/app
+              DENIED: something that must allow it does not
+              blocked by: endpoint policy
+              near miss:  endpoint policy policy of endpoint vpce-1, statement 0 (TokensOnly)
+                          action does not match: the statement has `ecr:GetAuthorizationToken`, the request is `ecr:BatchGetImage`
+              note: AmazonEC2ContainerRegistryPullOnly was not read; its v1 of 2024-10-04 stands in
+              note: ecr:GetRegistryPolicy: not in the snapshot: what it denies does not show here
+              note: not judged: the policies of the organization
+        "#]],
+        );
+        check(
+            GUARDED,
+            &[&asked[..], &["--endpoint", "vpce-2"]].concat(),
+            "",
+            expect![[r#"
+            ecr:BatchGetImage by arn:aws:iam::111122223333:role/node
+              on arn:aws:ecr:eu-west-1:111122223333:repository/app
+              DENIED: a Deny statement matches
+              blocked by: resource policy
+              decided by: Deny in resource policy repository policy, statement 0 (OwnEndpointOnly)
+              note: AmazonEC2ContainerRegistryPullOnly was not read; its v1 of 2024-10-04 stands in
+              note: ecr:GetRegistryPolicy: not in the snapshot: what it denies does not show here
+              note: the policy of endpoint vpce-2 was not read
+              note: not judged: the policies of the organization
+        "#]],
+        );
+        check(
+            GUARDED,
+            &[&asked[..], &["--endpoint", "vpce-3"]].concat(),
+            "",
+            expect![[r#"
+            error: there is no endpoint vpce-3
+            hint: check --endpoint, or read its VPC
+        "#]],
+        );
+    }
+
     #[test]
     fn a_role_and_the_calls_of_a_pull() {
         check(
@@ -426,21 +558,25 @@ mod tests {
                   blocked by: identity policy
                   decided by: Deny in identity policy tagged, statement 0 (Own)
                   note: AmazonEC2ContainerRegistryPullOnly was not read; its v1 of 2024-10-04 stands in
-                  note: not judged: the policies of the organization and of endpoints
+                  note: not judged: the policies of the organization and of endpoints (--endpoint)
                 ecr:BatchGetImage by arn:aws:iam::111122223333:role/team/node
                   on arn:aws:ecr:eu-west-1:111122223333:repository/b/app
                   DENIED: a Deny statement matches
                   blocked by: identity policy
                   decided by: Deny in identity policy tagged, statement 0 (Own)
                   note: AmazonEC2ContainerRegistryPullOnly was not read; its v1 of 2024-10-04 stands in
-                  note: not judged: the policies of the organization and of endpoints
+                  note: ecr:GetRepositoryPolicy: not in the snapshot: what it denies does not show here
+                  note: ecr:GetRegistryPolicy: not in the snapshot: what it denies does not show here
+                  note: not judged: the policies of the organization and of endpoints (--endpoint)
                 ecr:GetDownloadUrlForLayer by arn:aws:iam::111122223333:role/team/node
                   on arn:aws:ecr:eu-west-1:111122223333:repository/b/app
                   DENIED: a Deny statement matches
                   blocked by: identity policy
                   decided by: Deny in identity policy tagged, statement 0 (Own)
                   note: AmazonEC2ContainerRegistryPullOnly was not read; its v1 of 2024-10-04 stands in
-                  note: not judged: the policies of the organization and of endpoints
+                  note: ecr:GetRepositoryPolicy: not in the snapshot: what it denies does not show here
+                  note: ecr:GetRegistryPolicy: not in the snapshot: what it denies does not show here
+                  note: not judged: the policies of the organization and of endpoints (--endpoint)
             "#]],
         );
     }
@@ -466,7 +602,9 @@ mod tests {
                   ALLOWED
                   decided by: Allow in identity policy arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryPullOnly, statement 0
                   note: AmazonEC2ContainerRegistryPullOnly was not read; its v1 of 2024-10-04 stands in
-                  note: not judged: the policies of the organization and of endpoints
+                  note: ecr:GetRepositoryPolicy: not in the snapshot: what it denies does not show here
+                  note: ecr:GetRegistryPolicy: not in the snapshot: what it denies does not show here
+                  note: not judged: the policies of the organization and of endpoints (--endpoint)
             "#]],
         );
     }
@@ -485,7 +623,7 @@ mod tests {
                 With the change:
                   ALLOWED
                   decided by: Allow in identity policy what-if, statement 0
-                  note: not judged: the policies of the organization and of endpoints
+                  note: not judged: the policies of the organization and of endpoints (--endpoint)
             "#]],
         );
     }
@@ -500,12 +638,14 @@ mod tests {
             &[line.as_slice(), &there].concat(),
             "",
             expect![[r#"
-            error: whether arn:aws:iam::111122223333:role/team/node may call ecr:BatchGetImage cannot be decided
-              because AmazonEC2ContainerRegistryPullOnly was not read; its v1 of 2024-10-04 stands in
-              because arn:aws:ecr:eu-west-1:444455556666:repository/app is in another account, whose policy was not read: give it with --resource-policy
-              because not judged: the policies of the organization and of endpoints
-            hint: read the missing policies, for example with `ecr-fix snapshot`, or write the request as JSON
-        "#]],
+                error: whether arn:aws:iam::111122223333:role/team/node may call ecr:BatchGetImage cannot be decided
+                  because AmazonEC2ContainerRegistryPullOnly was not read; its v1 of 2024-10-04 stands in
+                  because ecr:GetRepositoryPolicy: not in the snapshot: what it denies does not show here
+                  because ecr:GetRegistryPolicy: not in the snapshot: what it denies does not show here
+                  because arn:aws:ecr:eu-west-1:444455556666:repository/app is in another account, whose policy was not read: give it with --resource-policy
+                  because not judged: the policies of the organization and of endpoints (--endpoint)
+                hint: read the missing policies, for example with `ecr-fix snapshot`, or write the request as JSON
+            "#]],
         );
         let policy = r#"{"Effect": "Allow", "Action": "ecr:*", "Principal": {"AWS": "111122223333"}}"#;
         check(
@@ -513,14 +653,14 @@ mod tests {
             &[line.as_slice(), &there, &["--resource-policy", policy]].concat(),
             "",
             expect![[r#"
-            ecr:BatchGetImage by arn:aws:iam::111122223333:role/team/node
-              on arn:aws:ecr:eu-west-1:444455556666:repository/app
-              ALLOWED
-              decided by: Allow in identity policy arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryPullOnly, statement 0
-              decided by: Allow in resource policy resource_policy, statement 0
-              note: AmazonEC2ContainerRegistryPullOnly was not read; its v1 of 2024-10-04 stands in
-              note: not judged: the policies of the organization and of endpoints
-        "#]],
+                ecr:BatchGetImage by arn:aws:iam::111122223333:role/team/node
+                  on arn:aws:ecr:eu-west-1:444455556666:repository/app
+                  ALLOWED
+                  decided by: Allow in identity policy arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryPullOnly, statement 0
+                  decided by: Allow in resource policy resource_policy, statement 0
+                  note: AmazonEC2ContainerRegistryPullOnly was not read; its v1 of 2024-10-04 stands in
+                  note: not judged: the policies of the organization and of endpoints (--endpoint)
+            "#]],
         );
     }
 
@@ -543,7 +683,7 @@ mod tests {
                   ALLOWED
                   decided by: Allow in resource policy trust policy of arn:aws:iam::111122223333:role/bare, statement 0
                   note: AmazonEC2ContainerRegistryPullOnly was not read; its v1 of 2024-10-04 stands in
-                  note: not judged: the policies of the organization and of endpoints
+                  note: not judged: the policies of the organization and of endpoints (--endpoint)
             "#]],
         );
     }
@@ -561,11 +701,13 @@ mod tests {
             &[["--role", "half"].as_slice(), &pull].concat(),
             "",
             expect![[r#"
-            error: whether arn:aws:iam::111122223333:role/half may call ecr:BatchGetImage cannot be decided
-              because the inline policies were not read
-              because not judged: the policies of the organization and of endpoints
-            hint: read the missing policies, for example with `ecr-fix snapshot`, or write the request as JSON
-        "#]],
+                error: whether arn:aws:iam::111122223333:role/half may call ecr:BatchGetImage cannot be decided
+                  because the inline policies were not read
+                  because ecr:GetRepositoryPolicy: not in the snapshot: what it denies does not show here
+                  because ecr:GetRegistryPolicy: not in the snapshot: what it denies does not show here
+                  because not judged: the policies of the organization and of endpoints (--endpoint)
+                hint: read the missing policies, for example with `ecr-fix snapshot`, or write the request as JSON
+            "#]],
         );
         check(
             WORLD,

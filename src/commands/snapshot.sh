@@ -48,7 +48,7 @@ quote() {
 refused() {
     code=$(sed -n 's/.*An error occurred (\([A-Za-z.]*\)).*/\1/p' "$work/error" | head -n 1)
     case $code in
-        NoSuchEntity | *NotFound | *NotFoundException)
+        NoSuchEntity | *NotFound | *NotFoundException | AWSOrganizationsNotInUseException)
             echo "$(quote "$1 $2")" >>"$work/not-found"
             return
             ;;
@@ -159,7 +159,7 @@ save PrefixLists PrefixLists ec2:DescribePrefixLists '' ec2 describe-prefix-list
 
 save Reservations Reservations ec2:DescribeInstances "$vpc" ec2 describe-instances --filters \
     "Name=vpc-id,Values=$vpc" \
-    "Name=tag-key,Values=kubernetes.io/cluster/$cluster,eks:cluster-name,aws:eks:cluster-name" \
+    "Name=tag-key,Values=kubernetes.io/cluster/$cluster,eks:cluster-name,aws:eks:cluster-name,eks:eks-cluster-name" \
     Name=instance-state-name,Values=pending,running,stopping,stopped && echo InstanceProfiles >>"$work/keys"
 field Reservations Arn | sed -n 's,.*:instance-profile/\(.*/\)\{0\,1\},,p' | sort -u >"$work/instance-profiles"
 while read -r profile; do
@@ -168,6 +168,20 @@ while read -r profile; do
         --query '{InstanceProfiles: [InstanceProfile]}' &&
         field "InstanceProfiles-$profile" Arn | sed -n '/:role\//p' >>"$work/roles"
 done <"$work/instance-profiles"
+
+# The profiles through which nodes that have none could get the role of their group.
+while read -r group; do
+    bare=$(ask ec2:DescribeInstances "$vpc" ec2 describe-instances --filters "Name=vpc-id,Values=$vpc" \
+        "Name=tag:eks:cluster-name,Values=$cluster" "Name=tag:eks:nodegroup-name,Values=$group" \
+        Name=instance-state-name,Values=pending,running,stopping,stopped \
+        --query 'Reservations[].Instances[?!IamInstanceProfile].InstanceId[]')
+    role=$(field "nodegroup-$group" nodeRole)
+    role=${role##*/}
+    if [ -n "$bare" ] && [ -n "$role" ]; then
+        save "InstanceProfiles-of-$role" InstanceProfiles iam:ListInstanceProfilesForRole "$role" \
+            iam list-instance-profiles-for-role --role-name "$role" --query '{InstanceProfiles: InstanceProfiles}'
+    fi
+done <"$work/nodegroups"
 
 # named FILE KEY OPERATION FILTER COMMAND IDS: rows that routes and rules name, where they name any.
 named() {
@@ -209,6 +223,52 @@ while read -r list; do
     save "Entries-$list" Entries ec2:GetManagedPrefixListEntries "$list" \
         ec2 get-managed-prefix-list-entries --prefix-list-id "$list"
 done <"$work/managed-lists"
+
+# Private zones, and the records of those that answer for names of AWS.
+zones="list-hosted-zones-by-vpc --vpc-id $vpc --vpc-region $region"
+# shellcheck disable=SC2086
+save HostedZoneSummaries HostedZoneSummaries route53:ListHostedZonesByVPC "$vpc" \
+    route53 $zones --query "{VPCId: '$vpc', HostedZoneSummaries: HostedZoneSummaries}"
+if [ -f "$out/HostedZoneSummaries.json" ]; then
+    # shellcheck disable=SC2086
+    ask route53:ListHostedZonesByVPC "$vpc" route53 $zones --query \
+        "HostedZoneSummaries[?!(Owner.OwningService) && (contains(Name, 'amazonaws.') || ends_with(Name, 'aws.'))].HostedZoneId" \
+        >"$work/zones"
+    while read -r zone; do
+        save "ResourceRecordSets-$zone" ResourceRecordSets route53:ListResourceRecordSets "$zone" \
+            route53 list-resource-record-sets --hosted-zone-id "$zone" \
+            --query "{HostedZoneId: '$zone', ResourceRecordSets: ResourceRecordSets}"
+    done <"$work/zones"
+fi
+
+# The organization: what stands above the account, and the policies on every level. Only its management account, and
+# those that it names, may read them.
+child=$account
+if save Organization Organization organizations:DescribeOrganization "$account" organizations describe-organization; then
+    : >"$work/targets"
+    while [ -n "$child" ]; do
+        echo "$child" >>"$work/targets"
+        case $child in r-*) break ;; esac
+        parent=$(ask organizations:ListParents "$child" organizations list-parents --child-id "$child" \
+            --query 'Parents[0].Id') || break
+        printf '{"ChildId": "%s", "Parents": [{"Id": "%s"}]}\n' "$child" "$parent" >"$out/Parents-$child.json"
+        child=$parent
+    done
+    for kind in SERVICE_CONTROL_POLICY RESOURCE_CONTROL_POLICY; do
+        [ -f "$out/Parents-$account.json" ] || break
+        while read -r target; do
+            save "Policies-$kind-$target" Policy organizations:ListPoliciesForTarget "$target" \
+                organizations list-policies-for-target --target-id "$target" --filter "$kind" \
+                --query "{TargetId: '$target', Filter: '$kind', Policies: Policies}" &&
+                field "Policies-$kind-$target" Id >>"$work/organization-policies"
+        done <"$work/targets"
+    done
+    sort -u "$work/organization-policies" 2>/dev/null >"$work/documents"
+    while read -r policy; do
+        save "Policy-$policy" Policy organizations:DescribePolicy "$policy" \
+            organizations describe-policy --policy-id "$policy"
+    done <"$work/documents"
+fi
 
 # Roles, and the policies that bear on them: each part of a role is a file of its own, and they are put together
 # again when the files are read.
@@ -252,7 +312,102 @@ while read -r arn; do
 done <"$work/all-policies"
 echo Policies >>"$work/keys"
 
-# Registries: the repository, its policy and the image, for each image that was named.
+# Kubernetes: kubectl prints nothing but what is named here, so that no environment, no annotation and no Secret gets
+# into a file. Signatures in the messages of kubelets are cut.
+cat >"$work/common" <<'END'
+{{define "names"}}[{{$s := ""}}{{range .}}{{$s}}{{$s = ","}}{"name":"{{js .name}}"}{{end}}]{{end}}
+{{define "labels"}}{ {{$s := ""}}{{range $k, $v := .}}{{$s}}{{$s = ","}}"{{js $k}}":"{{js $v}}"{{end}}}{{end}}
+{{define "meta"}}"metadata":{"name":"{{js .name}}"{{with .namespace}},"namespace":"{{js .}}"{{end}}{{with .uid}},"uid":"{{js .}}"{{end}}{{with .labels}},"labels":{{template "labels" .}}{{end}}{{with .ownerReferences}},"ownerReferences":[{{$s := ""}}{{range .}}{{$s}}{{$s = ","}}{"kind":"{{js .kind}}","name":"{{js .name}}"}{{end}}]{{end}}}{{end}}
+{{define "containers"}}[{{$s := ""}}{{range .}}{{$s}}{{$s = ","}}{"name":"{{js .name}}"{{with .image}},"image":"{{js .}}"{{end}}}{{end}}]{{end}}
+{{define "rules"}}[{{$s := ""}}{{range .}}{{$s}}{{$s = ","}}{"key":"{{js .key}}","operator":"{{js .operator}}","values":[{{$t := ""}}{{range .values}}{{$t}}{{$t = ","}}"{{js .}}"{{end}}]}{{end}}]{{end}}
+{{define "states"}}[{{$s := ""}}{{range .}}{{$s}}{{$s = ","}}{"name":"{{js .name}}","state":{ {{with .state}}{{with .running}}"running":{ {{with .startedAt}}"startedAt":"{{js .}}"{{end}}}{{end}}{{with .waiting}}"waiting":{"reason":"{{with .reason}}{{js .}}{{end}}"{{with .message}},"message":"{{js .}}"{{end}}}{{end}}{{with .terminated}}"terminated":{"reason":"{{with .reason}}{{js .}}{{end}}"}{{end}}{{end}}}}{{end}}]{{end}}
+{{define "ids"}}[{{$s := ""}}{{range .}}{{$s}}{{$s = ","}}{"id":"{{js .id}}"}{{end}}]{{end}}
+END
+cat >"$work/Pod" <<'END'
+{{template "meta" .metadata}},"spec":{"containers":{{template "containers" .spec.containers}}
+{{with .spec.initContainers}},"initContainers":{{template "containers" .}}{{end}}
+{{with .spec.ephemeralContainers}},"ephemeralContainers":{{template "containers" .}}{{end}}
+{{with .spec.nodeName}},"nodeName":"{{js .}}"{{end}}
+{{with .spec.serviceAccountName}},"serviceAccountName":"{{js .}}"{{end}}
+{{with .spec.imagePullSecrets}},"imagePullSecrets":{{template "names" .}}{{end}}
+{{with .spec.nodeSelector}},"nodeSelector":{{template "labels" .}}{{end}}
+{{with .spec.affinity}}{{with .nodeAffinity}}{{with .requiredDuringSchedulingIgnoredDuringExecution}},"affinity":{"nodeAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":{"nodeSelectorTerms":[{{$s := ""}}{{range .nodeSelectorTerms}}{{$s}}{{$s = ","}}{"matchExpressions":{{template "rules" .matchExpressions}},"matchFields":{{template "rules" .matchFields}}}{{end}}]}}}{{end}}{{end}}{{end}}
+},"status":{"phase":"{{with .status.phase}}{{js .}}{{end}}"
+{{with .status.initContainerStatuses}},"initContainerStatuses":{{template "states" .}}{{end}}
+{{with .status.containerStatuses}},"containerStatuses":{{template "states" .}}{{end}}
+{{with .status.ephemeralContainerStatuses}},"ephemeralContainerStatuses":{{template "states" .}}{{end}}}
+END
+cat >"$work/Node" <<'END'
+{{template "meta" .metadata}},"spec":{ {{with .spec.providerID}}"providerID":"{{js .}}"{{end}}},"status":{"addresses":[{{$s := ""}}{{range .status.addresses}}{{$s}}{{$s = ","}}{"type":"{{js .type}}","address":"{{js .address}}"}{{end}}]
+{{with .status.nodeInfo}},"nodeInfo":{"architecture":"{{js .architecture}}","operatingSystem":"{{js .operatingSystem}}","containerRuntimeVersion":"{{js .containerRuntimeVersion}}","kubeletVersion":"{{js .kubeletVersion}}"}{{end}}}
+END
+cat >"$work/Event" <<'END'
+{{template "meta" .metadata}},"involvedObject":{"kind":"{{js .involvedObject.kind}}","name":"{{js .involvedObject.name}}"{{with .involvedObject.namespace}},"namespace":"{{js .}}"{{end}}{{with .involvedObject.uid}},"uid":"{{js .}}"{{end}}{{with .involvedObject.fieldPath}},"fieldPath":"{{js .}}"{{end}}},"source":{ {{with .source}}"component":"{{with .component}}{{js .}}{{end}}"{{with .host}},"host":"{{js .}}"{{end}}{{end}}}
+{{with .reason}},"reason":"{{js .}}"{{end}}{{with .message}},"message":"{{js .}}"{{end}}{{with .type}},"type":"{{js .}}"{{end}}
+{{with .reportingInstance}},"reportingInstance":"{{js .}}"{{end}}{{with .lastTimestamp}},"lastTimestamp":"{{js .}}"{{end}}{{with .eventTime}},"eventTime":"{{js .}}"{{end}}
+END
+cat >"$work/ServiceAccount" <<'END'
+{{template "meta" .metadata}}{{with .imagePullSecrets}},"imagePullSecrets":{{template "names" .}}{{end}}
+END
+cat >"$work/NodeClass" <<'END'
+{{template "meta" .metadata}},"spec":{"role":"{{with .spec.role}}{{js .}}{{end}}"{{with .spec.instanceProfile}},"instanceProfile":"{{js .}}"{{end}}},"status":{ {{with .status}}"subnets":{{template "ids" .subnets}},"securityGroups":{{template "ids" .securityGroups}}{{end}}}
+END
+cp "$work/NodeClass" "$work/EC2NodeClass"
+
+# objects KEY KIND VERSION HIDES ARGUMENTS...: all objects of a kind, as a list with only what is named above.
+objects() {
+    key=$1 kind=$2 version=$3 hides=$4
+    shift 4
+    {
+        cat "$work/common"
+        printf '{"apiVersion":"%s","kind":"%sList","items":[{{$more := ""}}{{range .items}}{{$more}}{{$more = ","}}{\n' \
+            "$version" "$kind"
+        cat "$work/$kind"
+        printf '}{{end}}]}\n'
+    } >"$work/template"
+    if kubectl get "$@" --request-timeout=60s -o "go-template-file=$work/template" >"$work/answer" 2>"$work/error"; then
+        sed -E "s/\\\\'/'/g; s@[Xx]-[Aa][Mm][Zz]-[A-Za-z-]*(\\\\u003[Dd]|=|%3[Dd])([A-Za-z0-9._~%+/-]|\\\\u00[0-9A-Fa-f]{2})*@REDACTED@g" \
+            "$work/answer" >"$out/$key.json"
+        echo "$key" >>"$work/keys"
+    elif grep -q "doesn't have a resource type" "$work/error"; then
+        echo "$key" >>"$work/keys"
+    else
+        code=$(sed -n 's/.*Error from server (\([A-Za-z]*\)).*/\1/p' "$work/error" | head -n 1)
+        echo "not read: kubernetes:List$key: ${code:-no answer}" >&2
+        echo "{\"source\": \"kubernetes:List$key\", \"because\": \"${code:-no answer}\", \"hides\": [$hides]}" >>"$work/unread"
+    fi
+}
+
+endpoint=$(field cluster endpoint)
+server=
+if command -v kubectl >/dev/null 2>&1; then
+    server=$(kubectl config view --minify -o 'jsonpath={.clusters[0].cluster.server}' 2>"$work/error")
+fi
+case $server in
+    '') echo "not read: Kubernetes: kubectl has no context" >&2 ;;
+    "$endpoint" | https://127.0.0.1* | https://localhost*)
+        objects Pods Pod v1 '"repo-policy-missing-cross-account", "image-tag-not-found"' pods -A
+        objects Nodes Node v1 '"hybrid-node-credentials", "instance-profile-missing"' nodes
+        objects Events Event v1 '"pull-secret-expired", "node-disk-full", "registry-host-typo"' events -A \
+            --field-selector 'involvedObject.kind=Pod,type!=Normal'
+        objects ServiceAccounts ServiceAccount v1 '"pull-secret-missing"' serviceaccounts -A
+        objects EC2NodeClasses EC2NodeClass karpenter.k8s.aws/v1 '' ec2nodeclasses.karpenter.k8s.aws
+        objects NodeClasses NodeClass eks.amazonaws.com/v1 '' nodeclasses.eks.amazonaws.com
+        ;;
+    *) echo "not read: Kubernetes: the context of kubectl is at $server, and the cluster at $endpoint" >&2 ;;
+esac
+
+# Registries: the repository, its policy and the image, for each image that was named or that a pod pulls. The
+# registries of AWS are left out: nobody may look into them.
+if [ -f "$out/Pods.json" ]; then
+    for image in $(grep -o '"image":"[^"]*"' "$out/Pods.json" | sed 's/^"image":"//; s/"$//' | sort -u); do
+        case $image in
+            "$account".dkr*) set -- "$@" "$image" ;;
+            *.dkr*/eks/* | *.dkr*/amazon-k8s-cni* | *.dkr*/amazon/*) ;;
+            *.dkr[.-]ecr*) set -- "$@" "$image" ;;
+        esac
+    done
+fi
 for image in "$@"; do
     host=${image%%/*}
     path=${image#*/}
@@ -290,6 +445,7 @@ for image in "$@"; do
         refused ecr:GetRepositoryPolicy "$where"
         refused ecr:DescribeImages "$where$mark$reference"
         refused ecr:GetRegistryPolicy "$registry/$place"
+        refused ecr:DescribePullThroughCacheRules "$registry/$place"
         continue
     fi
     registry_save "repositories-$file" ecr:DescribeRepositories "$where" \
@@ -297,8 +453,34 @@ for image in "$@"; do
     registry_save "policyText-$file" ecr:GetRepositoryPolicy "$where" \
         get-repository-policy --registry-id "$registry" --repository-name "$path" --query \
         "{registryId: '$registry', region: '$place', repositoryName: repositoryName, policyText: policyText}"
-    registry_save "imageDetails-$file-$reference" ecr:DescribeImages "$where$mark$reference" \
-        describe-images --registry-id "$registry" --repository-name "$path" --image-ids "$id"
+    # Archived images too; old versions of the AWS CLI do not know them, and say so without asking.
+    describe() {
+        as ecr describe-images --registry-id "$registry" --repository-name "$path" --image-ids "$id" \
+            --region "$place" --output json "$@" >"$work/answer" 2>"$work/error"
+    }
+    if describe --filter imageStatus=ANY || { ! grep -q 'An error occurred' "$work/error" && describe; }; then
+        mv -- "$work/answer" "$out/imageDetails-$file-$reference.json"
+    else
+        refused ecr:DescribeImages "$where$mark$reference"
+    fi
+    if grep -q '"imageManifestMediaType": ".*\(image.index\|manifest.list\)' "$out/imageDetails-$file-$reference.json" \
+        2>/dev/null; then
+        registry_save "images-$file-$reference" ecr:BatchGetImage "$where$mark$reference" \
+            batch-get-image --registry-id "$registry" --repository-name "$path" --image-ids "$id"
+    fi
+    if [ ! -f "$out/imageDetails-$file-$reference.json" ]; then
+        registry_save "lifecyclePolicyText-$file" ecr:GetLifecyclePolicy "$where" \
+            get-lifecycle-policy --registry-id "$registry" --repository-name "$path" --query \
+            "{registryId: '$registry', region: '$place', repositoryName: repositoryName, lifecyclePolicyText: lifecyclePolicyText}"
+    fi
+    rules=pullThroughCacheRules-$registry-$place
+    registry_save "$rules" ecr:DescribePullThroughCacheRules "$registry/$place" \
+        describe-pull-through-cache-rules --registry-id "$registry" \
+        --query "{pullThroughCacheRules: pullThroughCacheRules[].merge(@, {region: '$place'})}"
+    # A list without rows does not say whose it is.
+    if [ -f "$out/$rules.json" ] && [ -z "$(field "$rules" ecrRepositoryPrefix)" ]; then
+        echo "$(quote "ecr:DescribePullThroughCacheRules $registry/$place")" >>"$work/not-found"
+    fi
     registry_save "policyText-$registry-$place" ecr:GetRegistryPolicy "$registry/$place" \
         get-registry-policy --query "{registryId: '$registry', region: '$place', policyText: policyText}"
 done

@@ -7,7 +7,6 @@ use jiff::tz::TimeZone;
 
 use crate::error::{Code, Error};
 use crate::plan::{Action, Plan};
-use crate::pulls::Target;
 use crate::run::{AllowedSigners, Signer, World};
 
 /// What needs no look at the world: the digest that was approved, the time, and what the engine makes at all.
@@ -33,16 +32,21 @@ pub fn check(plan: &Plan, expected_digest: Option<&str>) -> Result<(), Error> {
             "make it again with `ecr-fix plan --out FILE`",
         ));
     }
-    plan.actions.iter().try_for_each(|action| check_allowed(action, &plan.target))
+    plan.actions.iter().try_for_each(|action| check_allowed(action, plan))
 }
 
 /// The engine makes no change that the planner could not have made, whoever wrote the plan, and shows what it makes.
-fn check_allowed(action: &Action, target: &Target) -> Result<(), Error> {
+fn check_allowed(action: &Action, plan: &Plan) -> Result<(), Error> {
+    let target = &plan.target;
     let change = action.change()?;
     let because = match change.allowed().and_then(|()| change.planned_for(target)) {
         Err(because) => because,
-        Ok(()) if change.account() != target.account => {
+        Ok(()) if change.account() != target.account && !change.is_in_any_account() => {
             format!("{} is not in account {}", change.resource(), target.account)
+        }
+        Ok(()) if change.opens_internet() && !plan.options.allow_internet_egress => {
+            "it opens a way to the whole internet, and the plan was not made with --allow-internet-egress"
+                .to_owned()
         }
         Ok(()) if crate::plan::file::fingerprint(&change) != action.precondition.fingerprint => {
             "its fingerprint is not that of its own precondition".to_owned()

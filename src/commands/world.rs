@@ -6,6 +6,7 @@ use jiff::SignedDuration;
 
 use crate::aws::{Calls, Connection, Reader, Tally};
 use crate::error::{Code, Error};
+use crate::kube::Access;
 use crate::model::{Arn, Snapshot};
 use crate::plan::Plan;
 use crate::pulls::Scope;
@@ -31,7 +32,7 @@ pub struct WorldArgs {
     /// An image to judge as well (repeatable)
     #[arg(long = "image", env = "ECR_FIX_IMAGE", value_name = "REF", value_delimiter = ',')]
     pub images: Vec<String>,
-    /// Read the registries of an account with a role of it (repeatable)
+    /// Read, and when applying write, the registries of an account with a role of it (repeatable)
     #[arg(
         long = "account-role",
         env = "ECR_FIX_ACCOUNT_ROLE",
@@ -40,7 +41,13 @@ pub struct WorldArgs {
         value_parser = account_role
     )]
     pub account_roles: Vec<(String, String)>,
-    /// Do not ask the Kubernetes API (this version never does)
+    /// Ask the Kubernetes API with this kubeconfig (default: KUBECONFIG, or else a token made from the AWS credentials)
+    #[arg(long, env = "ECR_FIX_KUBECONFIG", value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// The context of the kubeconfig (default: the current one, or the one of the cluster)
+    #[arg(long = "context", env = "ECR_FIX_CONTEXT", value_name = "NAME")]
+    pub kube_context: Option<String>,
+    /// Do not ask the Kubernetes API: only the add-on images and those named with --image are judged
     #[arg(long, env = "ECR_FIX_NO_KUBERNETES")]
     pub no_kubernetes: bool,
     /// Give up reading after this time, such as 30s or 2m
@@ -80,7 +87,7 @@ impl WorldArgs {
                 let connection = self.connection();
                 let (reader, writer) =
                     (Box::new(connection.reader().await?), Box::new(connection.writer().await?));
-                Ok(run::World::Aws { reader, writer })
+                Ok(run::World::Aws { reader, writer, kubernetes: self.kubernetes() })
             }
         }
     }
@@ -121,8 +128,9 @@ impl WorldArgs {
         let limit = std::time::Duration::try_from(self.timeout).unwrap_or_default();
         let interrupt = run::Interrupt::listen();
         let progress = Progress::start(ui, reader.calls());
+        let kubernetes = self.kubernetes();
         let read = tokio::select! {
-            read = collect::snapshot(reader, cluster, &self.images) => read,
+            read = collect::snapshot(reader, cluster, &self.images, &kubernetes) => read,
             () = interrupt.wait() => Err(Error::new(
                 Code::Interrupted,
                 "interrupted while reading",
@@ -138,16 +146,32 @@ impl WorldArgs {
         read
     }
 
-    /// The same world, in the region that a plan is for where no other is named.
+    /// The same world, in the region that a plan is for and with the roles that it was made with, where no others are
+    /// named.
     #[must_use]
     pub fn for_plan(&self, plan: &Plan) -> WorldArgs {
         let region = self.region.clone().or_else(|| Some(plan.target.region.clone()));
-        WorldArgs { region, ..self.clone() }
+        // What is named now counts for more than what was named when the plan was made.
+        let planned = plan.scope.account_roles.clone().into_iter();
+        let account_roles = planned.chain(self.account_roles.clone()).collect();
+        WorldArgs { region, account_roles, ..self.clone() }
     }
 
     /// What to diagnose.
     pub fn scope(&self) -> Scope {
-        Scope { cluster: self.cluster.clone(), images: self.images.clone() }
+        let account_roles = self.account_roles.iter().cloned().collect();
+        Scope { cluster: self.cluster.clone(), images: self.images.clone(), account_roles }
+    }
+
+    /// Kubernetes may take three quarters of the time: a server that hangs must not keep AWS from being read.
+    fn kubernetes(&self) -> Access {
+        let limit = std::time::Duration::try_from(self.timeout).unwrap_or_default();
+        Access {
+            kubeconfig: self.kubeconfig.clone(),
+            context: self.kube_context.clone(),
+            off: self.no_kubernetes,
+            limit: limit * 3 / 4,
+        }
     }
 
     fn connection(&self) -> Connection {

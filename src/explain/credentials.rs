@@ -60,6 +60,7 @@ pub fn missing(message: &Message) -> Option<(Whose, &str)> {
     } else if message.is_fragment() && message.lower.contains("pulling from host") {
         Whose::Mirror
     } else if message.shows_eks()
+        || shows_account(message)
         || wrapping.runtime == Runtime::Docker
         || matches!(wrapping.puller, Puller::Builder | Puller::Ecs)
     {
@@ -68,6 +69,14 @@ pub fn missing(message: &Message) -> Option<(Whose, &str)> {
         Whose::PullSecret
     };
     Some((whose, said))
+}
+
+/// Whether the kubelet names an account in digits: a placeholder stands in texts about clusters of every kind.
+fn shows_account(message: &Message) -> bool {
+    let registry = message.image.as_ref().map(|image| image.registry.as_str()).unwrap_or_default();
+    let account = registry.split('.').next().unwrap_or_default();
+    let is_number = !account.is_empty() && account.bytes().all(|b| b.is_ascii_digit());
+    message.wrapping.puller == Puller::Kubelet && is_number
 }
 
 /// Whose credentials were refused.
@@ -89,7 +98,10 @@ pub enum Refused {
 
 /// Whose credentials a registry of ECR refused with a bare 403, and the part of the message that says so.
 pub fn refused(message: &Message) -> Option<(Refused, &str)> {
-    let said = message.bare_forbidden().filter(|_| message.is_in_scope() && !message.asked_mirror())?;
+    let said = message
+        .bare_forbidden()
+        .or_else(|| message.bare_denial())
+        .filter(|_| message.is_in_scope() && !message.asked_mirror())?;
     if message.is_public() {
         let of_content =
             message.requests.last().is_some_and(|request| request.host.ends_with(".cloudfront.net"));

@@ -116,6 +116,11 @@ impl Denial {
         call.strip_prefix("ecr:").is_some_and(|call| CALLS.contains(&call))
     }
 
+    /// Whether the call is one of private registries: those of pulls, and those of pushes and look-ups.
+    pub fn is_about_registries(&self) -> bool {
+        self.action.to_ascii_lowercase().starts_with("ecr:")
+    }
+
     /// Whether the call asks ECR Public for a token, which nobody needs.
     pub fn is_about_public(&self) -> bool {
         self.action.starts_with("ecr-public:") || self.action == "sts:GetServiceBearerToken"

@@ -25,6 +25,8 @@ const BEFORE_QUOTED: &[&str] = &[
     "image:",
     "image: ",
     "imageref=",
+    "imagestatus ",
+    "inspect image ",
     "ref ",
     "image ",
 ];
@@ -44,6 +46,7 @@ const BEFORE_BARE: &[&str] = &[
     "manifest for ",
     "no such image: ",
     "docker://",
+    "oci://",
     "docker pull ",
     "trying to pull ",
     "error: pulling image ",
@@ -62,7 +65,9 @@ pub(super) fn find(text: &str, lower: &str, requests: &[Request]) -> Option<Imag
         .or_else(|| anywhere(text));
     match named {
         Some(image) => Some(complete(image, text)),
-        None => from_host_clause(text).or_else(|| requests.iter().rev().find_map(from_request)),
+        None => from_host_clause(text)
+            .or_else(|| requests.iter().rev().find_map(from_request))
+            .or_else(|| from_ping_clause(text)),
     }
 }
 
@@ -89,12 +94,21 @@ fn quoted(text: &str, lower: &str) -> Option<ImageRef> {
         .match_indices('"')
         .filter(|(at, _)| {
             let head = lower.get(..*at).unwrap_or_default();
-            BEFORE_QUOTED.iter().any(|before| head.ends_with(before))
+            // `failed commit on ref "layer-sha256:…"` names a part of an image.
+            BEFORE_QUOTED.iter().any(|before| head.ends_with(before)) && !head.ends_with("commit on ref ")
         })
         .filter_map(|(at, _)| text.get(at + 1..)?.split('"').next())
         .filter(|found| !found.trim().is_empty() && found.len() < 1_000)
         .map(|found| found.trim_end_matches(": not found"))
-        .find_map(plausible)
+        .find_map(|found| plausible(found).or_else(|| wrapped(found)))
+}
+
+/// A reference at a registry of ECR that a terminal wrapped in the middle of a word.
+fn wrapped(text: &str) -> Option<ImageRef> {
+    let joined: String = text.split([' ', '│']).collect();
+    let is_name = |name: &str| name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._/-".contains(&b));
+    plausible(&joined)
+        .filter(|image| joined != text && image.is_ecr() && image.repository.as_deref().is_some_and(is_name))
 }
 
 /// `reading manifest TAG in REGISTRY/REPOSITORY`, as containers/image says.
@@ -120,7 +134,7 @@ fn bare(text: &str, lower: &str) -> Option<ImageRef> {
                 let Some((_, image)) = rest.split_once(" for image ") else { continue };
                 rest = image;
             }
-            if *before == "repository " && is_followed_by_not_found(rest) {
+            if matches!(*before, "repository " | "image ") && is_followed_by_not_found(rest) {
                 found.extend(token(rest).and_then(ImageRef::parse).map(|image| (at, image)));
                 break;
             }
@@ -144,14 +158,23 @@ fn fullness(image: &ImageRef) -> (bool, usize) {
 }
 
 fn candidate(token: &str, before: &str) -> Option<ImageRef> {
-    let certain = ["credential provider", "docker://", "creds for", "trying to pull", "docker pull"];
+    let certain =
+        ["credential provider", "docker://", "oci://", "creds for", "trying to pull", "docker pull"];
     if certain.iter().any(|mark| before.starts_with(mark)) {
         return ImageRef::parse(token);
+    }
+    if before.starts_with("pull access denied") || (before == "pull image " && has_tag(token)) {
+        return plausible(token);
     }
     // `image configuration`, `repository does not …`: a word is an image only if it looks like one.
     let is_platform = ["linux/", "windows/"].iter().any(|system| token.starts_with(system));
     let looks = (token.contains('/') && !is_platform) || token.contains(".dkr.");
     if looks { plausible(token) } else { None }
+}
+
+/// `app:v1`: a name and a tag, in one word.
+fn has_tag(token: &str) -> bool {
+    ImageRef::parse(token).is_some_and(|image| image.tag.is_some())
 }
 
 /// Any word with a host name of ECR.
@@ -172,6 +195,11 @@ fn token(rest: &str) -> Option<&str> {
     // `[IMAGE](http://IMAGE)`, as issue trackers write it.
     let rest = match rest.strip_prefix('[') {
         Some(inner) if between(inner, "](", ")").is_some() => inner.split("](").next()?,
+        _ => rest,
+    };
+    // `[IMAGE]`, as Docker names the repository of a push; `[id].dkr.ecr…` is a placeholder instead.
+    let rest = match rest.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
+        Some((inner, behind)) if inner.contains('/') && !behind.starts_with(['.', '/']) => inner,
         _ => rest,
     };
     let mut depth = 0_usize;
@@ -203,6 +231,10 @@ fn plausible(text: &str) -> Option<ImageRef> {
 /// `pulling from host HOST failed with status code [manifests TAG]`.
 fn from_host_clause(text: &str) -> Option<ImageRef> {
     let host = between(text, "pulling from host ", " failed with")?.trim();
+    // A word without a dot or a port hides the name of the host.
+    if !host.contains(['.', ':']) {
+        return None;
+    }
     let tag = between(text, "[manifests ", "]").map(str::trim);
     let mut image = ImageRef::of_registry(host);
     match tag {
@@ -210,6 +242,12 @@ fn from_host_clause(text: &str) -> Option<ImageRef> {
         tag => image.tag = tag.map(str::to_owned),
     }
     Some(image)
+}
+
+/// `pinging container registry HOST: …`, as containers/image says before it asks for anything.
+fn from_ping_clause(text: &str) -> Option<ImageRef> {
+    let host = between(text, "pinging container registry ", ": ")?.trim();
+    host.contains(['.', ':']).then(|| ImageRef::of_registry(host))
 }
 
 /// `https://REGISTRY/v2/REPOSITORY/manifests/TAG`, or only `https://REGISTRY/v2/`.

@@ -162,11 +162,17 @@ fn form_of(first: &str) -> Form {
         Form::Table
     } else if first.starts_with("Name: ") || first == "Name:" {
         Form::Description
-    } else if first == "Events:" || first.starts_with("Events: ") {
+    } else if first == "Events:" || first.starts_with("Events: ") || is_head_of_events(first) {
         Form::Events
     } else {
         Form::Plain
     }
+}
+
+/// `Type Reason Age From Message`: the events of a description, pasted without the line above them.
+fn is_head_of_events(line: &str) -> bool {
+    let mut words = line.split_whitespace();
+    words.next() == Some("Type") && words.next() == Some("Reason") && words.last() == Some("Message")
 }
 
 /// Whether a row of a table is a normal event of no interest.
@@ -305,7 +311,7 @@ fn waiting(pod: &Value) -> Vec<String> {
 }
 
 /// As `kubectl describe` prints it: the name of the node says something about whose credentials count.
-fn with_host(host: Option<&str>, message: &str) -> String {
+pub(crate) fn with_host(host: Option<&str>, message: &str) -> String {
     match host {
         Some(host) => format!("kubelet, {host}  {message}"),
         None => message.to_owned(),
@@ -353,6 +359,16 @@ mod tests {
             <Warning  Failed     14s (x2 over 28s)  kubelet            Error: ErrImagePull>
             <Normal   BackOff    2s (x2 over 28s)   kubelet            Back-off pulling image "app">
         "#]].assert_eq(&messages(input));
+    }
+
+    #[test]
+    fn events_pasted_without_their_description() {
+        let input = "  Type     Reason     Age  From     Message\n  ----     ------     ---- ----     -------\n  \
+            Normal   Pulling    14s  kubelet  Pulling image \"app\"\n  Warning  Failed     14s  kubelet  Error: ErrImagePull\n";
+        expect_test::expect![[r#"
+            <Warning  Failed     14s  kubelet  Error: ErrImagePull>
+        "#]]
+        .assert_eq(&messages(input));
     }
 
     #[test]

@@ -84,6 +84,13 @@ impl Message {
         }
         match (self.requests.last(), &self.image) {
             (Some(request), _) => Some(request.target()),
+            // Docker fetches the configuration of an image from where the layers are.
+            (None, image)
+                if self.said(Said::ConfigurationOfImage).is_some()
+                    && image.as_ref().is_none_or(|image| image.account.is_some()) =>
+            {
+                Some(Target::Layers)
+            }
             (None, Some(image)) => Some(request::target(&image.registry, "")),
             (None, None) => None,
         }
@@ -111,6 +118,7 @@ impl Message {
     pub fn is_in_scope(&self) -> bool {
         match &self.image {
             Some(image) => image.is_ecr(),
+            None if self.said(Said::HubLimit).is_some() => false,
             None => self.target() != Some(Target::Elsewhere) || self.failed(&[Failure::Proxy]).is_some(),
         }
     }
@@ -162,7 +170,11 @@ impl Message {
     /// The part that says that the registry got no credentials, or none that it took.
     pub fn no_credentials(&self) -> Option<&str> {
         let said = self.sayings.any(&[Said::NoCredentials, Said::AuthenticationRequired]);
-        said.or_else(|| self.has_status(401)).filter(|_| self.denial.is_none())
+        said.or_else(|| self.has_status(401))
+            .or_else(|| {
+                self.said(Said::PullAccessDenied).filter(|_| self.image.is_none() && !self.says_else())
+            })
+            .filter(|_| self.denial.is_none())
     }
 
     /// The part that says `403`, where the registry of a private image said it without a reason.
@@ -175,20 +187,41 @@ impl Message {
         self.has_status(403).filter(|_| !explained)
     }
 
+    /// The part that says that access was denied, where nothing says why or whether credentials were sent.
+    pub fn bare_denial(&self) -> Option<&str> {
+        self.said(Said::PullAccessDenied).filter(|_| self.image.is_some() && !self.says_else())
+    }
+
+    /// Whether it says anything beyond that a pull failed because access was denied.
+    fn says_else(&self) -> bool {
+        self.denial.is_some()
+            || self.status.is_some()
+            || self.connection.is_some()
+            || self.sayings.says_more_than(&[Said::PullAccessDenied, Said::BackOff, Said::ErrImagePull])
+    }
+
     /// Something that happened on the node itself, whatever registry the image comes from.
     pub fn node_local(&self) -> Option<&str> {
-        self.sayings.any(&[
-            Said::DiskFull,
-            Said::Corrupt,
-            Said::RuntimeDown,
-            Said::PluginMissing,
-            Said::PullQps,
-            Said::InvalidName,
-            Said::NeverPull,
-            Said::Rejected,
-            Said::PullSecretMissing,
-            Said::PullSecretBroken,
-        ])
+        self.sayings
+            .any(&[
+                Said::DiskFull,
+                Said::RuntimeDown,
+                Said::PluginMissing,
+                Said::PullQps,
+                Said::InvalidName,
+                Said::NeverPull,
+                Said::Rejected,
+                Said::PullSecretMissing,
+                Said::PullSecretBroken,
+            ])
+            .or_else(|| self.corrupt())
+            .or_else(|| self.runtime_hangs())
+    }
+
+    /// The part that says that content on the node is broken. With a status, a registry refused to give or to take it,
+    /// and nothing is known to be broken.
+    pub fn corrupt(&self) -> Option<&str> {
+        self.said(Said::Corrupt).filter(|_| self.status.is_none())
     }
 
     /// Whether the message says anything about why: otherwise it only says that a pull failed.
@@ -200,6 +233,14 @@ impl Message {
             || self.sayings.says_more_than(&wrappings)
     }
 
+    /// The part that says that the runtime did not answer a question of the kubelet in time.
+    pub fn runtime_hangs(&self) -> Option<&str> {
+        let silent = self.connection.as_ref().is_some_and(|connection| {
+            matches!(connection.failure, Failure::Timeout | Failure::Canceled) && connection.address.is_none()
+        });
+        self.said(Said::LocalCall).filter(|_| silent && self.requests.is_empty())
+    }
+
     /// Whether the words show a node of EKS: its name, the images of its add-ons, or a region that was given.
     pub fn shows_eks(&self) -> bool {
         self.wrapping.ec2 || self.is_of_aws() || self.known != Known::default() || self.lower.contains(" eks")
@@ -209,8 +250,7 @@ impl Message {
     /// the add-ons that come from the same registry.
     pub fn is_fargate(&self) -> bool {
         let repository = self.image.as_ref().and_then(|image| image.repository.as_deref());
-        self.wrapping.fargate
-            || repository.is_some_and(|name| name == "coredns" || name.ends_with("/coredns"))
+        self.wrapping.fargate || repository.is_some_and(|name| name == "coredns" || name == "eks/coredns")
     }
 
     /// Whether the runtime pulls by itself, without the credentials of the kubelet: the image of the sandbox, except
@@ -247,13 +287,15 @@ impl Message {
     /// The connection, if no address of the internet answered for the private registry, as far as the message shows.
     pub fn registry_unreachable(&self) -> Option<&Connection> {
         let silent = self.connection.as_ref().filter(|connection| connection.is_silence())?;
-        // Without a request or an address, a deadline may be that of the whole pull.
-        if self.wrapping.plugin || (self.requests.is_empty() && silent.address.is_none()) {
+        // Without a request, an address or a word of the network, a deadline may be that of the whole pull.
+        let of_network = silent.failure == Failure::DialTimeout || silent.excerpt.contains("net/http");
+        let vague = self.requests.is_empty() && silent.address.is_none() && !of_network;
+        if self.wrapping.plugin || vague {
             return None;
         }
         let to_registry = match self.target() {
             Some(Target::Registry) => true,
-            None => silent.address.is_some(),
+            None => silent.address.is_some() || of_network,
             _ => false,
         };
         (to_registry && !silent.is_private() && !silent.is_ipv6()).then_some(silent)
@@ -310,6 +352,8 @@ impl Message {
             "failed to copy: read",
             "failed to copy: unexpected",
             "copying blob",
+            "writing blob",
+            "storing blob",
             "unexpected eof",
             "error reading from",
         ];
@@ -332,7 +376,7 @@ impl Message {
             return None;
         }
         let of_image = self.image.as_ref().map(|image| image.registry.as_str());
-        of_image.or_else(|| self.failing_host())
+        of_image.or_else(|| self.failing_host()).or_else(|| self.said(Said::HubLimit))
     }
 
     /// The first words, to quote a message of which nothing else is known.

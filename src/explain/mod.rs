@@ -11,7 +11,6 @@ pub mod input;
 pub mod message;
 pub mod next;
 mod phrases;
-pub mod redact;
 pub mod request;
 pub mod said;
 mod text;

@@ -43,12 +43,13 @@ pub struct Status {
 }
 
 /// What stands before the address of a request, in lower case.
-const VERBS: [&str; 8] = [
+const VERBS: [&str; 9] = [
     "get ",
     "head ",
     "post ",
     "put ",
     "request to ",
+    "login attempt to ",
     "unexpected status code ",
     "endpoint url: ",
     "content at ",
@@ -64,16 +65,18 @@ impl Request {
             let scheme = if lower.get(..at).is_some_and(|head| head.ends_with("https")) { 5 } else { 4 };
             let before =
                 lower.get(..at.saturating_sub(scheme)).unwrap_or_default().trim_end_matches(['"', '\'']);
-            let named = before.ends_with(|c: char| !c.is_alphanumeric());
-            if named && VERBS.iter().any(|verb| before.ends_with(verb)) {
-                found.extend(Request::parse(text.get(from..).unwrap_or_default()));
-            }
+            let named = before.ends_with(|c: char| !c.is_alphanumeric())
+                && VERBS.iter().any(|verb| before.ends_with(verb));
+            // An address of the registry API is one of a request, whatever stands before it.
+            let request = Request::parse(text.get(from..).unwrap_or_default());
+            found.extend(request.filter(|request| named || request.path.starts_with("/v2/")));
         }
         // Some write the address without its scheme.
         if found.is_empty()
             && let Some((at, _)) = lower.rmatch_indices("request to ").next()
         {
-            found.extend(Request::parse(text.get(at + "request to ".len()..).unwrap_or_default()));
+            let request = Request::parse(text.get(at + "request to ".len()..).unwrap_or_default());
+            found.extend(request.filter(|request| request.host.contains('.')));
         }
         found
     }
@@ -110,7 +113,8 @@ impl Request {
             None => (address, ""),
         };
         let path = path.split('?').next().unwrap_or_default();
-        host.contains('.').then(|| Request { host: host.to_owned(), path: path.to_owned() })
+        let is_host = host.contains(['.', ':']) || host == "localhost" || host.starts_with("prod-");
+        is_host.then(|| Request { host: host.to_owned(), path: path.to_owned() })
     }
 }
 
@@ -158,7 +162,7 @@ const REASONS: [&str; 14] = [
 ];
 
 /// What stands before a bare code, in lower case.
-const MARKS: [&str; 7] = [
+const MARKS: [&str; 8] = [
     "statuscode: ",
     "statuscode=",
     "status code: ",
@@ -166,6 +170,7 @@ const MARKS: [&str; 7] = [
     "http status: ",
     "error parsing http ",
     "http code: ",
+    "failed with status: ",
 ];
 
 impl Status {

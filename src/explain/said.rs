@@ -46,6 +46,8 @@ pub enum Said {
     UpstreamFailed,
     // Limits.
     RateExceeded,
+    /// Docker Hub's own words.
+    HubLimit,
     DataLimit,
     PullQps,
     NoProgress,
@@ -55,6 +57,8 @@ pub enum Said {
     DiskFull,
     Corrupt,
     RuntimeDown,
+    /// A question to the runtime that no registry has a part in.
+    LocalCall,
     // Answers that are not of a registry.
     S3Xml,
     Html,
@@ -84,8 +88,11 @@ const SENTENCES: &[(&str, Said)] = &[
     ("invalidclienttokenid", Said::TokenInvalid),
     ("incorrect username or password", Said::LoginRefused),
     ("invalid username/password", Said::LoginRefused),
+    ("login attempt to ", Said::LoginRefused),
+    ("authorization token is invalid", Said::LoginRefused),
     ("failedtoretrieveimagepullsecret", Said::PullSecretMissing),
     ("unable to retrieve some image pull secrets", Said::PullSecretMissing),
+    ("unable to retrieve pull secret", Said::PullSecretMissing),
     ("couldn't find key .dockerconfigjson", Said::PullSecretBroken),
     ("unable to parse docker config", Said::PullSecretBroken),
     ("illegal base64 data", Said::PullSecretBroken),
@@ -108,6 +115,7 @@ const SENTENCES: &[(&str, Said)] = &[
     ("no valid providers in chain", Said::NoProviders),
     ("unable to locate credentials", Said::NoProviders),
     ("assumerolewithwebidentity", Said::WebIdentityRefused),
+    ("no openidconnect provider found", Said::WebIdentityRefused),
     ("rolesanywhere", Said::HybridSigning),
     ("aws_signing_helper", Said::HybridSigning),
     ("failed to assume podexecutionrole", Said::FargateRoleRefused),
@@ -128,7 +136,10 @@ const SENTENCES: &[(&str, Said)] = &[
     ("manifest_unknown", Said::ManifestUnknown),
     ("requested image not found", Said::ManifestUnknown),
     ("imagenotfoundexception", Said::ManifestUnknown),
+    ("no such manifest", Said::ManifestUnknown),
+    ("api error (404)", Said::ManifestUnknown),
     (": not found", Said::NotFound),
+    ("code = notfound", Said::NotFound),
     ("no such image", Said::NoSuchImageHere),
     ("blob unknown", Said::BlobUnknown),
     ("could not fetch content descriptor", Said::BlobUnknown),
@@ -145,6 +156,10 @@ const SENTENCES: &[(&str, Said)] = &[
     ("does not provide the specified platform", Said::NoPlatform),
     ("image operating system", Said::NoPlatform),
     ("exec format error", Said::NoPlatform),
+    ("does not contain descriptor matching platform", Said::NoPlatform),
+    ("-based image is incompatible with a", Said::NoPlatform),
+    ("operating system is not supported", Said::NoPlatform),
+    ("operating system does not match the host", Said::NoPlatform),
     ("no processor for media-type", Said::MediaType),
     ("no processor for media type", Said::MediaType),
     ("unsupported media type", Said::MediaType),
@@ -158,19 +173,39 @@ const SENTENCES: &[(&str, Said)] = &[
     ("encountered unknown type", Said::MediaType),
     ("unsupported schema version", Said::MediaType),
     ("unexpected media type", Said::MediaType),
+    ("schema 1 support", Said::MediaType),
+    ("schema 1 images", Said::MediaType),
+    ("manifest version 2, schema 1", Said::MediaType),
+    ("not an image manifest", Said::MediaType),
+    ("missing signature key", Said::MediaType),
     ("imagetagalreadyexistsexception", Said::TagImmutable),
     ("cannot be overwritten because the", Said::TagImmutable),
     ("invalid reference format", Said::InvalidName),
     ("couldn't parse image", Said::InvalidName),
     ("failed to parse image name", Said::InvalidName),
+    ("unable to parse image name", Said::InvalidName),
     ("invalidimagename", Said::InvalidName),
     ("repository name must be lowercase", Said::InvalidName),
+    ("is not a valid repository/tag", Said::InvalidName),
+    ("invalid repository name", Said::InvalidName),
+    ("invalid checksum digest", Said::InvalidName),
+    ("unsupported digest algorithm", Said::InvalidName),
+    ("could not parse reference", Said::InvalidName),
+    ("could not parse image", Said::InvalidName),
+    ("repository name component must", Said::InvalidName),
+    ("repository can only contain", Said::InvalidName),
     ("errimageneverpull", Said::NeverPull),
     ("pull policy of never", Said::NeverPull),
     ("admission webhook", Said::Rejected),
     ("signaturevalidationfailed", Said::Rejected),
     ("source image rejected", Said::Rejected),
     ("no matching signatures", Said::Rejected),
+    ("signature verification failed", Said::Rejected),
+    ("image verification failed", Said::Rejected),
+    ("image policy webhook", Said::Rejected),
+    ("is blocked in /etc/containers", Said::Rejected),
+    ("is not allowed by policy", Said::Rejected),
+    ("\" not allowed", Said::Rejected),
     ("upstreamaccessdenied", Said::UpstreamDenied),
     ("authentication to the upstream registry failed", Said::UpstreamDenied),
     ("unabletoaccesssecretexception", Said::UpstreamDenied),
@@ -186,9 +221,12 @@ const SENTENCES: &[(&str, Said)] = &[
     ("throttlingexception", Said::RateExceeded),
     ("requestlimitexceeded", Said::RateExceeded),
     ("pull rate limit", Said::RateExceeded),
+    ("reached your pull rate limit", Said::HubLimit),
+    ("unauthenticated pull rate limit", Said::HubLimit),
+    ("docker.com/increase-rate-limit", Said::HubLimit),
     ("data limit exceeded", Said::DataLimit),
     ("pull qps exceeded", Said::PullQps),
-    ("because of no progress in", Said::NoProgress),
+    ("because of no progress", Said::NoProgress),
     ("slowdown", Said::SlowDown),
     ("503 slow down", Said::SlowDown),
     ("reduce your request rate", Said::SlowDown),
@@ -200,6 +238,11 @@ const SENTENCES: &[(&str, Said)] = &[
     ("diskpressure", Said::DiskFull),
     ("disk quota exceeded", Said::DiskFull),
     ("not enough space on the disk", Said::DiskFull),
+    ("low on resource: ephemeral-storage", Said::DiskFull),
+    ("reclaim ephemeral-storage", Said::DiskFull),
+    ("wanted to free", Said::DiskFull),
+    ("freediskspacefailed", Said::DiskFull),
+    ("imagegcfailed", Said::DiskFull),
     ("filesystem layer verification failed", Said::DiskFull),
     ("failed to extract layer", Said::Corrupt),
     ("failed to register layer", Said::Corrupt),
@@ -213,6 +256,11 @@ const SENTENCES: &[(&str, Said)] = &[
     ("layer does not exist", Said::Corrupt),
     ("failed to prepare extraction snapshot", Said::Corrupt),
     ("missing parent", Said::Corrupt),
+    ("content digest sha256:", Said::Corrupt),
+    ("io.containerd.content.v1.content/blobs", Said::Corrupt),
+    ("read-only file system", Said::Corrupt),
+    ("input/output error", Said::Corrupt),
+    ("structure needs cleaning", Said::Corrupt),
     ("containerd.sock", Said::RuntimeDown),
     ("crio.sock", Said::RuntimeDown),
     ("dockershim.sock", Said::RuntimeDown),
@@ -220,11 +268,22 @@ const SENTENCES: &[(&str, Said)] = &[
     ("docker.sock", Said::RuntimeDown),
     ("container runtime is down", Said::RuntimeDown),
     ("is the docker daemon running", Said::RuntimeDown),
+    ("dial unix /", Said::RuntimeDown),
+    ("unknown service runtime.v1", Said::RuntimeDown),
+    ("code = unavailable desc = error reading from server", Said::RuntimeDown),
+    ("transport is closing", Said::RuntimeDown),
+    ("failed to inspect image", Said::LocalCall),
+    ("imageinspecterror", Said::LocalCall),
+    ("imagestatus", Said::LocalCall),
+    ("listimages", Said::LocalCall),
+    ("imagefsinfo", Said::LocalCall),
+    ("failed to list images", Said::LocalCall),
     ("<code>accessdenied</code>", Said::S3Xml),
     ("<!doctype html", Said::Html),
     ("<html", Said::Html),
     ("back-off pulling image", Said::BackOff),
     ("imagepullbackoff", Said::BackOff),
+    ("trying and failing to pull image", Said::BackOff),
     ("errimagepull", Said::ErrImagePull),
     ("error pulling image configuration", Said::ConfigurationOfImage),
 ];
@@ -253,8 +312,29 @@ impl Sayings {
         }
         let known =
             found.iter().any(|(said, _)| matches!(said, Said::RepositoryUnknown | Said::NoPullAccess));
-        if let Some((from, to)) = repository_not_found(lower).filter(|_| !known) {
+        if let Some((from, to)) = not_found(lower, "repository ").filter(|_| !known) {
             found.push((Said::RepositoryUnknown, excerpt(text, from, to)));
+        }
+        let known = found.iter().any(|(said, _)| *said == Said::ManifestUnknown);
+        if let Some((from, to)) = not_found(lower, "image ").filter(|_| !known) {
+            found.push((Said::ManifestUnknown, excerpt(text, from, to)));
+        }
+        let says = |found: &[(Said, String)], said: Said| found.iter().any(|(known, _)| *known == said);
+        // Some registries answer with the code of the error and no sentence.
+        let end = lower.trim_end_matches(['"', '\'', '.', ' ', ')']);
+        for (code, said) in
+            [(": denied", Said::PullAccessDenied), (": unauthorized", Said::AuthenticationRequired)]
+        {
+            if end.ends_with(code) && !says(&found, said) {
+                found.push((said, excerpt(text, end.len() - code.len(), end.len())));
+            }
+        }
+        // `… does not exist or may require 'docker login'` says nothing of the repository.
+        const MISSING: &str = "repository does not exist";
+        if let Some(at) = lower.find(MISSING).filter(|_| !lower.contains("or may require"))
+            && !says(&found, Said::RepositoryUnknown)
+        {
+            found.push((Said::RepositoryUnknown, excerpt(text, at, at + MISSING.len())));
         }
         Sayings(found)
     }
@@ -275,12 +355,11 @@ impl Sayings {
     }
 }
 
-/// `repository NAME not found`, which names the repository in the middle.
-fn repository_not_found(lower: &str) -> Option<(usize, usize)> {
-    const BEFORE: &str = "repository ";
+/// `repository NAME not found`, which has the name in the middle.
+fn not_found(lower: &str, before: &str) -> Option<(usize, usize)> {
     const AFTER: &str = " not found";
-    lower.match_indices(BEFORE).find_map(|(at, _)| {
-        let name = at + BEFORE.len();
+    lower.match_indices(before).find_map(|(at, _)| {
+        let name = at + before.len();
         let end = name + lower.get(name..)?.find(' ')?;
         lower.get(end..)?.starts_with(AFTER).then_some((at, end + AFTER.len()))
     })

@@ -1,14 +1,14 @@
 //! Small scanners over the text of a message.
 
-use super::redact::redact;
+use crate::model::redact::redact;
 
 /// A message is read up to this many bytes: no runtime prints a longer one that says more.
 pub(super) const LONGEST: usize = 64 * 1024;
 
-/// One line of plain text: cut at [`LONGEST`], without secrets, without the escapes of nested quotes, with single
-/// blanks in place of line ends and other white space.
+/// One line of plain text: cut at [`LONGEST`], without secrets, without the escapes of nested quotes and the colours
+/// of terminals, with single blanks in place of line ends and other white space.
 pub(super) fn flatten(raw: &str) -> String {
-    let redacted = redact(&unescape(cut(raw)));
+    let redacted = redact(&without_colours(&unescape(cut(raw))));
     let mut out = String::with_capacity(redacted.len());
     for word in redacted.split_whitespace() {
         if !out.is_empty() {
@@ -63,12 +63,31 @@ fn unescape(raw: &str) -> String {
             [b'u', b'0', b'0', b'3', b'c' | b'C', ..] => ("<", 5),
             [b'u', b'0', b'0', b'3', b'e' | b'E', ..] => (">", 5),
             [b'u', b'0', b'0', b'2', b'6', ..] => ("&", 5),
+            [b'u', b'0', b'0', b'1', b'b' | b'B', ..] => (ESCAPE, 5),
+            [b'x', b'1', b'b' | b'B', ..] | [b'0', b'3', b'3', ..] => (ESCAPE, 3),
             _ => ("", 0),
         };
         out.push_str(replacement);
         rest = after.get(length..).unwrap_or_default();
     }
     out.push_str(rest);
+    out
+}
+
+/// Begins a control sequence of terminals, which ends with a letter (ECMA-48).
+const ESCAPE: &str = "\u{1b}";
+
+fn without_colours(text: &str) -> String {
+    let mut pieces = text.split(ESCAPE);
+    let mut out = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let shown = match piece.strip_prefix('[') {
+            Some(sequence) => sequence.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';'),
+            None => piece,
+        };
+        let is_sequence = shown.len() < piece.len() && shown.starts_with(|c: char| c.is_ascii_alphabetic());
+        out.push_str(if is_sequence { shown.get(1..).unwrap_or_default() } else { shown });
+    }
     out
 }
 
@@ -82,4 +101,11 @@ fn nested_escapes_and_line_ends_vanish() {
     assert_eq!(flatten("\\u003cnil\\u003e “x”"), "<nil> \"x\"");
     assert_eq!(flatten(&"é".repeat(LONGEST)).len(), LONGEST);
     assert_eq!(excerpt("aéb", 2, 2), "é");
+}
+
+#[test]
+fn colours_vanish() {
+    assert_eq!(flatten("\u{1b}[31mError:\u{1b}[0m image \"\u{1b}[1;4ma:1\u{1b}[m\""), "Error: image \"a:1\"");
+    assert_eq!(flatten("\\u001b[31mError\\u001b[0m \\x1b[1mx \\033[0my"), "Error x y");
+    assert_eq!(flatten("a\u{1b}b \u{1b}[é \u{1b}"), "ab é");
 }

@@ -75,6 +75,8 @@ const CRI_O: &[&str] = &[
     "reading manifest",
     "manifest mime type",
     "pinging container registry",
+    "pinging docker registry",
+    "error reading signatures",
     "trying to pull",
     "choosing image instance",
     "from manifest list: ",
@@ -84,6 +86,7 @@ const CRI_O: &[&str] = &[
     "determining manifest",
     "crio",
     "cri-o",
+    "unable to retrieve auth token",
     "podman",
 ];
 const CONTAINERD: &[&str] = &[
@@ -105,10 +108,15 @@ const CONTAINERD: &[&str] = &[
     "ctr: ",
     "containerd",
     "or may require authorization",
+    "image manifest has been retried",
+    "pull has been retried",
+    "inspect image has been retried",
+    "descriptor matching platform",
     "because of no progress in",
     "unexpected commit digest",
     "failed commit on ref",
     "no processor for media-type",
+    "image config descriptor",
 ];
 const DOCKER: &[&str] = &[
     "error response from daemon",
@@ -132,6 +140,15 @@ const DOCKER: &[&str] = &[
     "filesystem layer verification failed",
     "/var/lib/docker/",
     "invalid tag \"",
+    "docker daemon",
+    "login attempt to ",
+    "(http code",
+    "error while pulling container",
+    "trying to pull repository",
+    "the requested image's platform",
+    "no such image",
+    "image operating system",
+    "-based image is incompatible with a",
 ];
 /// go-containerregistry, whose words resemble Docker's.
 const LIBRARY: &[&str] = &[
@@ -140,8 +157,9 @@ const LIBRARY: &[&str] = &[
     "retrieving image",
     "push permission",
     "kaniko",
-    "unexpected status code 4",
 ];
+/// Its words too, where no other word shows containerd, which says the same of some answers.
+const LIBRARY_STATUS: &str = "unexpected status code 4";
 
 impl Wrapping {
     /// Reads the wrapping. `lower` is the message in lower case.
@@ -169,11 +187,11 @@ impl Wrapping {
         };
         let runtime = if puller == Puller::Builder || has(LIBRARY) || plugin {
             Runtime::Unknown
-        } else if has(CRI_O) {
+        } else if has(CRI_O) && !lower.contains("trying to pull repository") {
             Runtime::CriO
         } else if has(CONTAINERD) || ends_with_not_found(lower) {
             Runtime::Containerd
-        } else if has(DOCKER) {
+        } else if has(DOCKER) && !lower.contains(LIBRARY_STATUS) {
             Runtime::Docker
         } else {
             Runtime::Unknown
@@ -192,7 +210,7 @@ impl Wrapping {
 /// `#3 ERROR: …`, as BuildKit numbers its steps.
 fn is_step(lower: &str) -> bool {
     let number = lower.strip_prefix('#').and_then(|rest| rest.split_once(' '));
-    number.is_some_and(|(number, _)| number.bytes().all(|b| b.is_ascii_digit()))
+    number.is_some_and(|(number, _)| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// containerd ends with `IMAGE: not found`, without a word of its own.

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 /// Matching looks for the pieces between the asterisks from left to right, never backwards, so that its
 /// time is the product of both lengths at worst, and their sum where no `?` is used.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Glob {
+pub(crate) struct Glob {
     pieces: Vec<Piece>,
 }
 
@@ -31,7 +31,7 @@ enum Token {
 
 impl Glob {
     /// Every `*` and `?` is a wildcard.
-    pub(super) fn new(pattern: &str) -> Glob {
+    pub(crate) fn new(pattern: &str) -> Glob {
         Glob::compile(pattern.chars().map(|c| match c {
             '*' => Token::Any,
             '?' => Token::One,
@@ -54,7 +54,7 @@ impl Glob {
     }
 
     /// Whether the whole text fits.
-    pub(super) fn matches(&self, text: &str) -> bool {
+    pub(crate) fn matches(&self, text: &str) -> bool {
         let Some((first, others)) = self.pieces.split_first() else { return text.is_empty() };
         let Some(rest) = first.strip_prefix(text) else { return false };
         let Some((last, middle)) = others.split_last() else { return rest.is_empty() };

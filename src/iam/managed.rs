@@ -35,6 +35,12 @@ pub fn document(policy_arn: &str) -> Option<ManagedPolicy> {
     })
 }
 
+/// The text of a version of a policy, where it is the one that is built in: AWS never changes a version.
+pub fn text_of_version(policy_arn: &str, version: &str) -> Option<String> {
+    let name = name_of(policy_arn)?;
+    COPIES.iter().find(|copy| copy.name == name && copy.version == version).map(Copy::text)
+}
+
 /// `FullAWSAccess`, which AWS attaches to every root, organizational unit and account as SCP, and
 /// `RCPFullAWSAccess`, which says the same as RCP.
 pub fn full_access() -> Option<Named> {

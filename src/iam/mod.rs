@@ -41,5 +41,6 @@ pub use context::Knowledge;
 pub use decision::{Deciding, Decision, Doubt, MOST_NEAR_MISSES, NearMiss, Outcome, Weighed};
 pub use document::{Document, Effect, LONGEST_DOCUMENT, PolicyError};
 pub use evaluate::{decide, weigh};
+pub(crate) use glob::Glob;
 pub use policies::{Layer, Named, Policies, Request};
 pub use request_file::{LONGEST_FILE, Question, RequestError, RequestFile, policy_or_statement};

@@ -4,23 +4,33 @@
 
 use std::collections::BTreeSet;
 
-use super::Options;
+use super::{Options, quoted};
+use crate::actions::instance_profile::Address;
+use crate::actions::{AnyChange, Change, ProfileAssociation};
 use crate::checks::{Leg, Severity};
 use crate::diagnosis::{Blocker, Evidence, Fix, Verdicts, pull_id};
 use crate::model::Seen;
 use crate::model::ec2::Instance;
-use crate::pulls::{Source, SourceKind, World};
+use crate::model::iam::InstanceProfile;
+use crate::pulls::{Source, SourceKind, Target, World};
 
 /// Judges `credentials` of nodes.
 pub(super) fn judge(world: &World<'_>, _options: &Options, verdicts: &mut Verdicts) {
     for source in world.sources.iter().filter(|source| source.kind != SourceKind::FargateProfile) {
         let pulls: Vec<String> =
             world.pulls().iter().filter(|pull| pull.source == source).map(pull_id).collect();
+        if pulls.is_empty() {
+            continue;
+        }
         match has_role(world, source) {
             Seen::Known(()) => judge_nodes(world, source, &pulls, verdicts),
             Seen::Absent => verdicts.blocked(role_is_gone(world, source, &pulls)),
             Seen::Unread(because) => {
                 pulls.iter().for_each(|pull| verdicts.unknown(pull, Leg::Credentials, because.clone()));
+                // The role of such nodes is known only through them: they may have none.
+                if source.role.is_none() && source.kind != SourceKind::Nodegroup {
+                    judge_nodes(world, source, &pulls, verdicts);
+                }
             }
         }
     }
@@ -39,7 +49,7 @@ fn judge_nodes(world: &World<'_>, source: &Source, pulls: &[String], verdicts: &
         pulls.iter().for_each(|pull| verdicts.unknown(pull, Leg::Credentials, because));
         return;
     }
-    let nodes = nodes(world, source);
+    let nodes: Vec<&Instance> = world.nodes_of(source).collect();
     if source.kind == SourceKind::AutoMode && nodes.is_empty() {
         // No tag ties its nodes to their pool, so none of them was looked at.
         pulls.iter().for_each(|pull| verdicts.unknown(pull, Leg::Credentials, "its nodes are not known"));
@@ -57,7 +67,8 @@ fn judge_nodes(world: &World<'_>, source: &Source, pulls: &[String], verdicts: &
             Seen::Absent => {
                 well = false;
                 let what = "has an instance profile without a role";
-                verdicts.blocked(node_blocker(world, "instance-profile-missing", node, what, pulls));
+                let fix = replace_node(source, "instance-profile-missing", node);
+                verdicts.blocked(node_blocker(world, ("instance-profile-missing", what), node, pulls, fix));
             }
             Seen::Unread(because) => {
                 well = false;
@@ -65,31 +76,21 @@ fn judge_nodes(world: &World<'_>, source: &Source, pulls: &[String], verdicts: &
             }
         }
     }
-    for (cause, summary, broken) in [
-        (
-            "instance-profile-missing",
-            "has no instance profile, so no role",
-            without_profile as fn(&Instance) -> bool,
-        ),
-        ("imds-unreachable", "has its metadata service switched off", without_metadata),
-    ] {
-        for node in nodes.iter().filter(|node| broken(node)) {
-            well = false;
-            verdicts.blocked(node_blocker(world, cause, node, summary, pulls));
-        }
+    for node in nodes.iter().filter(|node| without_profile(node)) {
+        well = false;
+        let what = ("instance-profile-missing", "has no instance profile, so no role");
+        let fix = give_profile(world, source, &nodes, node);
+        verdicts.blocked(node_blocker(world, what, node, pulls, fix));
+    }
+    for node in nodes.iter().filter(|node| without_metadata(node)) {
+        well = false;
+        let what = ("imds-unreachable", "has its metadata service switched off");
+        let fix = replace_node(source, "imds-unreachable", node);
+        verdicts.blocked(node_blocker(world, what, node, pulls, fix));
     }
     if well {
         pulls.iter().for_each(|pull| verdicts.ok(pull, Leg::Credentials));
     }
-}
-
-fn nodes<'w>(world: &'w World<'_>, source: &Source) -> Vec<&'w Instance> {
-    let instances = world.snapshot.ec2.instances.values();
-    instances
-        .filter(|instance| {
-            source.kind == SourceKind::Nodegroup && instance.is_node_of(&world.target.cluster, &source.id)
-        })
-        .collect()
 }
 
 /// The role in the instance profile of a node. A node without a profile is judged by itself.
@@ -101,6 +102,14 @@ fn profile_role(world: &World<'_>, node: &Instance) -> Seen<String> {
     match world.snapshot.instance_profiles.get(&arn) {
         Some(profile) => profile.roles.first().map_or(Seen::Absent, |role| Seen::Known(role.arn.clone())),
         None => {
+            // EKS makes the profiles of managed node groups itself, and gives them the role of the group.
+            let group = node.tag("eks:nodegroup-name").filter(|_| arn.contains(":instance-profile/eks-"));
+            let group = group.and_then(|group| {
+                world.snapshot.nodegroups.get(&format!("{}/{group}", world.target.cluster))
+            });
+            if let Some(role) = group.and_then(|group| group.node_role.clone()) {
+                return Seen::Known(role);
+            }
             // The call takes the name, and so a refusal names it too.
             let name = arn.rsplit('/').next().unwrap_or_default();
             world.snapshot.missing("InstanceProfiles", CALL, name)
@@ -119,10 +128,10 @@ fn without_metadata(node: &Instance) -> bool {
 
 fn node_blocker(
     world: &World<'_>,
-    cause: &'static str,
+    (cause, what): (&'static str, &str),
     node: &Instance,
-    what: &str,
     pulls: &[String],
+    fix: Fix,
 ) -> Blocker {
     let id = &node.instance_id;
     Blocker {
@@ -134,15 +143,106 @@ fn node_blocker(
         account: world.target.account.clone(),
         summary: format!("node {id} {what}"),
         evidence: vec![Evidence { source: "ec2:DescribeInstances".to_owned(), saw: format!("{id} {what}") }],
-        fix: Fix::Manual {
-            because: "the node belongs to its node group".to_owned(),
-            steps: vec![
-                format!(
-                    "let the node group replace the node: aws ec2 terminate-instances --instance-ids {id}"
-                ),
-                format!("read more: ecr-fix explain {cause}"),
-            ],
+        fix,
+    }
+}
+
+fn replace_node(source: &Source, cause: &str, node: &Instance) -> Fix {
+    Fix::Manual {
+        because: format!("the node belongs to {}", owner_of(source)),
+        steps: vec![
+            replacement(source, &quoted(&node.instance_id)),
+            format!("read more: ecr-fix explain {cause}"),
+        ],
+    }
+}
+
+/// Gives a node the one instance profile that it can be meant to have.
+fn give_profile(world: &World<'_>, source: &Source, nodes: &[&Instance], node: &Instance) -> Fix {
+    let role_arn = source.role.clone().unwrap_or_default();
+    let (profile, because) = match the_profile(world, &role_arn, nodes) {
+        Ok(found) => found,
+        Err(because) => {
+            let role = quoted(role_arn.rsplit('/').next().unwrap_or_default());
+            let list = format!("aws iam list-instance-profiles-for-role --role-name {role}");
+            let profile = format!(
+                "give it the right one: aws ec2 associate-iam-instance-profile --instance-id {} \
+                 --iam-instance-profile Name=NAME",
+                quoted(&node.instance_id)
+            );
+            return Fix::Manual { because, steps: vec![list, profile] };
+        }
+    };
+    let Target { account, region, partition, .. } = &world.target;
+    let change = Change::<ProfileAssociation> {
+        at: Address {
+            instance_arn: format!("arn:{partition}:ec2:{region}:{account}:instance/{}", node.instance_id),
+            profile_arn: profile.arn.clone(),
+            role_arn,
+            association_id: None,
         },
+        before: None,
+        after: Some(ProfileAssociation { profile_name: profile.instance_profile_name.clone() }),
+    };
+    let change = AnyChange::from(change);
+    match change.allowed() {
+        Ok(()) => Fix::Automatic { changes: vec![change], because },
+        Err(because) => Fix::Manual { because, steps: Vec::new() },
+    }
+}
+
+/// The profile that the other nodes of the group have; else the only one with the role. Several, or none: nobody knows.
+fn the_profile<'w>(
+    world: &'w World<'_>,
+    role_arn: &str,
+    nodes: &[&Instance],
+) -> Result<(&'w InstanceProfile, String), String> {
+    let role = role_arn.rsplit('/').next().unwrap_or_default();
+    let profiles = world.snapshot.instance_profiles.values();
+    let with_role: Vec<&InstanceProfile> =
+        profiles.filter(|profile| profile.roles.first().is_some_and(|held| held.arn == role_arn)).collect();
+    let is_used = |profile: &&&InstanceProfile| {
+        nodes
+            .iter()
+            .any(|node| node.iam_instance_profile.as_ref().is_some_and(|used| used.arn == profile.arn))
+    };
+    let used: Vec<&&InstanceProfile> = with_role.iter().filter(is_used).collect();
+    match (used.as_slice(), with_role.as_slice()) {
+        ([used], _) => Ok((used, "it is the profile that the other nodes of the group have".to_owned())),
+        ([], [only]) => Ok((only, format!("it is the only instance profile with role {role}"))),
+        ([], []) => Err(format!("no instance profile is known to hold role {role}")),
+        _ => {
+            let names: Vec<&str> =
+                with_role.iter().map(|profile| profile.instance_profile_name.as_str()).collect();
+            Err(format!("several instance profiles hold role {role}: {}", names.join(", ")))
+        }
+    }
+}
+
+fn owner_of(source: &Source) -> &'static str {
+    match source.kind {
+        SourceKind::Nodegroup | SourceKind::FargateProfile => "its node group",
+        SourceKind::AutoMode => "EKS Auto Mode",
+        SourceKind::Karpenter => "Karpenter",
+        SourceKind::SelfManaged => "whoever started it",
+        SourceKind::Hybrid => "a place outside AWS",
+    }
+}
+
+/// How a node gets replaced by one that is as its owner wants it.
+fn replacement(source: &Source, id: &str) -> String {
+    match source.kind {
+        SourceKind::AutoMode | SourceKind::Karpenter => format!(
+            "let {} replace the node: kubectl get nodeclaims -o wide, then kubectl delete nodeclaim NAME of {id}",
+            owner_of(source)
+        ),
+        SourceKind::SelfManaged => format!(
+            "mend the launch template of {}, then replace the node: aws ec2 terminate-instances --instance-ids {id}",
+            source.id
+        ),
+        SourceKind::Nodegroup | SourceKind::FargateProfile | SourceKind::Hybrid => {
+            format!("let the node group replace the node: aws ec2 terminate-instances --instance-ids {id}")
+        }
     }
 }
 

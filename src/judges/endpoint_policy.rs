@@ -7,6 +7,7 @@ use crate::checks::{Leg, Severity};
 use crate::diagnosis::{Blocker, Evidence, Fix, Verdicts, pull_id};
 use crate::iam::{self, Document, Knowledge, Named, Policies, Weighed};
 use crate::model::ec2::VpcEndpoint;
+use crate::network::names::service_and_region;
 use crate::pulls::{Pull, World};
 
 /// Which call passes the endpoint of which service, on which leg.
@@ -31,7 +32,7 @@ pub(super) fn judge(world: &World<'_>, _options: &Options, verdicts: &mut Verdic
     for pull in world.pulls() {
         let id = pull_id(&pull);
         for (leg, service, call) in CALLS {
-            let endpoints = match endpoints(world, service) {
+            let endpoints = match endpoints(world, service, &pull.image.region) {
                 Ok(endpoints) => endpoints,
                 Err(because) => {
                     verdicts.unknown(&id, leg, because);
@@ -99,8 +100,8 @@ fn blocker(world: &World<'_>, cause: &'static str, endpoint: String, refusal: Re
     }
 }
 
-/// The endpoints in the cluster's VPC that names or routes lead to.
-fn endpoints<'w>(world: &'w World<'_>, service: &str) -> Result<Vec<&'w VpcEndpoint>, String> {
+/// The endpoints in the cluster's VPC that names or routes of a region lead to: an endpoint serves one region.
+fn endpoints<'w>(world: &'w World<'_>, service: &str, region: &str) -> Result<Vec<&'w VpcEndpoint>, String> {
     let cluster = world.snapshot.clusters.values().find(|cluster| cluster.name == world.target.cluster);
     let vpc = cluster.and_then(|cluster| cluster.resources_vpc_config.as_ref()?.vpc_id.clone());
     let Some(vpc) = vpc else { return Err("the VPC of the cluster was not read".to_owned()) };
@@ -109,8 +110,9 @@ fn endpoints<'w>(world: &'w World<'_>, service: &str) -> Result<Vec<&'w VpcEndpo
     }
     let in_use = |endpoint: &&VpcEndpoint| {
         let gateway = endpoint.vpc_endpoint_type.eq_ignore_ascii_case("gateway");
+        let serves = service_and_region(endpoint).is_some_and(|found| found == (service, region.to_owned()));
         endpoint.vpc_id == vpc
-            && endpoint.service_name.ends_with(&format!(".{service}"))
+            && serves
             && (gateway && !endpoint.route_table_ids.is_empty() || endpoint.private_dns_enabled)
     };
     Ok(world.snapshot.ec2.vpc_endpoints.values().filter(in_use).collect())

@@ -1,26 +1,49 @@
-//! Whether the image is there: `repository-not-found`, `image-tag-not-found`, `image-digest-not-found`, `image-archived`.
+//! Whether the image is there, and for the platform of the nodes: `repository-not-found`, `image-tag-not-found`,
+//! `image-digest-not-found`, `image-archived`, `image-deleted-by-lifecycle`, `wrong-account-in-image`,
+//! `wrong-registry-region`, `ptc-rule-missing`, `platform-mismatch`, `manifest-type-unsupported`.
+//!
+//! What a pull-through cache would fetch is judged in `pull_through`.
 
 use std::collections::BTreeMap;
 
-use super::Options;
+use super::{Options, platforms, pull_through};
 use crate::checks::{Leg, Severity};
 use crate::diagnosis::{Blocker, Evidence, Fix, Verdicts, pull_id};
-use crate::model::{Seen, Snapshot};
-use crate::pulls::{Image, World};
+use crate::explain::message::pull_through as looks_like_a_cache;
+use crate::model::Seen;
+use crate::model::ecr::{Platform, RepositoryName};
+use crate::pulls::{Image, Pull, World};
+
+/// Manifests that list one image for each platform.
+const INDEXES: [&str; 2] =
+    ["application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json"];
+
+/// What an image that can run says it is about.
+const RUNNABLE: [&str; 2] =
+    ["application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"];
+
+/// What is stored like an image, and is none.
+const NO_IMAGES: [(&str, &str); 2] = [
+    ("application/vnd.cncf.helm.config.v1+json", "a Helm chart"),
+    ("application/vnd.in-toto+json", "an attestation"),
+];
 
 /// Judges `image`.
 pub(super) fn judge(world: &World<'_>, _options: &Options, verdicts: &mut Verdicts) {
-    let mut pulls_by_image: BTreeMap<&Image, Vec<String>> = BTreeMap::new();
+    let mut pulls_by_image: BTreeMap<&Image, Vec<Pull<'_>>> = BTreeMap::new();
     for pull in world.pulls() {
-        pulls_by_image.entry(pull.image).or_default().push(pull_id(&pull));
+        pulls_by_image.entry(pull.image).or_default().push(pull);
     }
     for (image, pulls) in pulls_by_image {
-        match look(world.snapshot, image) {
-            Found::There => pulls.iter().for_each(|pull| verdicts.ok(pull, Leg::Image)),
+        let ids = || pulls.iter().map(pull_id).collect();
+        match look(world, image) {
+            Found::There => judge_kind(world, image, &pulls, verdicts),
+            // Whether it gets there is judged with the cache.
+            Found::Cached => {}
             Found::Unread(because) => {
-                pulls.iter().for_each(|pull| verdicts.unknown(pull, Leg::Image, because.clone()));
+                pulls.iter().for_each(|pull| verdicts.unknown(&pull_id(pull), Leg::Image, because.clone()));
             }
-            Found::Not(cause, source, saw) => verdicts.blocked(blocker(image, pulls, cause, source, saw)),
+            Found::Not(missing) => verdicts.blocked(blocker(image, ids(), missing)),
         }
     }
 }
@@ -28,71 +51,308 @@ pub(super) fn judge(world: &World<'_>, _options: &Options, verdicts: &mut Verdic
 /// What is known of an image.
 enum Found {
     There,
-    Not(&'static str, &'static str, String),
+    Cached,
+    Not(Missing),
     Unread(String),
 }
 
-fn look(world: &Snapshot, image: &Image) -> Found {
+/// Why an image cannot be had.
+struct Missing {
+    cause: &'static str,
+    summary: String,
+    evidence: Vec<Evidence>,
+    fix: Fix,
+}
+
+fn look(world: &World<'_>, image: &Image) -> Found {
     let Some(reference) = &image.reference else {
         // It stands for whatever AWS keeps there, and names nothing that could be missing.
         return Found::There;
     };
-    if let Seen::Absent = world.repository(image.repository()) {
-        let saw = "RepositoryNotFoundException".to_owned();
-        return Found::Not("repository-not-found", "ecr:DescribeRepositories", saw);
-    }
-    match world.image(image.repository(), reference) {
+    let (snapshot, at) = (world.snapshot, image.repository());
+    let no_repository = snapshot.repository(at) == Seen::Absent;
+    match snapshot.image(at, reference) {
         Seen::Known(found) => match found.image_status.as_deref() {
             Some(status) if !status.eq_ignore_ascii_case("active") => {
-                Found::Not("image-archived", "ecr:DescribeImages", format!("imageStatus {status}"))
+                Found::Not(archived(image, reference, status))
             }
             _ => Found::There,
         },
-        Seen::Absent => {
-            let cause = if reference.starts_with("sha256:") {
-                "image-digest-not-found"
-            } else {
-                "image-tag-not-found"
-            };
-            Found::Not(cause, "ecr:DescribeImages", format!("no image {reference}"))
-        }
-        Seen::Unread(because) => Found::Unread(because),
+        Seen::Unread(because) if !no_repository => match snapshot.manifest(at, reference) {
+            Seen::Known(_) => Found::There,
+            Seen::Absent | Seen::Unread(_) => Found::Unread(because),
+        },
+        Seen::Absent | Seen::Unread(_) => match pull_through::rule(world, image) {
+            Seen::Known(_) => Found::Cached,
+            Seen::Absent if no_repository => Found::Not(no_such_repository(world, image, reference)),
+            Seen::Absent => Found::Not(no_such_image(world, image, reference)),
+            Seen::Unread(because) => Found::Unread(format!(
+                "{} is not there, and whether a pull-through cache fetches it was not read ({because})",
+                image.name
+            )),
+        },
     }
 }
 
-fn blocker(image: &Image, pulls: Vec<String>, cause: &'static str, source: &str, saw: String) -> Blocker {
-    let reference = image.reference.as_deref().unwrap_or_default();
-    let summary = match cause {
-        "repository-not-found" => format!("repository {} does not exist", image.repository().name),
-        "image-archived" => format!("image {reference} of {} is archived", image.repository().name),
-        _ => format!("repository {} has no image {reference}", image.repository().name),
-    };
-    let steps = vec![
-        format!("push the image, or correct the name {} in the pod", image.name),
-        format!("read more: ecr-fix explain {cause}"),
-    ];
-    let fix = match cause {
-        "image-archived" => Fix::Manual {
+fn saw(source: &str, saw: impl Into<String>) -> Evidence {
+    Evidence { source: source.to_owned(), saw: saw.into() }
+}
+
+fn archived(image: &Image, reference: &str, status: &str) -> Missing {
+    let RepositoryName { account, region, name } = image.repository();
+    let id = if reference.starts_with("sha256:") { "imageDigest" } else { "imageTag" };
+    Missing {
+        cause: "image-archived",
+        summary: format!("image {reference} of {name} is archived"),
+        evidence: vec![saw("ecr:DescribeImages", format!("imageStatus {status}"))],
+        fix: Fix::Manual {
             because: "to restore an archived image may cost, and takes its time".to_owned(),
             steps: vec![format!(
-                "aws ecr update-image-storage-class --region {} --registry-id {} --repository-name {} \
-                 --target-storage-class STANDARD --image-id imageTag={reference}",
-                image.region,
-                image.account,
-                image.repository().name
+                "aws ecr update-image-storage-class --region {region} --registry-id {account} --repository-name {name} \
+                 --target-storage-class STANDARD --image-id {id}={reference}"
             )],
         },
-        _ => Fix::NotAws { because: "what is not there cannot be pulled".to_owned(), steps },
-    };
+    }
+}
+
+fn no_such_repository(world: &World<'_>, image: &Image, reference: &str) -> Missing {
+    let at = image.repository();
+    let evidence = vec![saw("ecr:DescribeRepositories", "RepositoryNotFoundException")];
+    if let Some((cause, found)) = elsewhere(world, at, reference) {
+        let place = format!("account {}, region {}", found.account, found.region);
+        let mut evidence = evidence;
+        evidence.push(saw("ecr:DescribeRepositories", format!("{} in {place}", at.name)));
+        return Missing {
+            cause,
+            summary: format!("repository {} is in {place}, and not where the image says", at.name),
+            evidence,
+            fix: in_the_pod(
+                format!("correct the name {} in the pod: the repository is in {place}", image.name),
+                cause,
+            ),
+        };
+    }
+    if let Some((prefix, _)) = looks_like_a_cache(at.name) {
+        let mut evidence = evidence;
+        let none = format!("no rule for {} in {}/{}", at.name, at.account, at.region);
+        evidence.push(saw("ecr:DescribePullThroughCacheRules", none));
+        return Missing {
+            cause: "ptc-rule-missing",
+            summary: format!(
+                "{} looks like a pull-through cache, and no rule has the prefix {prefix}",
+                at.name
+            ),
+            evidence,
+            fix: Fix::Manual {
+                because: "a rule lets nodes bring in images from outside".to_owned(),
+                steps: vec![
+                    format!(
+                        "create the rule if it is wanted, or correct the prefix in the image name: aws ecr \
+                         create-pull-through-cache-rule --region {} --ecr-repository-prefix {prefix} \
+                         --upstream-registry-url …",
+                        at.region
+                    ),
+                    "read more: ecr-fix explain ptc-rule-missing".to_owned(),
+                ],
+            },
+        };
+    }
+    Missing {
+        cause: "repository-not-found",
+        summary: format!("repository {} does not exist", at.name),
+        evidence,
+        fix: push_it(image, "repository-not-found"),
+    }
+}
+
+/// The same repository where the cluster is: in its account, or in its region.
+fn elsewhere<'a>(
+    world: &'a World<'_>,
+    at: RepositoryName<'a>,
+    reference: &str,
+) -> Option<(&'static str, RepositoryName<'a>)> {
+    let (account, region) = (world.target.account.as_str(), world.target.region.as_str());
+    let places = [
+        ("wrong-account-in-image", RepositoryName { account, ..at }),
+        ("wrong-registry-region", RepositoryName { region, ..at }),
+        ("wrong-account-in-image", RepositoryName { account, region, ..at }),
+    ];
+    places.into_iter().find(|(_, place)| {
+        let known = matches!(world.snapshot.repository(*place), Seen::Known(_));
+        *place != at && known && world.snapshot.image(*place, reference) != Seen::Absent
+    })
+}
+
+fn no_such_image(world: &World<'_>, image: &Image, reference: &str) -> Missing {
+    let at = image.repository();
+    let digest = reference.starts_with("sha256:");
+    let mut evidence = vec![saw("ecr:DescribeImages", format!("no image {reference}"))];
+    let summary = format!("repository {} has no image {reference}", at.name);
+    let tag = (!digest).then_some(reference);
+    if let Some(rule) = world.snapshot.lifecycle_policy(at).known().and_then(|policy| policy.expires(tag)) {
+        evidence.push(saw("ecr:GetLifecyclePolicy", rule.clone()));
+        return Missing {
+            cause: "image-deleted-by-lifecycle",
+            summary: format!("{summary}, and {rule}: judged by the policy, not by the history of the image"),
+            evidence,
+            fix: push_it(image, "image-deleted-by-lifecycle"),
+        };
+    }
+    let cause = if digest { "image-digest-not-found" } else { "image-tag-not-found" };
+    Missing { cause, summary, evidence, fix: push_it(image, cause) }
+}
+
+fn push_it(image: &Image, cause: &str) -> Fix {
+    in_the_pod(format!("push the image, or correct the name {} in the pod", image.name), cause)
+}
+
+fn in_the_pod(step: String, cause: &str) -> Fix {
+    Fix::NotAws {
+        because: "what is not there cannot be pulled".to_owned(),
+        steps: vec![step, format!("read more: ecr-fix explain {cause}")],
+    }
+}
+
+fn blocker(image: &Image, pulls: Vec<String>, missing: Missing) -> Blocker {
     Blocker {
-        cause,
+        cause: missing.cause,
         legs: vec![Leg::Image],
         pulls,
         severity: Severity::High,
         resource: image.repository_arn.clone(),
         account: image.account.clone(),
-        summary,
-        evidence: vec![Evidence { source: source.to_owned(), saw }],
-        fix,
+        summary: missing.summary,
+        evidence: missing.evidence,
+        fix: missing.fix,
     }
+}
+
+/// What sort of thing is stored under the name of an image.
+enum Kind {
+    /// It runs where it was built for; runtimes pull it without asking.
+    Single,
+    /// One image for each of these platforms.
+    Index(Seen<Vec<Platform>>),
+    /// Nothing that runs.
+    NoImage(&'static str, String),
+    /// Only some runtimes can handle it.
+    Unsure(String),
+}
+
+fn kind(world: &World<'_>, image: &Image, reference: &str) -> Kind {
+    let (snapshot, at) = (world.snapshot, image.repository());
+    let detail = snapshot.image(at, reference).known();
+    let manifest = snapshot.manifest(at, reference);
+    let of_detail = detail.and_then(|detail| detail.image_manifest_media_type.as_deref());
+    let media_type = match (&manifest, of_detail) {
+        (Seen::Known(manifest), None) => manifest.image_manifest_media_type.as_deref().unwrap_or_default(),
+        (_, of_detail) => of_detail.unwrap_or_default(),
+    };
+    if INDEXES.contains(&media_type) {
+        return Kind::Index(match manifest {
+            Seen::Known(manifest) => match manifest.platforms() {
+                Some(platforms) => Seen::Known(platforms),
+                None => Seen::Unread(format!("the manifest of {} does not name its platforms", image.name)),
+            },
+            Seen::Absent => Seen::Absent,
+            Seen::Unread(because) => Seen::Unread(because),
+        });
+    }
+    if media_type.starts_with("application/vnd.docker.distribution.manifest.v1+") {
+        return Kind::Unsure(format!(
+            "its manifest is of schema 1 ({media_type}), which containerd 2 refuses"
+        ));
+    }
+    let artifact = detail.and_then(|detail| detail.artifact_media_type.as_deref()).unwrap_or_default();
+    match NO_IMAGES.iter().find(|(known, _)| *known == artifact) {
+        Some((_, what)) => Kind::NoImage(what, artifact.to_owned()),
+        None if artifact.is_empty() || RUNNABLE.contains(&artifact) => Kind::Single,
+        None => Kind::Unsure(format!("whether a runtime can handle {artifact} is not certain")),
+    }
+}
+
+fn judge_kind(world: &World<'_>, image: &Image, pulls: &[Pull<'_>], verdicts: &mut Verdicts) {
+    let kind = image.reference.as_deref().map_or(Kind::Single, |reference| kind(world, image, reference));
+    let all = || pulls.iter().map(pull_id);
+    match kind {
+        Kind::Single => all().for_each(|pull| verdicts.ok(&pull, Leg::Image)),
+        Kind::Unsure(because) => all().for_each(|pull| verdicts.unknown(&pull, Leg::Image, because.clone())),
+        Kind::NoImage(what, artifact) => {
+            let missing = Missing {
+                cause: "manifest-type-unsupported",
+                summary: format!("{} is {what}, which no runtime can start", image.name),
+                evidence: vec![saw("ecr:DescribeImages", format!("artifactMediaType {artifact}"))],
+                fix: in_the_pod(
+                    format!("name an image in the pod in place of {}", image.name),
+                    "manifest-type-unsupported",
+                ),
+            };
+            verdicts.blocked(blocker(image, all().collect(), missing));
+        }
+        Kind::Index(Seen::Known(platforms)) => judge_platforms(world, image, &platforms, pulls, verdicts),
+        Kind::Index(Seen::Absent) => {
+            let because = "its manifest could not be found again";
+            all().for_each(|pull| verdicts.unknown(&pull, Leg::Image, because));
+        }
+        Kind::Index(Seen::Unread(because)) => {
+            let because = format!("for which platforms it is was not read ({because})");
+            all().for_each(|pull| verdicts.unknown(&pull, Leg::Image, because.clone()));
+        }
+    }
+}
+
+fn judge_platforms(
+    world: &World<'_>,
+    image: &Image,
+    offered: &[Platform],
+    pulls: &[Pull<'_>],
+    verdicts: &mut Verdicts,
+) {
+    let mut misfits: BTreeMap<Platform, Vec<String>> = BTreeMap::new();
+    for pull in pulls {
+        let id = pull_id(pull);
+        let wanted = match platforms::of(world, pull.source) {
+            Seen::Known(wanted) => wanted,
+            Seen::Absent => continue,
+            Seen::Unread(because) => {
+                verdicts.unknown(&id, Leg::Image, because);
+                continue;
+            }
+        };
+        for wanted in wanted {
+            if !offered.contains(&wanted) {
+                misfits.entry(wanted).or_default().push(id.clone());
+            } else if wanted.os == "windows" {
+                verdicts.unknown(
+                    &id,
+                    Leg::Image,
+                    "whether its Windows version is that of the nodes was not read",
+                );
+            } else {
+                verdicts.ok(&id, Leg::Image);
+            }
+        }
+    }
+    for (wanted, pulls) in misfits {
+        let offers: Vec<String> = offered.iter().map(named).collect();
+        let missing = Missing {
+            cause: "platform-mismatch",
+            summary: format!("{} is not built for {}", image.name, named(&wanted)),
+            evidence: vec![saw("ecr:BatchGetImage", format!("manifests for {}", offers.join(", ")))],
+            fix: in_the_pod(
+                format!(
+                    "build for both (docker buildx build --platform linux/amd64,linux/arm64 --push -t {} .), or keep \
+                     the pod to nodes of a platform that it has ({})",
+                    image.name,
+                    offers.join(", ")
+                ),
+                "platform-mismatch",
+            ),
+        };
+        verdicts.blocked(blocker(image, pulls, missing));
+    }
+}
+
+fn named(platform: &Platform) -> String {
+    format!("{}/{}", platform.os, platform.architecture)
 }

@@ -5,10 +5,15 @@
 
 mod credentials;
 mod endpoint_policy;
+mod grants;
 mod image;
+pub(crate) mod kubernetes;
 mod network;
+mod paths;
 mod permission;
-mod registry_policies;
+mod platforms;
+mod pull_through;
+pub(crate) mod registry_policies;
 pub(crate) mod role_policies;
 mod trust;
 
@@ -25,15 +30,38 @@ pub const ALL: &[Judge] = &[
     network::judge,
     permission::judge,
     endpoint_policy::judge,
+    pull_through::judge,
     image::judge,
 ];
 
 /// Which remedies to prefer, where several work.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Options {
     /// How a role gets the permission to pull.
     #[serde(default)]
     pub pull_policy: PullPolicy,
+    /// Whether a role gets an inline policy that names the repositories, and not a managed policy for all of them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub least_privilege: bool,
+    /// How a network without a way out gets one; `None`: by the only NAT gateway, or else by endpoints.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefer: Option<WayOut>,
+    /// The NAT gateways that routes may lead to, where there are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nat: Vec<String>,
+    /// Whether HTTPS may be let out to the whole internet, and its replies in.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub allow_internet_egress: bool,
+}
+
+/// How packets leave a network that has no way out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum WayOut {
+    /// VPC endpoints for ECR and S3
+    Endpoints,
+    /// A NAT gateway that is there
+    Nat,
 }
 
 /// Which AWS managed policy lets nodes pull.
@@ -49,3 +77,20 @@ pub enum PullPolicy {
 
 /// A check: looks at a world, and says what it finds of every pull.
 pub type Judge = fn(&World<'_>, &Options, &mut Verdicts);
+
+/// A word of a command that a person may copy into a shell, where it means itself.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@=+,".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[test]
+fn words_from_outside_stay_words_in_a_shell() {
+    assert_eq!(quoted("arn:aws:iam::aws:policy/x_1"), "arn:aws:iam::aws:policy/x_1");
+    assert_eq!(quoted("a; rm -rf /"), "'a; rm -rf /'");
+    assert_eq!(quoted("it's $(x)"), r"'it'\''s $(x)'");
+    assert_eq!(quoted(""), "''");
+}

@@ -2,38 +2,43 @@
 //!
 //! Tells apart: no permission at all (`node-role-missing-ecr-policy`, `fargate-exec-role-missing-policy`), a boundary
 //! (`permissions-boundary-blocks`), a deny (`identity-policy-explicit-deny`, `repo-policy-explicit-deny`,
-//! `registry-policy-deny`), and a registry of another account that does not grant it
-//! (`repo-policy-missing-cross-account`).
+//! `registry-policy-deny`), the organization (`scp-deny`, `rcp-deny`), a condition on the network
+//! (`session-policy-or-vpce-condition`), and a registry of another account that does not grant it
+//! (`repo-policy-missing-cross-account`), grants it to a role that is gone (`repo-policy-stale-principal`), or under a
+//! condition that the pull does not meet (`repo-policy-condition-mismatch`). What mends them is in `grants`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::registry_policies::{self, REGISTRY_POLICY};
+use super::paths::Paths;
+use super::registry_policies::{self, REGISTRY_POLICY, REPOSITORY_POLICY, RegistryPolicies};
 use super::role_policies::{self, RolePolicies};
-use super::{Options, PullPolicy};
-use crate::actions::attachment::{
-    self, ATTACHABLE, FARGATE_POD_EXECUTION, PULL_ONLY, READ_ONLY, policy_name,
-};
-use crate::actions::{AnyChange, Attachment, Change};
+use super::{Options, grants, quoted};
+use crate::actions::repository_policy::PULL_CALLS as PULL;
+use crate::actions::role_policy::{Grant, TOKEN_CALL as TOKEN};
 use crate::checks::{Leg, Severity};
-use crate::diagnosis::{Blocker, Evidence, Fix, Verdicts, pull_id};
-use crate::iam::{self, Decision, Effect, Knowledge, Layer, Outcome, Weighed};
+use crate::diagnosis::{Blocker, Evidence, Fix, Pairs, Verdicts, pull_id};
+use crate::iam::{self, Decision, Doubt, Effect, Knowledge, Layer, Outcome, Weighed};
 use crate::model::iam::Role;
 use crate::model::{Arn, Seen, Snapshot};
 use crate::pulls::{Image, Pull, SourceKind, World};
 
-const TOKEN: &str = "ecr:GetAuthorizationToken";
-const PULL: [&str; 2] = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"];
-
-/// The default quota of managed policies per role.
-const MOST_ATTACHED: usize = 10;
-
 /// What one role lacks, gathered over its pulls.
 #[derive(Default)]
-struct Lack {
-    legs: BTreeSet<Leg>,
-    pulls: BTreeSet<String>,
-    calls: BTreeSet<&'static str>,
-    statements: BTreeSet<String>,
+pub(super) struct Lack {
+    pub(super) pairs: Pairs,
+    pub(super) calls: BTreeSet<&'static str>,
+    pub(super) statements: BTreeSet<String>,
+    /// The repositories that it is about, by their ARNs.
+    pub(super) images: BTreeSet<String>,
+    /// Where to look at the statements.
+    look: BTreeSet<String>,
+    grant: Grant,
+}
+
+/// What came of a call, and whether the way that packets take decided it.
+pub(super) struct Answer {
+    pub(super) weighed: Weighed,
+    pub(super) by_network: bool,
 }
 
 /// Judges `ecr-token-permission` and `pull-permission`.
@@ -48,9 +53,10 @@ pub(super) fn judge(world: &World<'_>, options: &Options, verdicts: &mut Verdict
             None => doubt(verdicts, &pull, "its role was not read"),
         }
     }
+    let paths = Paths::of(world);
     for ((arn, fargate), pulls) in groups {
         match world.snapshot.role(arn) {
-            Seen::Known(role) => judge_role(world, role, fargate, &pulls, options, verdicts),
+            Seen::Known(role) => judge_role(&paths, role, fargate, &pulls, options, verdicts),
             Seen::Absent => pulls.iter().for_each(|pull| doubt(verdicts, pull, "its role does not exist")),
             Seen::Unread(because) => pulls.iter().for_each(|pull| doubt(verdicts, pull, &because)),
         }
@@ -64,14 +70,15 @@ fn doubt(verdicts: &mut Verdicts, pull: &Pull<'_>, because: &str) {
 }
 
 fn judge_role(
-    world: &World<'_>,
+    paths: &Paths<'_>,
     role: &Role,
     fargate: bool,
     pulls: &[Pull<'_>],
     options: &Options,
     verdicts: &mut Verdicts,
 ) {
-    let policies = role_policies::of(world.snapshot, role);
+    let snapshot = paths.world.snapshot;
+    let policies = role_policies::of(snapshot, role);
     let mut lacks: BTreeMap<(&'static str, String), Lack> = BTreeMap::new();
     for pull in pulls {
         let requests = [(Leg::EcrTokenPermission, TOKEN)]
@@ -79,34 +86,49 @@ fn judge_role(
             .chain(PULL.map(|call| (Leg::PullPermission, call)));
         for (leg, call) in requests {
             let id = pull_id(pull);
-            match weigh(world.snapshot, role, &policies, call, pull.image) {
+            let answer = weigh(paths, role, &policies, call, pull);
+            match &answer.weighed {
                 Weighed::Allowed(_) => verdicts.ok(&id, leg),
-                Weighed::DependsOn(doubt) => {
-                    let on = doubt
-                        .keys
-                        .iter()
-                        .cloned()
-                        .chain(doubt.unread.iter().map(|layer| unread_layer(*layer)));
-                    let on: Vec<String> = on.chain(policies.notes.iter().cloned()).collect();
-                    verdicts.unknown(&id, leg, format!("{call} depends on {}", on.join(", ")));
-                }
+                Weighed::DependsOn(doubt) => verdicts.unknown(&id, leg, depends(call, doubt, &policies)),
                 Weighed::Denied(decision) => {
-                    for cause in causes(&decision, fargate) {
+                    let mut causes = causes(snapshot, role, pull.image, &answer, fargate);
+                    // What does not exist has no policy: that it is not there is said of the image.
+                    let gone = snapshot.repository(pull.image.repository()) == Seen::Absent;
+                    causes.retain(|cause| !gone || !is_grant_of_registry(cause));
+                    if causes.is_empty() {
+                        verdicts.unknown(&id, leg, "the repository does not exist, so it has no policy");
+                    }
+                    for cause in causes {
                         let at =
                             if is_about_registry(cause) { &pull.image.repository_arn } else { &role.arn };
                         let lack = lacks.entry((cause, at.clone())).or_default();
-                        lack.legs.insert(leg);
-                        lack.pulls.insert(id.clone());
+                        lack.pairs.insert((id.clone(), leg));
                         lack.calls.insert(call);
-                        lack.statements.extend(denials(&decision));
+                        lack.images.insert(pull.image.repository_arn.clone());
+                        lack.statements.extend(denials(decision));
+                        lack.look.extend(places(decision, role, pull.image));
+                        if call == TOKEN {
+                            lack.grant.token = true;
+                        } else {
+                            lack.grant.repositories.insert(grants::scope(pull.image));
+                        }
                     }
                 }
             }
         }
     }
     for ((cause, resource), lack) in lacks {
-        verdicts.blocked(blocker(world.snapshot, role, (cause, resource), lack, options));
+        let pairs = lack.pairs.clone();
+        verdicts.blocked_exactly(blocker(snapshot, role, (cause, resource), lack, options), pairs);
     }
+}
+
+/// On what a call depends, in words.
+pub(super) fn depends(call: &str, doubt: &Doubt, policies: &RolePolicies) -> String {
+    let unread = doubt.unread.iter().map(|layer| unread_layer(*layer));
+    let on: Vec<String> =
+        doubt.keys.iter().cloned().chain(unread).chain(policies.notes.iter().cloned()).collect();
+    format!("{call} depends on {}", on.join(", "))
 }
 
 fn unread_layer(layer: Layer) -> String {
@@ -116,7 +138,15 @@ fn unread_layer(layer: Layer) -> String {
     }
 }
 
-fn weigh(world: &Snapshot, role: &Role, policies: &RolePolicies, call: &str, image: &Image) -> Weighed {
+/// Whether a role may make a call that a pull needs.
+pub(super) fn weigh(
+    paths: &Paths<'_>,
+    role: &Role,
+    policies: &RolePolicies,
+    call: &str,
+    pull: &Pull<'_>,
+) -> Answer {
+    let (world, image) = (paths.world, pull.image);
     let about_token = call == TOKEN;
     let mut knowledge = Knowledge {
         unknown: BTreeSet::from(["*".to_owned()]),
@@ -124,25 +154,60 @@ fn weigh(world: &Snapshot, role: &Role, policies: &RolePolicies, call: &str, ima
         ..Knowledge::default()
     };
     let mut all = policies.policies.clone();
+    let mut context = BTreeMap::from([
+        ("aws:RequestedRegion".to_owned(), vec![image.region.clone()]),
+        ("aws:SecureTransport".to_owned(), vec!["true".to_owned()]),
+        ("aws:ViaAWSService".to_owned(), vec!["false".to_owned()]),
+    ]);
+    context.extend(role_policies::organization(world.snapshot, role));
     if !about_token {
-        let registry = registry_policies::of(world, image);
-        all.resource = registry.policies;
-        if !registry.unread.is_empty() {
+        let registry = registry_policies::of_call(world.snapshot, image.repository(), call);
+        if !registry.unread.is_empty() || is_unsure_of(role, &registry) {
             knowledge.unread.insert(Layer::Resource);
         }
+        // A grant to the unique id of a role holds as long as the role does.
+        context.extend(user_id(role, &registry));
+        all.resource = registry.policies;
+        role_policies::add_resource_control(world.snapshot, image, &mut all, &mut knowledge);
     }
-    let request = iam::Request {
+    let mut request = iam::Request {
         principal: role.arn.clone(),
         action: call.to_owned(),
         resource: if about_token { "*".to_owned() } else { image.repository_arn.clone() },
         resource_account: (!about_token).then(|| image.account.clone()),
-        context: BTreeMap::new(),
+        context,
     };
-    iam::weigh(&request, &all, &knowledge)
+    let weighed = iam::weigh(&request, &all, &knowledge);
+    let Weighed::DependsOn(doubt) = &weighed else { return Answer { weighed, by_network: false } };
+    // The way of packets is looked at only where a condition asks for it.
+    let asks = doubt.keys.iter().any(|key| key.starts_with("aws:sourcevpc"));
+    let Some(facts) = asks.then(|| paths.facts(pull, about_token)).flatten() else {
+        return Answer { weighed, by_network: false };
+    };
+    request.context.extend(facts.context);
+    knowledge.absent = facts.absent;
+    Answer { weighed: iam::weigh(&request, &all, &knowledge), by_network: true }
+}
+
+/// Whether a grant to a unique id may be one to this role, whose own id was not read.
+fn is_unsure_of(role: &Role, registry: &RegistryPolicies) -> bool {
+    role.role_id.is_none() && !registry.unique_ids.is_empty()
+}
+
+fn user_id(role: &Role, registry: &RegistryPolicies) -> Option<(String, Vec<String>)> {
+    let id = role.role_id.as_ref().filter(|id| registry.unique_ids.contains(*id))?;
+    Some(("aws:userid".to_owned(), vec![format!("{id}:node")]))
 }
 
 /// Which causes a refusal has.
-fn causes(decision: &Decision, fargate: bool) -> BTreeSet<&'static str> {
+pub(super) fn causes(
+    world: &Snapshot,
+    role: &Role,
+    image: &Image,
+    answer: &Answer,
+    fargate: bool,
+) -> BTreeSet<&'static str> {
+    let Weighed::Denied(decision) = &answer.weighed else { return BTreeSet::new() };
     let missing = if fargate { "fargate-exec-role-missing-policy" } else { "node-role-missing-ecr-policy" };
     let explicit = |layer| {
         decision
@@ -150,36 +215,80 @@ fn causes(decision: &Decision, fargate: bool) -> BTreeSet<&'static str> {
             .iter()
             .any(|deciding| deciding.effect == Effect::Deny && deciding.policy_type == layer)
     };
+    let stops = |layer| decision.blocked_by.contains(&layer);
     let mut causes = BTreeSet::new();
-    if explicit(Layer::Identity) {
+    // Without the facts about the way of packets it was not denied yet: so a condition on them decides.
+    if stops(Layer::Identity) && answer.by_network {
+        causes.insert("session-policy-or-vpce-condition");
+    } else if explicit(Layer::Identity) {
         causes.insert("identity-policy-explicit-deny");
-    } else if decision.blocked_by.contains(&Layer::Identity) {
+    } else if stops(Layer::Identity) {
         causes.insert(missing);
     }
-    if decision.blocked_by.contains(&Layer::Boundary) {
-        causes.insert("permissions-boundary-blocks");
+    for (layer, cause) in
+        [(Layer::Boundary, "permissions-boundary-blocks"), (Layer::Scp, "scp-deny"), (Layer::Rcp, "rcp-deny")]
+    {
+        if stops(layer) {
+            causes.insert(cause);
+        }
     }
     if explicit(Layer::Resource) {
         let by_registry = decision.deciding.iter().any(|deciding| {
             deciding.effect == Effect::Deny && deciding.policy.as_deref() == Some(REGISTRY_POLICY)
         });
-        causes.insert(if by_registry { "registry-policy-deny" } else { "repo-policy-explicit-deny" });
-    } else if decision.blocked_by.contains(&Layer::Resource) {
-        causes.insert("repo-policy-missing-cross-account");
+        causes.insert(match (by_registry, answer.by_network) {
+            (true, _) => "registry-policy-deny",
+            (false, true) => "repo-policy-condition-mismatch",
+            (false, false) => "repo-policy-explicit-deny",
+        });
+    } else if stops(Layer::Resource) {
+        causes.insert(if answer.by_network || fails_by_condition(decision) {
+            "repo-policy-condition-mismatch"
+        } else if names_only_who_is_gone(world, role, image) {
+            "repo-policy-stale-principal"
+        } else {
+            "repo-policy-missing-cross-account"
+        });
     }
     causes
 }
 
-/// Whether what is at fault is the registry, and not the role.
-fn is_about_registry(cause: &str) -> bool {
+/// Whether the registry would let it pass but for a condition.
+fn fails_by_condition(decision: &Decision) -> bool {
+    decision.near_misses.iter().any(|miss| {
+        miss.policy_type == Layer::Resource && miss.effect == Effect::Allow && miss.element == "Condition"
+    })
+}
+
+/// Whether a grant of the repository reads like one for a role that was deleted, and perhaps made again.
+fn names_only_who_is_gone(world: &Snapshot, role: &Role, image: &Image) -> bool {
+    let registry = registry_policies::of(world, image.repository());
+    role.role_id
+        .as_ref()
+        .is_some_and(|id| !registry.unique_ids.is_empty() && !registry.unique_ids.contains(id))
+}
+
+/// Whether it is the registry that does not grant something.
+fn is_grant_of_registry(cause: &str) -> bool {
     matches!(
         cause,
-        "registry-policy-deny" | "repo-policy-explicit-deny" | "repo-policy-missing-cross-account"
+        "repo-policy-missing-cross-account"
+            | "repo-policy-stale-principal"
+            | "repo-policy-condition-mismatch"
     )
 }
 
+/// Whether what is at fault is the registry, and not the role.
+pub(super) fn is_about_registry(cause: &str) -> bool {
+    is_grant_of_registry(cause)
+        || matches!(
+            cause,
+            "registry-policy-deny" | "repo-policy-explicit-deny" | "rcp-deny" | "ptc-cross-account"
+        )
+}
+
 /// The statements that forbid it, in words.
-fn denials(decision: &Decision) -> Vec<String> {
+pub(super) fn denials(decision: &Decision) -> Vec<String> {
     let denies = decision.deciding.iter().filter(|_| decision.outcome == Outcome::ExplicitDeny);
     denies
         .map(|deciding| {
@@ -189,7 +298,31 @@ fn denials(decision: &Decision) -> Vec<String> {
         .collect()
 }
 
-fn blocker(
+/// The commands that show the statements that forbid it.
+fn places(decision: &Decision, role: &Role, image: &Image) -> Vec<String> {
+    let denies = decision.deciding.iter().filter(|deciding| deciding.effect == Effect::Deny);
+    denies
+        .map(|deciding| {
+            let policy = quoted(deciding.policy.as_deref().unwrap_or_default());
+            match deciding.policy.as_deref() {
+                Some(REGISTRY_POLICY) => {
+                    format!("aws ecr get-registry-policy --region {}", quoted(&image.region))
+                }
+                Some(REPOSITORY_POLICY) => grants::show_policy(&image.repository_arn),
+                Some(arn) if arn.starts_with("arn:") => format!(
+                    "aws iam get-policy-version --policy-arn {policy} --version-id $(aws iam get-policy \
+                     --policy-arn {policy} --query Policy.DefaultVersionId --output text)"
+                ),
+                _ => format!(
+                    "aws iam get-role-policy --role-name {} --policy-name {policy}",
+                    quoted(&role.role_name)
+                ),
+            }
+        })
+        .collect()
+}
+
+pub(super) fn blocker(
     world: &Snapshot,
     role: &Role,
     (cause, resource): (&'static str, String),
@@ -200,7 +333,16 @@ fn blocker(
     let (summary, evidence) = if is_about_registry(cause) {
         let name = resource.split_once(":repository/").map_or(resource.as_str(), |(_, name)| name);
         let saw = lack.statements.iter().cloned().collect::<Vec<_>>().join("; ");
-        let saw = if saw.is_empty() { format!("no statement that lets {} pull", role.arn) } else { saw };
+        let saw = match cause {
+            _ if !saw.is_empty() => saw,
+            "repo-policy-condition-mismatch" => {
+                format!("a statement that would let {} pull, under a condition that does not hold", role.arn)
+            }
+            "repo-policy-stale-principal" => {
+                format!("a statement for a principal that was deleted, and none that lets {} pull", role.arn)
+            }
+            _ => format!("no statement that lets {} pull", role.arn),
+        };
         (
             format!("repository {name} does not let role {} call {calls}", role.role_name),
             vec![Evidence { source: "ecr:GetRepositoryPolicy".to_owned(), saw }],
@@ -208,15 +350,22 @@ fn blocker(
     } else {
         (format!("role {} may not call {calls}", role.role_name), role_evidence(role, &lack))
     };
+    let fix = fix(world, role, (cause, &resource), &calls, &lack, options);
     Blocker {
         cause,
-        legs: lack.legs.into_iter().collect(),
-        pulls: lack.pulls.into_iter().collect(),
+        legs: lack.pairs.iter().map(|(_, leg)| *leg).collect::<BTreeSet<Leg>>().into_iter().collect(),
+        pulls: lack
+            .pairs
+            .into_iter()
+            .map(|(pull, _)| pull)
+            .collect::<BTreeSet<String>>()
+            .into_iter()
+            .collect(),
         severity: Severity::Critical,
         account: resource.parse::<Arn>().map(|arn| arn.account).unwrap_or_default(),
         summary,
         evidence,
-        fix: fix(world, role, (cause, &resource), &calls, options),
+        fix,
         resource,
     }
 }
@@ -243,103 +392,59 @@ fn fix(
     role: &Role,
     (cause, resource): (&'static str, &str),
     calls: &str,
+    lack: &Lack,
     options: &Options,
 ) -> Fix {
-    let manual = |because: &str, steps: Vec<String>| Fix::Manual { because: because.to_owned(), steps };
+    let manual = |because: &str, ask: String| {
+        let steps = lack.look.iter().cloned().chain([ask]).collect();
+        Fix::Manual { because: because.to_owned(), steps }
+    };
     match cause {
         "permissions-boundary-blocks" => manual(
             "a permissions boundary is a guard that somebody set on purpose",
-            vec![format!("ask the owner of the boundary of role {} to let it allow {calls}", role.role_name)],
+            format!("ask the owner of the boundary of role {} to let it allow {calls}", role.role_name),
         ),
         "identity-policy-explicit-deny" => manual(
             "a deny is a guard that somebody set on purpose; a quarantine policy means that a key has leaked",
-            vec![format!("ask the owner of the policy that denies {calls} to role {}", role.role_name)],
+            format!("ask the owner of the policy that denies {calls} to role {}", role.role_name),
         ),
         "registry-policy-deny" | "repo-policy-explicit-deny" => manual(
             "a deny is a guard that somebody set on purpose",
-            vec![format!("ask the owner of {resource} to take role {} out of the deny", role.role_name)],
+            format!("ask the owner of {resource} to take role {} out of the deny", role.role_name),
         ),
-        "repo-policy-missing-cross-account" => manual(
-            "this version does not change repository policies",
-            vec![format!(
-                "let the owner of {resource} add this statement to the policy of the repository, beside those that \
-                 are there: {}",
-                pull_statement(role)
-            )],
+        "scp-deny" | "rcp-deny" => manual(
+            "policies of an organization are guards that somebody set on purpose",
+            format!(
+                "ask whoever runs the organization to let role {} call {calls} on {resource}",
+                role.role_name
+            ),
         ),
-        _ if role.arn.contains(":role/aws-service-role/") => {
-            manual("the role belongs to an AWS service", vec!["give the nodes a role of your own".to_owned()])
+        "session-policy-or-vpce-condition" => manual(
+            "a condition on the network is a guard that somebody set on purpose",
+            format!(
+                "ask the owner of the policies of role {} to let {calls} pass on the way that its packets take: {}",
+                role.role_name, "through the endpoints of its VPC, or around them"
+            ),
+        ),
+        "repo-policy-condition-mismatch" if !lack.statements.is_empty() => manual(
+            "a deny with a condition is a guard that somebody set on purpose",
+            format!(
+                "ask the owner of {resource} to let role {} meet the condition, or to widen it",
+                role.role_name
+            ),
+        ),
+        "ptc-cross-account" => manual(
+            "registries of other accounts are their owners'",
+            format!(
+                "let the owner of {resource} allow role {} to call {calls} in the policy of the registry, and give new \
+                 repositories of the cache a policy by a repository creation template",
+                role.role_name
+            ),
+        ),
+        _ if is_about_registry(cause) => grants::let_in(world, role, resource, cause),
+        _ => {
+            let fargate = cause == "fargate-exec-role-missing-policy";
+            grants::let_pull(world, role, fargate, &lack.grant, options)
         }
-        _ if role
-            .attached_managed_policies
-            .as_ref()
-            .is_some_and(|attached| attached.len() >= MOST_ATTACHED) =>
-        {
-            manual(
-                "the role has 10 managed policies, which is the default quota",
-                vec![format!(
-                    "detach a policy from role {}, or raise the quota (IAM, policies per role)",
-                    role.role_name
-                )],
-            )
-        }
-        _ => attach(world, role, cause == "fargate-exec-role-missing-policy", options),
-    }
-}
-
-/// The smallest statement that lets a role pull; a repository policy has no `Resource`.
-fn pull_statement(role: &Role) -> String {
-    let principal = serde_json::json!({ "AWS": role.arn });
-    serde_json::json!({ "Sid": "EcrFixPull", "Effect": "Allow", "Principal": principal, "Action": PULL })
-        .to_string()
-}
-
-fn attach(world: &Snapshot, role: &Role, fargate: bool, options: &Options) -> Fix {
-    let partition = role.arn.parse::<Arn>().map(|arn| arn.partition).unwrap_or_default();
-    let (name, because) = which_policy(world, &partition, fargate, options);
-    debug_assert!(ATTACHABLE.contains(&name));
-    let policy_arn = format!("arn:{partition}:iam::aws:policy/{name}");
-    let change = Change::<Attachment> {
-        at: attachment::Address {
-            role_arn: role.arn.clone(),
-            role_name: role.role_name.clone(),
-            role_id: role.role_id.clone(),
-            policy_arn: policy_arn.clone(),
-        },
-        before: None,
-        after: Some(Attachment { policy_name: policy_name(&policy_arn).to_owned() }),
-    };
-    Fix::Automatic { changes: vec![AnyChange::Attachment(change)], because }
-}
-
-/// The smallest AWS managed policy that is known to exist in the partition, and why it is this one.
-fn which_policy(
-    world: &Snapshot,
-    partition: &str,
-    fargate: bool,
-    options: &Options,
-) -> (&'static str, String) {
-    if fargate {
-        return (FARGATE_POD_EXECUTION, "EKS documents this policy for pod execution roles".to_owned());
-    }
-    if options.pull_policy == PullPolicy::ReadOnly {
-        return (READ_ONLY, "--pull-policy read-only asks for it".to_owned());
-    }
-    let arn = format!("arn:{partition}:iam::aws:policy/{PULL_ONLY}");
-    let seen = if world.policies.contains_key(&arn) {
-        Seen::Known(())
-    } else {
-        world.missing("Policies", "iam:GetPolicy", &arn)
-    };
-    match seen {
-        Seen::Known(()) => (PULL_ONLY, "it grants the calls of a pull and no others".to_owned()),
-        // A list that somebody cut down to the policies in use says nothing about the others.
-        _ if partition == "aws" => (
-            PULL_ONLY,
-            "it grants the calls of a pull and no others; AWS has it in this partition since 2024-10-04"
-                .to_owned(),
-        ),
-        Seen::Absent => (READ_ONLY, format!("this partition has no {PULL_ONLY}")),
-        Seen::Unread(_) => (READ_ONLY, format!("whether this partition has {PULL_ONLY} could not be read")),
     }
 }

@@ -1,32 +1,45 @@
 //! What a registry has to say of a pull: the policy of the repository, and that of the registry.
 
+use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
 use crate::iam::{Document, Named};
+use crate::model::ecr::RepositoryName;
 use crate::model::{PolicyText, Seen, Snapshot, aws_accounts};
-use crate::pulls::Image;
 
 /// The policies of a registry, and whether one of them was not read.
 #[derive(Clone, Debug, Default)]
-pub(super) struct RegistryPolicies {
+pub(crate) struct RegistryPolicies {
     /// What was read.
     pub policies: Vec<Named>,
     /// Why something was not read.
     pub unread: Vec<String>,
+    /// Roles that a grant names by their unique ids (`AROA…`): AWS writes them so once a role is deleted.
+    pub unique_ids: BTreeSet<String>,
 }
 
 /// The name under which the policy of a registry is reported.
 pub(super) const REGISTRY_POLICY: &str = "registry policy";
 
-/// The policies that bear on an image.
-pub(super) fn of(world: &Snapshot, image: &Image) -> RegistryPolicies {
+/// The name under which the policy of a repository is reported.
+pub(super) const REPOSITORY_POLICY: &str = "repository policy";
+
+/// The policies that bear on the images of a repository.
+pub(crate) fn of(world: &Snapshot, repository: RepositoryName<'_>) -> RegistryPolicies {
+    of_call(world, repository, "ecr:BatchGetImage")
+}
+
+/// The policies that bear on a call about a repository, which has no say in its own making.
+pub(super) fn of_call(world: &Snapshot, repository: RepositoryName<'_>, call: &str) -> RegistryPolicies {
     let mut all = RegistryPolicies::default();
-    if aws_accounts::is_add_on_registry(&image.account) {
+    if aws_accounts::is_add_on_registry(repository.account) {
         all.policies.extend(policy_of_aws());
         return all;
     }
-    all.add("repository policy", world.repository_policy(image.repository()));
-    all.add(REGISTRY_POLICY, world.registry_policy(image.repository()));
+    if call != "ecr:CreateRepository" {
+        all.add(REPOSITORY_POLICY, world.repository_policy(repository));
+    }
+    all.add(REGISTRY_POLICY, world.registry_policy(repository));
     all
 }
 
@@ -36,11 +49,31 @@ impl RegistryPolicies {
             Seen::Absent => {}
             Seen::Unread(because) => self.unread.push(because),
             Seen::Known(text) => match Document::parse(text.as_str()) {
-                Ok(document) => self.policies.push(Named::new(name, document)),
+                Ok(document) => {
+                    self.policies.push(Named::new(name, document));
+                    self.unique_ids.extend(unique_ids(text));
+                }
                 Err(error) => self.unread.push(format!("the {name} cannot be understood: {error}")),
             },
         }
     }
+}
+
+/// The unique ids of roles that statements of a policy grant something to.
+fn unique_ids(text: &PolicyText) -> BTreeSet<String> {
+    let each = |value: &serde_json::Value| match value {
+        serde_json::Value::Array(values) => values.clone(),
+        other => vec![other.clone()],
+    };
+    let Ok(document) = serde_json::from_str::<serde_json::Value>(text.as_str()) else {
+        return BTreeSet::new();
+    };
+    let statements = each(document.get("Statement").unwrap_or_default());
+    let allows =
+        statements.iter().filter(|statement| statement.get("Effect").is_some_and(|effect| effect == "Allow"));
+    let principals = allows.filter_map(|statement| statement.get("Principal")?.get("AWS")).flat_map(each);
+    let ids = principals.filter_map(|principal| principal.as_str().map(str::to_owned));
+    ids.filter(|id| id.starts_with("AROA")).collect()
 }
 
 /// What the registries of the EKS add-ons grant: everybody may pull.

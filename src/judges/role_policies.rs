@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::iam::{self, Document, Layer, Named, Policies};
+use crate::iam::{self, Document, Knowledge, Layer, Named, Policies};
 use crate::model::iam::Role;
-use crate::model::{PolicyText, Snapshot};
+use crate::model::organizations::PolicyKind;
+use crate::model::{Arn, PolicyText, Seen, Snapshot};
+use crate::pulls::Image;
 
 /// The policies of a role, and which of them could not be read.
 #[derive(Clone, Debug, Default)]
@@ -41,7 +43,55 @@ pub(crate) fn of(world: &Snapshot, role: &Role) -> RolePolicies {
     if let Some(boundary) = &role.permissions_boundary {
         all.policies.boundary = managed(world, &boundary.permissions_boundary_arn, Layer::Boundary, &mut all);
     }
+    match organization_levels(world, &account_of(role), PolicyKind::ServiceControlPolicy) {
+        Ok(levels) => all.policies.service_control = levels,
+        Err(because) => all.miss(Layer::Scp, &because),
+    }
     all
+}
+
+/// Adds the policies with which the organization of a registry guards it.
+pub(crate) fn add_resource_control(
+    world: &Snapshot,
+    image: &Image,
+    all: &mut Policies,
+    knowledge: &mut Knowledge,
+) {
+    match organization_levels(world, &image.account, PolicyKind::ResourceControlPolicy) {
+        Ok(levels) => all.resource_control = levels,
+        Err(_) => drop(knowledge.unread.insert(Layer::Rcp)),
+    }
+}
+
+/// What requests of a role carry of its organization, where that was read.
+pub(crate) fn organization(world: &Snapshot, role: &Role) -> Option<(String, Vec<String>)> {
+    let account = account_of(role);
+    let is_member = world.about.account.as_ref() == Some(&account);
+    let organization = world.organization(&account).known().filter(|_| is_member)?;
+    Some(("aws:PrincipalOrgID".to_owned(), vec![organization.id.clone()]))
+}
+
+fn account_of(role: &Role) -> String {
+    role.arn.parse::<Arn>().map(|arn| arn.account).unwrap_or_default()
+}
+
+/// The levels of an organization above an account, and their policies; none where none bind it. Where nothing at all was
+/// read of an organization there are none either: that it was not read is said once, beside the verdicts.
+fn organization_levels(world: &Snapshot, account: &str, kind: PolicyKind) -> Result<Vec<Vec<Named>>, String> {
+    let levels = match world.organization_policies(account, kind) {
+        Seen::Known(levels) => levels,
+        Seen::Absent => return Ok(Vec::new()),
+        Seen::Unread(_) if !world.knows_policies_above(account, kind) => return Ok(Vec::new()),
+        Seen::Unread(because) => return Err(because),
+    };
+    let named = |policy: &&crate::model::organizations::Policy| {
+        let summary = &policy.policy_summary;
+        let text = policy.content.as_ref().map_or("", PolicyText::as_str);
+        let document = Document::parse(text);
+        let document = document.map_err(|error| format!("{} cannot be understood: {error}", summary.name))?;
+        Ok(Named::new(if summary.arn.is_empty() { &summary.name } else { &summary.arn }, document))
+    };
+    levels.iter().map(|level| level.iter().map(named).collect()).collect()
 }
 
 fn inline_policy(name: &str, text: Option<&PolicyText>, all: &mut RolePolicies) -> Option<Named> {

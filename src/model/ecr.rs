@@ -49,6 +49,9 @@ pub struct ImageDetail {
     /// The kind of manifest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_manifest_media_type: Option<String>,
+    /// The kind of what the manifest is about, where it is no image: a chart, a signature, ….
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artifact_media_type: Option<String>,
     /// `ACTIVE`, `ARCHIVED`, `ACTIVATING`; not printed by old versions of the CLI.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_status: Option<String>,
@@ -70,6 +73,206 @@ pub struct RegistryDocument {
     /// The document; `None` where it is known that there is none.
     #[serde(default, serialize_with = "as_text")]
     pub policy_text: Option<PolicyText>,
+}
+
+/// An image with its manifest, as in `images` of `aws ecr batch-get-image`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ImageManifest {
+    /// The account.
+    #[serde(default)]
+    pub registry_id: String,
+    /// The region. AWS does not print it; without it the image is one of every region of the account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// The repository.
+    #[serde(default)]
+    pub repository_name: String,
+    /// Its digest, and the tag that it was asked for by.
+    #[serde(default)]
+    pub image_id: ImageId,
+    /// The manifest itself: JSON, as text.
+    #[serde(default)]
+    pub image_manifest: String,
+    /// The kind of manifest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_manifest_media_type: Option<String>,
+}
+
+/// One name of an image.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ImageId {
+    /// `sha256:…`.
+    #[serde(default)]
+    pub image_digest: String,
+    /// None where it was asked for by its digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_tag: Option<String>,
+}
+
+/// What an image runs on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Platform {
+    /// `linux`, `windows`; `unknown` for attestations.
+    pub os: String,
+    /// `amd64`, `arm64`.
+    pub architecture: String,
+}
+
+impl ImageManifest {
+    /// The platforms of an index, without its attestations; `None` where the manifest is no index, or says of one of its
+    /// images not what that runs on.
+    pub fn platforms(&self) -> Option<Vec<Platform>> {
+        #[derive(Deserialize)]
+        struct Index {
+            manifests: Vec<Entry>,
+        }
+        #[derive(Deserialize)]
+        struct Entry {
+            platform: Option<Platform>,
+        }
+        let index: Index = serde_json::from_str(&self.image_manifest).ok()?;
+        let platforms: Option<Vec<Platform>> =
+            index.manifests.into_iter().map(|entry| entry.platform).collect();
+        let mut platforms = platforms?;
+        platforms.retain(|platform| platform.os != "unknown");
+        platforms.sort();
+        platforms.dedup();
+        Some(platforms)
+    }
+}
+
+/// A rule by which a registry fetches images from another one, as in `pullThroughCacheRules`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PullThroughCacheRule {
+    /// The account.
+    #[serde(default)]
+    pub registry_id: String,
+    /// The region. AWS does not print it; without it the rule is one of every region of the account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// The beginning of the names that it is about; `ROOT` for all of the registry.
+    #[serde(default)]
+    pub ecr_repository_prefix: String,
+    /// `registry-1.docker.io`, `public.ecr.aws`, ….
+    #[serde(default)]
+    pub upstream_registry_url: String,
+    /// What stands for the prefix in the registry behind; `ROOT` or nothing where that is the beginning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream_repository_prefix: Option<String>,
+    /// The secret with the credentials for the registry behind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential_arn: Option<String>,
+}
+
+/// The rule of a whole registry.
+const ROOT: &str = "ROOT";
+
+impl PullThroughCacheRule {
+    /// What is left of a name behind the prefix; `None` where the rule is not about it.
+    pub fn rest<'n>(&self, name: &'n str) -> Option<&'n str> {
+        if self.ecr_repository_prefix == ROOT {
+            return Some(name);
+        }
+        name.strip_prefix(self.ecr_repository_prefix.as_str())?
+            .strip_prefix('/')
+            .filter(|rest| !rest.is_empty())
+    }
+
+    /// What the registry behind calls a repository.
+    pub fn upstream_name(&self, name: &str) -> Option<String> {
+        let rest = self.rest(name)?;
+        let prefix = self.upstream_repository_prefix.as_deref().filter(|prefix| *prefix != ROOT);
+        Some(prefix.map_or_else(|| rest.to_owned(), |prefix| format!("{prefix}/{rest}")))
+    }
+
+    /// The longer the prefix, the nearer the rule.
+    fn nearness(&self) -> usize {
+        if self.ecr_repository_prefix == ROOT { 0 } else { self.ecr_repository_prefix.len() }
+    }
+}
+
+/// When a repository forgets its images: what `aws ecr get-lifecycle-policy` prints.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LifecyclePolicy {
+    /// The account.
+    #[serde(default)]
+    pub registry_id: String,
+    /// The region. AWS does not print it; without it the policy is one of every region of the account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// The repository.
+    #[serde(default)]
+    pub repository_name: String,
+    /// The document; `None` where it is known that there is none.
+    #[serde(default, serialize_with = "as_text")]
+    pub lifecycle_policy_text: Option<PolicyText>,
+}
+
+impl LifecyclePolicy {
+    /// The priority of a rule that takes images of this tag away, and what it counts; images without a tag are `None`.
+    pub fn expires(&self, tag: Option<&str>) -> Option<String> {
+        #[derive(Deserialize)]
+        struct Document {
+            #[serde(default)]
+            rules: Vec<Rule>,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Rule {
+            #[serde(default)]
+            rule_priority: u64,
+            selection: Selection,
+            action: Action,
+        }
+        #[derive(Deserialize)]
+        struct Action {
+            r#type: String,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Selection {
+            tag_status: String,
+            #[serde(default)]
+            tag_prefix_list: Vec<String>,
+            #[serde(default)]
+            tag_pattern_list: Vec<String>,
+            count_type: String,
+            #[serde(default)]
+            count_number: u64,
+        }
+        let selects = |selection: &Selection| match (selection.tag_status.as_str(), tag) {
+            ("any", _) | ("untagged", None) => true,
+            // Every prefix and pattern of a rule has to fit one of the tags: the image may have had others.
+            ("tagged", Some(tag)) => {
+                selection.tag_prefix_list.iter().any(|prefix| tag.starts_with(prefix.as_str()))
+                    || selection.tag_pattern_list.iter().any(|pattern| fits(pattern, tag))
+            }
+            _ => false,
+        };
+        let document: Document = serde_json::from_str(self.lifecycle_policy_text.as_ref()?.as_str()).ok()?;
+        let rule =
+            document.rules.iter().find(|rule| rule.action.r#type == "expire" && selects(&rule.selection))?;
+        let (kind, number) = (&rule.selection.count_type, rule.selection.count_number);
+        Some(format!("rule {} expires such images ({kind} {number})", rule.rule_priority))
+    }
+}
+
+/// Whether a tag fits a pattern, in which `*` stands for any text.
+fn fits(pattern: &str, tag: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == tag,
+        Some((start, rest)) => tag.strip_prefix(start).is_some_and(|tag| {
+            tag.char_indices()
+                .map(|(at, _)| at)
+                .chain([tag.len()])
+                .any(|at| fits(rest, tag.get(at..).unwrap_or_default()))
+        }),
+    }
 }
 
 /// The CLI prints these documents as text, not as JSON.
@@ -135,6 +338,62 @@ impl Snapshot {
         found.map_or_else(|| self.not_there("ecr:DescribeImages", &at.image(reference)), Seen::Known)
     }
 
+    /// The manifest of an image, by its tag or its digest.
+    pub fn manifest(&self, at: RepositoryName<'_>, reference: &str) -> Seen<&ImageManifest> {
+        let digest = match self.image(at, reference) {
+            Seen::Known(image) => image.image_digest.clone(),
+            Seen::Absent | Seen::Unread(_) => String::new(),
+        };
+        let found = self.image_manifests.values().find(|row| {
+            row.registry_id == at.account
+                && row.repository_name == at.name
+                && row.region.as_deref().is_none_or(|region| region == at.region)
+                && (row.image_id.image_digest == reference
+                    || row.image_id.image_digest == digest
+                    || digest.is_empty() && row.image_id.image_tag.as_deref() == Some(reference))
+        });
+        found.map_or_else(|| self.not_there("ecr:BatchGetImage", &at.image(reference)), Seen::Known)
+    }
+
+    /// The lifecycle policy of a repository: absent where it is known that there is none.
+    pub fn lifecycle_policy(&self, at: RepositoryName<'_>) -> Seen<&LifecyclePolicy> {
+        let found = self.lifecycle_policies.values().find(|row| {
+            row.registry_id == at.account
+                && row.repository_name == at.name
+                && row.region.as_deref().is_none_or(|region| region == at.region)
+        });
+        match found {
+            Some(row) if row.lifecycle_policy_text.is_none() => Seen::Absent,
+            Some(row) => Seen::Known(row),
+            None => self.not_there("ecr:GetLifecyclePolicy", &at.resource()),
+        }
+    }
+
+    /// The nearest pull-through cache rule that a repository falls under: absent where it is known that there is none.
+    /// A list without rows names no registry: it is that of the account `home`.
+    pub fn pull_through_cache_rule(&self, at: RepositoryName<'_>, home: &str) -> Seen<&PullThroughCacheRule> {
+        const CALL: &str = "ecr:DescribePullThroughCacheRules";
+        let registry = format!("{}/{}", at.account, at.region);
+        let of_registry = |row: &&PullThroughCacheRule| {
+            row.registry_id == at.account && row.region.as_deref().is_none_or(|region| region == at.region)
+        };
+        let rules = || self.pull_through_cache_rules.values().filter(of_registry);
+        let nearest = rules().filter(|rule| rule.rest(at.name).is_some()).max_by_key(|rule| rule.nearness());
+        match nearest {
+            Some(rule) => Seen::Known(rule),
+            None if rules().next().is_some() => Seen::Absent,
+            None => match self.not_there(CALL, &registry) {
+                Seen::Unread(because) if self.unread.iter().any(|row| row.source == CALL) => {
+                    Seen::Unread(because)
+                }
+                Seen::Unread(_) if at.account == home && self.keys.contains("pullThroughCacheRules") => {
+                    Seen::Absent
+                }
+                seen => seen,
+            },
+        }
+    }
+
     fn registry_document(
         &self,
         at: RepositoryName<'_>,
@@ -165,7 +424,55 @@ impl Snapshot {
 }
 
 /// The keys of ECR.
-pub const TABLES: &[Table] = &[Repository::TABLE, ImageDetail::TABLE, RegistryDocument::TABLE];
+pub const TABLES: &[Table] = &[
+    Repository::TABLE,
+    ImageDetail::TABLE,
+    ImageManifest::TABLE,
+    RegistryDocument::TABLE,
+    PullThroughCacheRule::TABLE,
+    LifecyclePolicy::TABLE,
+];
+
+impl Record for ImageManifest {
+    const TABLE: Table = Table::list::<ImageManifest>("images");
+
+    fn id(&self) -> String {
+        let region = self.region.as_deref().unwrap_or_default();
+        let ImageId { image_digest, image_tag } = &self.image_id;
+        let tag = image_tag.as_deref().unwrap_or_default();
+        format!("{}/{region}/{}:{tag}@{image_digest}", self.registry_id, self.repository_name)
+    }
+
+    fn rows(snapshot: &mut Snapshot) -> &mut BTreeMap<String, Self> {
+        &mut snapshot.image_manifests
+    }
+}
+
+impl Record for PullThroughCacheRule {
+    const TABLE: Table = Table::list::<PullThroughCacheRule>("pullThroughCacheRules");
+
+    fn id(&self) -> String {
+        let region = self.region.as_deref().unwrap_or_default();
+        format!("{}/{region}/{}", self.registry_id, self.ecr_repository_prefix)
+    }
+
+    fn rows(snapshot: &mut Snapshot) -> &mut BTreeMap<String, Self> {
+        &mut snapshot.pull_through_cache_rules
+    }
+}
+
+impl Record for LifecyclePolicy {
+    const TABLE: Table = Table::whole_file::<LifecyclePolicy>("lifecyclePolicyText");
+
+    fn id(&self) -> String {
+        let region = self.region.as_deref().unwrap_or_default();
+        format!("{}/{region}/{}", self.registry_id, self.repository_name)
+    }
+
+    fn rows(snapshot: &mut Snapshot) -> &mut BTreeMap<String, Self> {
+        &mut snapshot.lifecycle_policies
+    }
+}
 
 impl Record for Repository {
     const TABLE: Table = Table::list::<Repository>("repositories");
@@ -230,4 +537,77 @@ fn what_was_not_asked_for_is_not_known_to_be_absent() {
     });
     assert_eq!(world.repository_policy(at), Seen::Absent);
     assert!(matches!(world.registry_policy(at), Seen::Unread(_)));
+}
+
+#[test]
+fn the_nearest_rule_decides_and_a_rule_of_another_registry_never() {
+    fn at(name: &str) -> RepositoryName<'_> {
+        RepositoryName { account: "111122223333", region: "eu-west-1", name }
+    }
+    let rule = |prefix: &str| PullThroughCacheRule {
+        registry_id: "111122223333".to_owned(),
+        region: Some("eu-west-1".to_owned()),
+        ecr_repository_prefix: prefix.to_owned(),
+        ..PullThroughCacheRule::default()
+    };
+    let mut world = Snapshot::default();
+    let found = |world: &Snapshot, name: &str| match world.pull_through_cache_rule(at(name), "111122223333") {
+        Seen::Known(rule) => rule.ecr_repository_prefix.clone(),
+        Seen::Absent => "none".to_owned(),
+        Seen::Unread(_) => "unread".to_owned(),
+    };
+    assert_eq!(found(&world, "hub/nginx"), "unread");
+    world.keys.insert("pullThroughCacheRules".to_owned());
+    assert_eq!(found(&world, "hub/nginx"), "none");
+    assert!(matches!(world.pull_through_cache_rule(at("hub/nginx"), "444455556666"), Seen::Unread(_)));
+    world.put(rule("hub"));
+    assert_eq!(found(&world, "hub/nginx"), "hub");
+    assert_eq!(found(&world, "hubble/nginx"), "none");
+    assert_eq!(found(&world, "hub"), "none");
+    world.put(rule("ROOT"));
+    world.put(rule("hub/library"));
+    assert_eq!(found(&world, "hub/library/nginx"), "hub/library");
+    assert_eq!(found(&world, "app"), "ROOT");
+    let other = RepositoryName { region: "us-east-1", ..at("hub/nginx") };
+    assert_eq!(world.pull_through_cache_rule(other, "444455556666").known(), None);
+}
+
+#[test]
+fn a_lifecycle_policy_says_which_tags_it_takes_away() {
+    let policy = |selection: &str| LifecyclePolicy {
+        lifecycle_policy_text: Some(PolicyText::new(format!(
+            r#"{{"rules":[{{"rulePriority":1,"selection":{selection},"action":{{"type":"expire"}}}}]}}"#
+        ))),
+        ..LifecyclePolicy::default()
+    };
+    let any = policy(r#"{"tagStatus":"any","countType":"imageCountMoreThan","countNumber":5}"#);
+    assert_eq!(any.expires(Some("v1")).unwrap(), "rule 1 expires such images (imageCountMoreThan 5)");
+    let untagged = policy(
+        r#"{"tagStatus":"untagged","countType":"sinceImagePushed","countUnit":"days","countNumber":5}"#,
+    );
+    assert_eq!(untagged.expires(Some("v1")), None);
+    assert!(untagged.expires(None).is_some());
+    let tagged = policy(
+        r#"{"tagStatus":"tagged","tagPatternList":["pr-*-x","v*"],"countType":"imageCountMoreThan","countNumber":5}"#,
+    );
+    assert!(tagged.expires(Some("v1")).is_some() && tagged.expires(Some("pr-12-x")).is_some());
+    assert!(tagged.expires(Some("pr-12")).is_none() && tagged.expires(Some("main")).is_none());
+    assert_eq!(LifecyclePolicy::default().expires(None), None);
+}
+
+#[test]
+fn an_index_lists_its_platforms_and_an_image_has_none_to_list() {
+    let of = |text: &str| {
+        ImageManifest { image_manifest: text.to_owned(), ..ImageManifest::default() }.platforms()
+    };
+    let index = r#"{"manifests":[{"platform":{"os":"linux","architecture":"arm64","variant":"v8"}},
+        {"platform":{"os":"linux","architecture":"amd64"}},{"platform":{"os":"unknown","architecture":"unknown"}}]}"#;
+    let found: Vec<String> = of(index)
+        .unwrap()
+        .iter()
+        .map(|platform| format!("{}/{}", platform.os, platform.architecture))
+        .collect();
+    assert_eq!(found, ["linux/amd64", "linux/arm64"]);
+    assert_eq!(of(r#"{"manifests":[{"digest":"sha256:1"}]}"#), None, "it does not say");
+    assert_eq!(of(r#"{"config":{}}"#), None);
 }

@@ -152,8 +152,7 @@ fn registry(host: &str) -> Option<EcrHost> {
         let region = rest.strip_suffix(domain)?.strip_suffix('.')?;
         Some((region, (*domain, *is_dual_stack)))
     }) else {
-        found.defect = Some("its domain is none of ECR's");
-        return Some(found);
+        return cut_or_misspelled(found, account, rest);
     };
     found.account = Some(account).filter(|account| is_account(account)).map(str::to_owned);
     found.partition = partition_of_domain(domain.0);
@@ -163,6 +162,24 @@ fn registry(host: &str) -> Option<EcrHost> {
     }
     found.defect = defect(account, region, domain, &found);
     Some(found)
+}
+
+/// A registry without a domain of ECR's: its end is missing, as messages are cut anywhere, or it is misspelled.
+/// Whatever else ends like this only looks like ECR.
+fn cut_or_misspelled(mut found: EcrHost, account: &str, rest: &str) -> Option<EcrHost> {
+    let (region, domain) = rest.split_once('.').unwrap_or((rest, ""));
+    if DOMAINS.iter().any(|(known, _)| known.starts_with(domain)) {
+        found.account = Some(account).filter(|account| is_account(account)).map(str::to_owned);
+        return Some(if domain.is_empty() { found } else { found.in_region(region) });
+    }
+    found.defect = Some("its domain is none of ECR's");
+    ends_like_aws(rest).then_some(found)
+}
+
+/// Whether a domain was meant to be one of AWS: `amazon.aws.com`, `amazonaws.co`; not `amazonaws.com.example.org`.
+fn ends_like_aws(domain: &str) -> bool {
+    let domain = domain.strip_suffix(".cn").unwrap_or(domain);
+    domain.rsplit('.').take(2).any(|label| label.contains("amazon") || label.starts_with("aws"))
 }
 
 /// What is wrong with the labels of a registry, where it is no placeholder of somebody who hides an account.
@@ -231,8 +248,12 @@ fn api(host: &str) -> Option<EcrHost> {
 fn misspelled(host: &str) -> Option<EcrHost> {
     let labels: Vec<&str> = host.split('.').collect();
     let has_service = labels.iter().any(|label| matches!(*label, "ecr" | "dkr" | "dkr-ecr" | "ecr-fips"));
-    let has_domain = ["amazon", "aws"].iter().any(|word| host.contains(word));
-    if !has_service || !has_domain || labels.len() < 4 {
+    let has_domain = ends_like_aws(host);
+    // An account without a service, or the bare domain: what is left where something was not filled in.
+    let has_account = labels.first().is_some_and(|label| is_account(label)) && has_domain;
+    let is_bare = host == "amazonaws.com" || host == "amazonaws.com.cn";
+    let meant = has_service && has_domain && labels.len() >= 4;
+    if !(meant || has_account || is_bare) {
         return None;
     }
     let region = DOMAINS
@@ -335,6 +356,13 @@ mod tests {
             "quay.io",
             "registry.example.com",
             "my-bucket.s3.us-east-1.amazonaws.com",
+            "amazonaws.com",
+            "111122223333.us-east-1.amazonaws.com",
+            "111122223333.dkr.ecr.eu-west-1.amazonaws.com.example.org",
+            "111122223333.dkr.ecr.us-east-1.localhost.localstack.cloud:4510",
+            "ecr.aws.example.org",
+            "111122223333.dkr.ecr.eu-west-1.amazonaws.c",
+            "111122223333.dkr.ecr.eu-we",
         ];
         let table: String = hosts.iter().map(|host| format!("{}\n", shown(host))).collect();
         expect_test::expect![[r#"

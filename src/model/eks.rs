@@ -20,12 +20,26 @@ pub struct Cluster {
     /// `ACTIVE`, `CREATING`, …
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,
+    /// The address of its Kubernetes API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    /// Who signs the certificates of that API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate_authority: Option<CertificateAuthority>,
     /// Where the cluster's own network interfaces are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources_vpc_config: Option<VpcConfig>,
     /// Auto Mode.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compute_config: Option<ComputeConfig>,
+}
+
+/// `certificateAuthority` of a cluster.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct CertificateAuthority {
+    /// PEM in base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<String>,
 }
 
 /// `resourcesVpcConfig` of a cluster.
@@ -84,6 +98,21 @@ pub struct Nodegroup {
     /// `AL2023_x86_64_STANDARD`, `CUSTOM`, …
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ami_type: Option<String>,
+    /// What may give its nodes other security groups than the cluster's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub launch_template: Option<LaunchTemplate>,
+}
+
+/// The launch template of a node group.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LaunchTemplate {
+    /// `lt-…`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Its version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
 }
 
 /// A Fargate profile, as printed under `fargateProfile`.

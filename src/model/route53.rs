@@ -5,7 +5,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::snapshot::{FileReader, Misshapen, Record, Snapshot, Table, id_in_file, read_key};
+use super::snapshot::{
+    FileReader, Misshapen, Record, Snapshot, Table, file_name, id_in_file, pretty, read_key,
+};
 use crate::json_text::Fields;
 
 /// What is known of Route 53.
@@ -115,7 +117,19 @@ pub struct ResolverRuleAssociation {
 pub const TABLES: &[Table] = &[HostedZone::TABLE, ResolverRule::TABLE, ResolverRuleAssociation::TABLE];
 
 /// The keys of Route 53 that belong to an id which stands elsewhere.
-pub const FILE_READERS: &[FileReader] = &[FileReader { key: "ResourceRecordSets", read: read_records }];
+pub const FILE_READERS: &[FileReader] = &[
+    FileReader { key: "ResourceRecordSets", read: read_records },
+    FileReader { key: "HostedZoneSummaries", read: read_summaries },
+];
+
+/// The files of what belongs to an id: the name of each, without its ending, and its text.
+pub fn files_by_id(known: &Route53) -> Vec<(String, String)> {
+    let records = known.records.iter().map(|(zone, records)| {
+        let value = serde_json::json!({ "HostedZoneId": zone, "ResourceRecordSets": records });
+        (format!("ResourceRecordSets-{}", file_name(zone)), pretty(&value))
+    });
+    records.collect()
+}
 
 impl Record for HostedZone {
     const TABLE: Table = Table::whole_file::<HostedZone>("HostedZone");
@@ -126,6 +140,16 @@ impl Record for HostedZone {
 
     fn rows(snapshot: &mut Snapshot) -> &mut BTreeMap<String, Self> {
         &mut snapshot.route53.zones
+    }
+
+    /// Lists by VPC name one VPC each.
+    fn merge(&mut self, newer: Self) {
+        self.hosted_zone = newer.hosted_zone;
+        for vpc in newer.vpcs {
+            if !self.vpcs.contains(&vpc) {
+                self.vpcs.push(vpc);
+            }
+        }
     }
 }
 
@@ -158,5 +182,31 @@ fn read_records(snapshot: &mut Snapshot, top: &Fields<'_>, file: &Path) -> Resul
     let Some(zone) = id_in_file(top, "HostedZoneId", file, "Z")? else { return Ok(false) };
     let records: Vec<RecordSet> = read_key(top, "ResourceRecordSets")?;
     snapshot.route53.records.insert(zone.trim_start_matches("/hostedzone/").to_owned(), records);
+    Ok(true)
+}
+
+/// The private zones of the VPC that the file names (`VPCId`), or its path (`…/vpc-0123.json`).
+fn read_summaries(snapshot: &mut Snapshot, top: &Fields<'_>, file: &Path) -> Result<bool, Misshapen> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Summary {
+        hosted_zone_id: String,
+        name: String,
+        #[serde(default)]
+        owner: Owner,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Owner {
+        owning_service: Option<String>,
+    }
+    let Some(vpc) = id_in_file(top, "VPCId", file, "vpc-")? else { return Ok(false) };
+    let summaries: Vec<Summary> = read_key(top, "HostedZoneSummaries")?;
+    // The private names of endpoints are zones too, which belong to AWS: the endpoints themselves tell of them.
+    let of_people = summaries.into_iter().filter(|summary| summary.owner.owning_service.is_none());
+    for Summary { hosted_zone_id: id, name, .. } in of_people {
+        let vpcs = vec![ZoneVpc { vpc_id: vpc.clone() }];
+        snapshot.put(HostedZone { hosted_zone: Zone { id, name }, vpcs });
+    }
     Ok(true)
 }

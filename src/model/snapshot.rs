@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Seen, ec2, ecr, eks, iam, route53};
+use super::{Seen, ec2, ecr, eks, iam, kubernetes, organizations, route53};
 use crate::json_text::Fields;
 
 /// Everything that a diagnosis may look at.
@@ -33,10 +33,20 @@ pub struct Snapshot {
     pub ec2: ec2::Ec2,
     /// Private zones and resolver rules.
     pub route53: route53::Route53,
+    /// What runs in the cluster.
+    pub kubernetes: kubernetes::Kubernetes,
+    /// The organization, and what it forbids.
+    pub organizations: organizations::Organizations,
     /// By ARN.
     pub repositories: BTreeMap<String, ecr::Repository>,
     /// By `ACCOUNT/REGION/REPOSITORY@DIGEST`.
     pub image_details: BTreeMap<String, ecr::ImageDetail>,
+    /// By `ACCOUNT/REGION/REPOSITORY:TAG@DIGEST`.
+    pub image_manifests: BTreeMap<String, ecr::ImageManifest>,
+    /// By `ACCOUNT/REGION/PREFIX`.
+    pub pull_through_cache_rules: BTreeMap<String, ecr::PullThroughCacheRule>,
+    /// By `ACCOUNT/REGION/REPOSITORY`.
+    pub lifecycle_policies: BTreeMap<String, ecr::LifecyclePolicy>,
     /// Policies of repositories and registries, by `ACCOUNT/REGION/REPOSITORY`.
     pub registry_documents: BTreeMap<String, ecr::RegistryDocument>,
     /// What was asked for by name and does not exist, as `SERVICE:Operation RESOURCE`.
@@ -192,7 +202,8 @@ pub struct FileReader {
 }
 
 /// Every key that is read together with its surroundings.
-pub const FILE_READERS: &[&[FileReader]] = &[ec2::FILE_READERS, route53::FILE_READERS];
+pub const FILE_READERS: &[&[FileReader]] =
+    &[ec2::FILE_READERS, route53::FILE_READERS, organizations::FILE_READERS];
 
 /// The value of a key, or the default where it is missing or `null`.
 ///
@@ -233,7 +244,8 @@ impl Misshapen {
 }
 
 /// Every key that is understood. A file may hold any of them.
-pub const TABLES: &[&[Table]] = &[eks::TABLES, iam::TABLES, ec2::TABLES, ecr::TABLES, route53::TABLES];
+pub const TABLES: &[&[Table]] =
+    &[eks::TABLES, iam::TABLES, ec2::TABLES, ecr::TABLES, route53::TABLES, organizations::TABLES];
 
 /// The table of a key.
 pub fn table(key: &str) -> Option<&'static Table> {
@@ -309,7 +321,8 @@ fn typed<T: DeserializeOwned>(value: &RawValue) -> Result<T, Misshapen> {
     parse(value)
 }
 
-fn parse<'a, T: Deserialize<'a>>(value: &'a RawValue) -> Result<T, Misshapen> {
+/// Reads a value; a misshapen one is told apart by its JSON pointer.
+pub(crate) fn parse<'a, T: Deserialize<'a>>(value: &'a RawValue) -> Result<T, Misshapen> {
     let mut reader = serde_json::Deserializer::from_str(value.get());
     serde_path_to_error::deserialize(&mut reader)
         .map_err(|error| Misshapen { pointer: pointer(error.path()), expected: error.inner().to_string() })

@@ -144,6 +144,7 @@ impl Network<'_> {
             on_return: false,
             because,
             failing: Vec::new(),
+            denied: None,
         };
         Trace::blocked(hops, blocker)
     }
@@ -209,6 +210,7 @@ impl Network<'_> {
                 on_return: false,
                 because: because.clone(),
                 failing: Vec::new(),
+                denied: None,
             };
             let hop = Hop::new(HopKind::VpcEndpoint, id).decided(Decision::Deny, because);
             return Trace::blocked(hops.into_iter().chain([hop]).collect(), blocker);
@@ -337,6 +339,7 @@ impl Network<'_> {
                     on_return: false,
                     because: why,
                     failing: Vec::new(),
+                    denied: None,
                 };
                 Trace::blocked(hops, blocker)
             }
@@ -349,6 +352,17 @@ impl Network<'_> {
             Some(vpc) => names::resolve(self, vpc, name),
             None => Resolution::Unknown("the VPC of the source was not read".to_owned()),
         }
+    }
+
+    /// The id of the VPC of a source, where it was read.
+    pub fn vpc_id_of(&self, source: &Source) -> Option<&str> {
+        self.vpcs.get(self.vpc_of(source)?).map(|vpc| vpc.id.as_str())
+    }
+
+    /// The id of the subnet of a source, where it was read.
+    pub fn subnet_id_of(&self, source: &Source) -> Option<&str> {
+        let subnet = self.end_of(source, Family::V4).subnet;
+        self.subnets.get(subnet?).map(|subnet| subnet.id.as_str())
     }
 
     pub(super) fn vpc_of(&self, source: &Source) -> Option<usize> {

@@ -26,8 +26,8 @@ use ipnet::IpNet;
 pub use addresses::{AddressSet, Family};
 pub use destination::Destination;
 pub use filter::{Direction, Ports, Service};
-pub use source::{Source, SourceKind};
-pub use trace::{Blocker, Decision, Hop, HopKind, Reason, Side, Trace, Verdict};
+pub use source::{Class, Source, SourceKind};
+pub use trace::{Blocker, Decision, Denied, Hop, HopKind, Reason, Side, Trace, Verdict};
 
 use crate::model::ec2::{self, Ec2};
 use crate::model::{Seen, Snapshot};

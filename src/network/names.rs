@@ -212,11 +212,7 @@ fn by_route53(network: &Network<'_>, vpc: &str, host: &str) -> Option<Resolution
     let rule = rules
         .filter(|rule| holds(&rule.domain_name, host))
         .max_by_key(|rule| domain(&rule.domain_name).len());
-    let zones = known.zones.values().filter(|zone| zone.vpcs.iter().any(|seen| seen.vpc_id == vpc));
-    let zone = zones
-        .filter(|zone| holds(&zone.hosted_zone.name, host))
-        .max_by_key(|zone| domain(&zone.hosted_zone.name).len());
-    match (rule, zone) {
+    match (rule, private_zone(network, vpc, host)) {
         (Some(rule), zone)
             if zone.is_none_or(|zone| {
                 domain(&zone.hosted_zone.name).len() <= domain(&rule.domain_name).len()
@@ -229,6 +225,15 @@ fn by_route53(network: &Network<'_>, vpc: &str, host: &str) -> Option<Resolution
         (_, Some(zone)) => Some(by_zone(network, zone, host)),
         (_, None) => None,
     }
+}
+
+/// The private zone of a VPC that answers for a name: the nearest.
+pub fn private_zone<'a>(network: &Network<'a>, vpc: &str, host: &str) -> Option<&'a HostedZone> {
+    let zones = network.snapshot.route53.zones.values();
+    let zones = zones.filter(|zone| zone.vpcs.iter().any(|seen| seen.vpc_id == vpc));
+    zones
+        .filter(|zone| holds(&zone.hosted_zone.name, host))
+        .max_by_key(|zone| domain(&zone.hosted_zone.name).len())
 }
 
 /// A private zone answers for every name below it, also where it has no record.

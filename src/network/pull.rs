@@ -81,6 +81,16 @@ pub fn flows_by_class<'s>(
         .collect()
 }
 
+impl Network<'_> {
+    /// The name servers of the VPC's own choice; none where the Amazon resolver answers.
+    pub fn custom_resolvers(&self, source: &Source) -> Vec<std::net::IpAddr> {
+        match self.vpc_of(source).map(|vpc| names::resolver(self, vpc)) {
+            Some(Resolver::Custom(servers)) => servers,
+            Some(Resolver::Amazon | Resolver::Unknown(_)) | None => Vec::new(),
+        }
+    }
+}
+
 /// To the resolver that the VPC's DHCP options name.
 pub fn dns(network: &Network<'_>, source: &Source) -> Trace {
     let mut hops = network.first_hops(source);
@@ -110,6 +120,7 @@ pub fn dns(network: &Network<'_>, source: &Source) -> Trace {
                         on_return: false,
                         because,
                         failing: Vec::new(),
+                        denied: None,
                     };
                     Trace::blocked(hops, blocker)
                 }

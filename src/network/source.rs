@@ -228,6 +228,10 @@ impl Network<'_> {
 
     /// A Kubernetes node, by the name that it has in the cluster.
     fn sources_of_node(&self, text: &str) -> Vec<Source> {
+        let node = self.snapshot.kubernetes.nodes.get(text).and_then(|node| node.instance_id());
+        if let Some(sources) = node.and_then(|id| self.sources_of_instance(id)) {
+            return sources;
+        }
         let mut nodes = self
             .ec2()
             .instances
@@ -335,6 +339,23 @@ impl Network<'_> {
         let mut classes: Vec<Vec<&Source>> = classes.into_values().collect();
         classes.sort_by(|one, other| one.first().cmp(&other.first()));
         classes
+    }
+
+    /// The subnet that a source is in.
+    pub fn subnet_of(&self, source: &Source) -> Option<&str> {
+        let subnet = self.end_of(source, Family::V4).subnet?;
+        self.subnets.get(subnet).map(|subnet| subnet.id.as_str())
+    }
+
+    /// The security groups of a source; `None` where they were not read.
+    pub fn groups_of(&self, source: &Source) -> Option<Vec<String>> {
+        self.end_of(source, Family::V4).groups.map(|groups| groups.to_vec())
+    }
+
+    /// The route table of a subnet: its own, or the one of the VPC.
+    pub fn route_table_of(&self, subnet: &str) -> Option<&str> {
+        let subnet = self.subnet_by_id.get(subnet).and_then(|index| self.subnets.get(*index))?;
+        self.tables.get(subnet.table?).map(|table| table.id.as_str())
     }
 
     /// The source as one end of a connection over IPv4 or IPv6.

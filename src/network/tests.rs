@@ -447,6 +447,30 @@ fn network_acls() {
     );
 }
 
+/// VPC User Guide, "Block public access to VPCs and subnets": ingress-only leaves NAT gateways alone.
+#[test]
+fn block_public_access() {
+    let of_vpc = |mode: &str| json!({"/Vpcs/0/BlockPublicAccessStates": {"InternetGatewayBlockMode": mode}});
+    let public = |mode: &str| {
+        let mut changes = of_vpc(mode);
+        changes["/RouteTables/0/Routes/1"] =
+            json!({"DestinationCidrBlock": "0.0.0.0/0", "GatewayId": "igw-1"});
+        changes["/NetworkInterfaces/0/Association"] = json!({"PublicIp": "52.0.0.9"});
+        changes
+    };
+    check(of_vpc("off"), "8.8.8.8", "reachable");
+    check(of_vpc("block-ingress"), "8.8.8.8", "reachable");
+    check(of_vpc("block-bidirectional"), "8.8.8.8", "blocked: no-route at igw-1");
+    check(public("off"), "8.8.8.8", "reachable");
+    check(public("block-ingress"), "8.8.8.8", "blocked: no-route at igw-1");
+    check(public("block-bidirectional"), "8.8.8.8", "blocked: no-route at igw-1");
+    check(of_vpc("block-bidirectional"), "10.0.2.10", "reachable");
+    // An exclusion of the subnet of the NAT gateway is in the state of that subnet.
+    let mut excluded = of_vpc("block-bidirectional");
+    excluded["/Subnets/1/BlockPublicAccessStates"] = json!({"InternetGatewayBlockMode": "off"});
+    check(excluded, "8.8.8.8", "reachable");
+}
+
 #[test]
 fn routes_and_gateways() {
     let route = |value: Value| json!({"/RouteTables/0/Routes/1": value});

@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
-use super::filter::Direction;
+use super::addresses::AddressSet;
+use super::filter::{Direction, Service};
 
 /// Whether packets get through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
@@ -254,6 +255,22 @@ pub struct Blocker {
     /// The part of the destination, or of the senders of replies, that fails, where it is not all.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub failing: Vec<String>,
+    /// What a filter denied; `None` where the component is no filter.
+    #[serde(skip)]
+    pub denied: Option<Denied>,
+}
+
+/// The packets that a filter denied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Denied {
+    /// Which way they pass the filter.
+    pub direction: Direction,
+    /// Their protocol and destination ports.
+    pub service: Service,
+    /// The other end: where they go to, or come from.
+    pub peers: AddressSet,
+    /// The prefix list that the other end is.
+    pub prefix_list: Option<String>,
 }
 
 /// A packet and its reply, followed from end to end.

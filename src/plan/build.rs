@@ -5,8 +5,12 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 
 use super::file::{Action, Inverse, NotFixed, Plan, Precondition, Proof, Tally, fingerprint};
+use super::group::{Group, Part, grouped, parts};
+use super::newly_reachable::newly_reachable;
+use super::owner::{Owned, Owner};
 use super::permissions::for_changes;
-use crate::actions::AnyChange;
+use super::select::{LeftOut, Selection, leave_resources, select};
+use crate::actions::{AnyChange, gathered};
 use crate::checks::Leg;
 use crate::diagnosis::{self, Blocker, FORMAT_VERSION, Fix, Verdicts, finding_id};
 use crate::error::{Code, Error};
@@ -21,31 +25,34 @@ pub struct Request {
     pub scope: Scope,
     /// Which remedies to prefer.
     pub options: Options,
+    /// What to leave out.
+    pub selection: Selection,
+    /// What to do about resources that a tool owns.
+    pub owned: Owned,
     /// The time.
     pub now: Timestamp,
     /// How long the plan may be applied.
     pub time_to_live: SignedDuration,
 }
 
-/// A change, with the blockers that asked for it.
-struct Candidate {
-    change: AnyChange,
-    because: String,
-    fixes: Vec<String>,
-}
-
 /// Diagnoses a world and plans every change that mends something.
 ///
 /// # Errors
-/// The scope names something that is not in the world.
+/// The scope names something that is not in the world, or the selection something that is not in the plan.
 pub fn build(snapshot: &Snapshot, request: &Request) -> Result<Plan, Error> {
     let world = World::of(snapshot, &request.scope)?;
     let before = diagnosis::verdicts(&world, &request.options);
-    let candidates = in_order(needed(candidates(&before), &world, request)?);
+    let whole = grouped(needed(parts(&before), &world, request)?);
+    let (groups, mut left_out) = select(whole, &request.selection, before.blockers.len())?;
+    let groups =
+        leave_resources(groups, &mut left_out, |group| refused_for_owner(group, snapshot, request.owned));
     let diagnosis = diagnosis::diagnosis(&world, &before);
 
-    let changed = simulate(snapshot, candidates.iter().map(|candidate| &candidate.change));
-    let changed_world = World::of(&changed, &request.scope)?;
+    let changes: Vec<&AnyChange> = groups.iter().map(|group| &group.change).collect();
+    let changed = simulate(snapshot, changes.iter().copied());
+    let mut changed_world = World::of(&changed, &request.scope)?;
+    // What a kubelet says of a blocker that is mended on paper is said of the world before.
+    changed_world.words.retain(|words| !before.explained.contains(&words.key()));
     let after = diagnosis::verdicts(&changed_world, &request.options);
     let after_diagnosis = diagnosis::diagnosis(&changed_world, &after);
 
@@ -61,19 +68,19 @@ pub fn build(snapshot: &Snapshot, request: &Request) -> Result<Plan, Error> {
         planned_by: snapshot.about.caller.clone(),
         digest: String::new(),
         scope: request.scope.clone(),
-        options: request.options,
-        not_fixed: not_fixed(&before, &candidates),
+        options: request.options.clone(),
+        not_fixed: not_fixed(&before, &groups, &left_out),
         proof: Proof {
             before: tally(&diagnosis),
             after: tally(&after_diagnosis),
-            newly_reachable: Vec::new(),
+            newly_reachable: newly_reachable(&world, &changed, &changes),
         },
-        required_permissions: for_changes(candidates.iter().map(|candidate| &candidate.change)),
-        actions: candidates
-            .iter()
-            .zip(1..)
-            .map(|(candidate, number)| action(candidate, number, &candidates, &world))
-            .collect(),
+        required_permissions: for_changes(
+            groups.iter().map(|group| &group.change),
+            &world.target.account,
+            &request.scope.account_roles,
+        ),
+        actions: groups.iter().map(|group| action(group, &groups, &world, request)).collect(),
         diagnosis,
     };
     plan.digest = plan.computed_digest();
@@ -85,31 +92,8 @@ fn seconds(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// The changes that the blockers ask for, each once, in the order in which a pull meets the blockers.
-fn candidates(verdicts: &Verdicts) -> Vec<Candidate> {
-    let mut candidates: Vec<Candidate> = Vec::new();
-    for (blocker, number) in verdicts.blockers.iter().zip(1..) {
-        let Fix::Automatic { changes, because } = &blocker.fix else { continue };
-        for change in changes {
-            match candidates.iter_mut().find(|candidate| candidate.change == *change) {
-                Some(candidate) => candidate.fixes.push(finding_id(number)),
-                None => candidates.push(Candidate {
-                    change: change.clone(),
-                    because: because.clone(),
-                    fixes: vec![finding_id(number)],
-                }),
-            }
-        }
-    }
-    candidates
-}
-
 /// Only the changes without which a leg would stay blocked: the others would change no verdict.
-fn needed(
-    mut candidates: Vec<Candidate>,
-    world: &World<'_>,
-    request: &Request,
-) -> Result<Vec<Candidate>, Error> {
+fn needed(mut parts: Vec<Part>, world: &World<'_>, request: &Request) -> Result<Vec<Part>, Error> {
     let blocked_after = |changes: &[&AnyChange]| -> Result<BTreeSet<(String, Leg)>, Error> {
         let changed = simulate(world.snapshot, changes.iter().copied());
         let changed_world = World::of(&changed, &request.scope)?;
@@ -117,43 +101,33 @@ fn needed(
         Ok(verdicts.blocked_legs().into_iter().map(|(pull, leg)| (pull.to_owned(), leg)).collect())
     };
     let mut index = 0;
-    while index < candidates.len() {
-        let all: Vec<&AnyChange> = candidates.iter().map(|candidate| &candidate.change).collect();
+    while index < parts.len() {
+        let all: Vec<&AnyChange> = parts.iter().map(|part| &part.change).collect();
         let mut others = all.clone();
         others.remove(index);
         if blocked_after(&others)? == blocked_after(&all)? {
-            candidates.remove(index);
+            parts.remove(index);
         } else {
             index += 1;
         }
     }
-    Ok(candidates)
+    Ok(parts)
 }
 
-/// Every change after those that it depends on, and otherwise as a pull meets the blockers.
-fn in_order(mut waiting: Vec<Candidate>) -> Vec<Candidate> {
-    let mut ordered: Vec<Candidate> = Vec::new();
-    while !waiting.is_empty() {
-        let ready = waiting.iter().position(|candidate| {
-            let requires = candidate.change.requires();
-            !waiting.iter().any(|other| other.change.provides().is_some_and(|made| requires.contains(&made)))
-        });
-        // Changes that require each other cannot be ordered; the engine will say what is missing.
-        ordered.push(waiting.remove(ready.unwrap_or(0)));
-    }
-    ordered
-}
-
-/// The ids of the actions that make what a change requires.
-fn depends_on(change: &AnyChange, all: &[Candidate]) -> Vec<String> {
-    let requires = change.requires();
-    let makes = |other: &Candidate| other.change.provides().is_some_and(|made| requires.contains(&made));
-    all.iter().zip(1..).filter(|(other, _)| makes(other)).map(|(_, number)| format!("a{number}")).collect()
+/// Why a change is left to the tool that owns the resource, where that was asked for.
+fn refused_for_owner(group: &Group, snapshot: &Snapshot, owned: Owned) -> Option<String> {
+    let owner = Owner::of(&group.change, snapshot).filter(|_| owned == Owned::Refuse)?;
+    Some(format!(
+        "{} is owned by {} ({}), and --owned refuse leaves it: make the change there",
+        group.change.resource(),
+        owner.in_words(),
+        owner.because
+    ))
 }
 
 fn simulate<'a>(snapshot: &Snapshot, changes: impl IntoIterator<Item = &'a AnyChange>) -> Snapshot {
     let mut changed = snapshot.clone();
-    changes.into_iter().for_each(|change| change.simulate(&mut changed));
+    gathered(changes).iter().for_each(|change| change.simulate(&mut changed));
     changed
 }
 
@@ -161,17 +135,18 @@ fn tally(diagnosis: &diagnosis::Diagnosis) -> Tally {
     Tally { blocked: diagnosis.summary.blocked, unknown: diagnosis.summary.unknown }
 }
 
-fn not_fixed(verdicts: &Verdicts, candidates: &[Candidate]) -> Vec<NotFixed> {
-    let is_fixed = |id: &String| candidates.iter().any(|candidate| candidate.fixes.contains(id));
+fn not_fixed(verdicts: &Verdicts, groups: &[Group], left_out: &LeftOut) -> Vec<NotFixed> {
+    let is_fixed = |id: &String| groups.iter().any(|group| group.fixes().contains(id));
     let left = |(blocker, number): (&Blocker, usize)| {
         let finding = finding_id(number);
-        let (because, manual_steps) = match &blocker.fix {
-            Fix::Automatic { .. } if is_fixed(&finding) => return None,
-            Fix::Automatic { .. } => (
+        let (because, manual_steps) = match (&blocker.fix, left_out.get(&finding)) {
+            (Fix::Automatic { .. }, Some(because)) => (because.clone(), Vec::new()),
+            (Fix::Automatic { .. }, None) if is_fixed(&finding) => return None,
+            (Fix::Automatic { .. }, None) => (
                 "mending it alone would unblock nothing: something else stands in the way".to_owned(),
                 Vec::new(),
             ),
-            Fix::Manual { because, steps } | Fix::NotAws { because, steps } => {
+            (Fix::Manual { because, steps } | Fix::NotAws { because, steps }, _) => {
                 (because.clone(), steps.clone())
             }
         };
@@ -180,23 +155,29 @@ fn not_fixed(verdicts: &Verdicts, candidates: &[Candidate]) -> Vec<NotFixed> {
     verdicts.blockers.iter().zip(1..).filter_map(left).collect()
 }
 
-fn action(candidate: &Candidate, number: usize, all: &[Candidate], world: &World<'_>) -> Action {
-    let Candidate { change, because, fixes } = candidate;
+fn action(group: &Group, all: &[Group], world: &World<'_>, request: &Request) -> Action {
+    let change = &group.change;
     let (at, before, after) = change.parts();
     let (risk, why_safe) = change.risk();
     let inverse = change.inverse();
+    let owner = Owner::of(change, world.snapshot);
+    let account = change.account();
+    let role = request.scope.account_roles.get(&account).filter(|_| change.is_in_any_account());
     Action {
-        id: format!("a{number}"),
+        id: group.id.clone(),
         kind: change.kind(),
         summary: change.summary(),
         resource: change.resource(),
-        account: change.account(),
-        region: world.target.region.clone(),
-        fixes: fixes.clone(),
-        depends_on: depends_on(change, all),
+        region: change.region().unwrap_or_else(|| world.target.region.clone()),
+        fixes: group.fixes(),
+        depends_on: all
+            .iter()
+            .filter(|other| other.is_needed_by(group))
+            .map(|other| other.id.clone())
+            .collect(),
         risk,
         why_safe,
-        because: because.clone(),
+        because: group.because(),
         at,
         before,
         after,
@@ -205,5 +186,9 @@ fn action(candidate: &Candidate, number: usize, all: &[Candidate], world: &World
         inverse: Inverse { kind: inverse.kind(), summary: inverse.summary() },
         api_calls: change.api_calls().into_iter().map(str::to_owned).collect(),
         monthly_cost_usd: change.monthly_cost_usd(),
+        assumes: role.cloned(),
+        warnings: owner.iter().filter(|_| request.owned == Owned::Warn).map(Owner::warning).collect(),
+        owner,
+        account,
     }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+use super::owner::Owner;
 use super::permissions::Document;
 use crate::actions::{AnyChange, Kind, Risk};
 use crate::diagnosis::{Diagnosis, FORMAT_VERSION};
@@ -64,7 +65,7 @@ pub struct Action {
     pub resource: String,
     /// The account of the resource.
     pub account: String,
-    /// The region of the cluster: IAM itself is global.
+    /// The region of the resource, or that of the cluster where the resource is global.
     pub region: String,
     /// The findings that it mends.
     pub fixes: Vec<String>,
@@ -93,6 +94,15 @@ pub struct Action {
     pub api_calls: Vec<String>,
     /// US dollars for 730 hours.
     pub monthly_cost_usd: f64,
+    /// The role that is assumed to make it, where one was named for the account of the resource.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assumes: Option<String>,
+    /// The tool that owns the resource, where tags or names say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Owner>,
+    /// What a person has to know before they agree.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// What must still hold when an action is applied.
@@ -173,8 +183,7 @@ impl Action {
 
 /// The fingerprint of what a change relies on.
 pub fn fingerprint(change: &AnyChange) -> String {
-    let (at, before, _) = change.parts();
-    sha256_of(&serde_json::json!({ "at": at, "before": before }))
+    sha256_of(&change.relies_on())
 }
 
 impl Plan {

@@ -2,8 +2,17 @@
 
 mod build;
 pub mod file;
+mod group;
+#[cfg(test)]
+mod laws;
+mod newly_reachable;
+mod owner;
 mod permissions;
+pub mod prices;
+mod select;
 
 pub use build::{Request, build};
 pub use file::{Action, Inverse, NotFixed, Plan, Precondition, Proof, Tally};
-pub use permissions::{Document, for_changes, for_diagnosis};
+pub use owner::{Owned, Owner, Tool};
+pub use permissions::{Document, for_changes, for_diagnosis, for_plan};
+pub use select::{Only, Selection};

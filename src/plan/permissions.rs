@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Plan;
 use crate::actions::AnyChange;
 
 /// An IAM policy document.
@@ -32,7 +33,7 @@ pub struct Statement {
 }
 
 /// The calls of a diagnosis, by service. None of them changes anything.
-const READS: [(&str, &[&str]); 5] = [
+const READS: [(&str, &[&str]); 7] = [
     (
         "ReadCluster",
         &[
@@ -81,16 +82,31 @@ const READS: [(&str, &[&str]); 5] = [
             "iam:GetRole",
             "iam:GetRolePolicy",
             "iam:ListAttachedRolePolicies",
+            "iam:ListInstanceProfilesForRole",
+            "iam:ListPolicies",
             "iam:ListRolePolicies",
         ],
     ),
     (
         "ReadRegistries",
         &[
+            "ecr:BatchGetImage",
             "ecr:DescribeImages",
+            "ecr:DescribePullThroughCacheRules",
             "ecr:DescribeRepositories",
+            "ecr:GetLifecyclePolicy",
             "ecr:GetRegistryPolicy",
             "ecr:GetRepositoryPolicy",
+        ],
+    ),
+    ("ReadPrivateZones", &["route53:ListHostedZonesByVPC", "route53:ListResourceRecordSets"]),
+    (
+        "ReadOrganization",
+        &[
+            "organizations:DescribeOrganization",
+            "organizations:DescribePolicy",
+            "organizations:ListParents",
+            "organizations:ListPoliciesForTarget",
         ],
     ),
     ("ReadIdentity", &["sts:GetCallerIdentity"]),
@@ -107,24 +123,67 @@ pub fn for_diagnosis() -> Document {
     Document { version: "2012-10-17".to_owned(), statement: READS.iter().map(statement).collect() }
 }
 
-/// What making changes, reading them back and taking them back needs: one statement per set of resources.
-pub fn for_changes<'a>(changes: impl IntoIterator<Item = &'a AnyChange>) -> Document {
-    let mut resources_by_call: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-    for (call, resource) in changes.into_iter().flat_map(AnyChange::permissions) {
-        resources_by_call.entry(call).or_default().insert(resource);
+/// What applying and rolling back a plan needs, with the diagnoses before and after.
+pub fn for_plan(plan: &Plan) -> Document {
+    let mut document = for_diagnosis();
+    let roles: Vec<String> = plan.scope.account_roles.values().cloned().collect();
+    if !roles.is_empty() {
+        document.statement.push(Statement {
+            sid: "AssumeAccountRoles".to_owned(),
+            effect: "Allow".to_owned(),
+            action: vec!["sts:AssumeRole".to_owned()],
+            resource: roles,
+        });
     }
-    let mut calls_by_resources: BTreeMap<BTreeSet<String>, Vec<String>> = BTreeMap::new();
-    for (call, resources) in resources_by_call {
-        calls_by_resources.entry(resources).or_default().push(call.to_owned());
+    let everywhere: BTreeSet<String> =
+        document.statement.iter().flat_map(|statement| statement.action.clone()).collect();
+    for mut statement in plan.required_permissions.statement.clone() {
+        // What the diagnosis reads in this account it may read for the plan, too.
+        if !statement.sid.contains(IN_ACCOUNT) {
+            statement.action.retain(|call| !everywhere.contains(call));
+        }
+        document.statement.extend((!statement.action.is_empty()).then_some(statement));
     }
-    let statement = |((resources, calls), number): ((BTreeSet<String>, Vec<String>), usize)| Statement {
-        sid: format!("Apply{number}"),
-        effect: "Allow".to_owned(),
-        action: calls,
-        resource: resources.into_iter().collect(),
+    document
+}
+
+/// Marks the statements for the role that is assumed in another account: they are no use to the caller.
+const IN_ACCOUNT: &str = "InAccount";
+
+/// What making changes, reading them back and taking them back needs: one statement per set of resources. What is in
+/// another account than `home` is written with the role that was named for it, which the caller must be allowed to
+/// assume; the statements for that role have its account in their `Sid`.
+pub fn for_changes<'a>(
+    changes: impl IntoIterator<Item = &'a AnyChange>,
+    home: &str,
+    roles: &BTreeMap<String, String>,
+) -> Document {
+    let mut resources_by_call: BTreeMap<(String, &str), BTreeSet<String>> = BTreeMap::new();
+    let mut allow = |account: &str, call, resource| {
+        resources_by_call.entry((account.to_owned(), call)).or_default().insert(resource);
     };
-    Document {
-        version: "2012-10-17".to_owned(),
-        statement: calls_by_resources.into_iter().zip(1..).map(statement).collect(),
+    for change in changes {
+        let account = change.account();
+        let role = roles.get(&account).filter(|_| change.is_in_any_account());
+        if let Some(role) = role {
+            allow("", "sts:AssumeRole", role.clone());
+        }
+        let of = if account == home || !change.is_in_any_account() { "" } else { &account };
+        change.permissions().into_iter().for_each(|(call, resource)| allow(of, call, resource));
     }
+    let mut calls_by_resources: BTreeMap<(String, BTreeSet<String>), Vec<String>> = BTreeMap::new();
+    for ((account, call), resources) in resources_by_call {
+        calls_by_resources.entry((account, resources)).or_default().push(call.to_owned());
+    }
+    let mut document = Document { version: "2012-10-17".to_owned(), statement: Vec::new() };
+    for (((account, resources), calls), number) in calls_by_resources.into_iter().zip(1..) {
+        let place = if account.is_empty() { String::new() } else { format!("{IN_ACCOUNT}{account}") };
+        document.statement.push(Statement {
+            sid: format!("Apply{number}{place}"),
+            effect: "Allow".to_owned(),
+            action: calls,
+            resource: resources.into_iter().collect(),
+        });
+    }
+    document
 }

@@ -2,10 +2,15 @@
 
 pub mod decision;
 pub mod explanation;
+pub mod export;
 pub mod json;
+pub mod redact;
+pub mod report;
 pub mod schema;
+pub mod semantic;
 pub mod terminal;
 pub mod text;
+pub mod totals;
 pub mod trace;
 
 use std::io::Write as _;

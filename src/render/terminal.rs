@@ -6,31 +6,44 @@ use std::fmt::Write as _;
 const LONGEST: usize = 4_000;
 
 /// One line of foreign text: control characters, escape sequences and the characters that turn the
-/// direction of writing are shown as `\u{…}`, so that no name, tag or message can steer the terminal.
+/// direction of writing are shown as `\u{…}`, so that no name, tag or message can steer the terminal. The same is
+/// done to what the logs of pipelines take for a command: `::` at the start of a word, and `##[` or `##vso[` anywhere.
 pub fn clean(foreign: &str) -> String {
     let mut out = String::with_capacity(foreign.len());
-    for (count, c) in foreign.chars().enumerate() {
+    let mut before = ' ';
+    for (count, (place, c)) in foreign.char_indices().enumerate() {
         if count == LONGEST {
             let _ = write!(out, "… ({} characters in all)", foreign.chars().count());
             break;
         }
         match c {
             '\t' => out.push(' '),
-            c if is_unsafe(c) => {
+            c if is_unsafe(c) || starts_command(before, foreign.get(place..).unwrap_or_default()) => {
                 let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
             }
             c => out.push(c),
         }
+        before = c;
     }
     out
 }
 
-/// Foreign text of several lines: as [`clean`], but line ends stay.
-pub fn clean_lines(foreign: &str) -> String {
-    foreign.lines().map(clean).collect::<Vec<_>>().join("\n")
+/// The characters of a text, and whether each has to be escaped in a format that can: it steers a terminal, or starts a
+/// command to a pipeline. For formats in which no line starts with foreign text.
+pub fn with_risk(foreign: &str) -> impl Iterator<Item = (char, bool)> {
+    let rest = |place| foreign.get(place..).unwrap_or_default();
+    foreign.char_indices().map(move |(place, c)| (c, is_unsafe(c) || starts_command('"', rest(place))))
 }
 
-fn is_unsafe(c: char) -> bool {
+/// Whether the runner of a pipeline would take the rest of a line for a command to it.
+fn starts_command(before: char, rest: &str) -> bool {
+    (rest.starts_with("::") && before.is_whitespace())
+        || rest.starts_with("##[")
+        || rest.starts_with("##vso[")
+}
+
+/// Characters that steer a terminal, or that nobody sees.
+pub fn is_unsafe(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{061c}' | '\u{00ad}' | '\u{e0000}'..='\u{e007f}')
@@ -77,6 +90,14 @@ impl Paint {
 #[test]
 fn foreign_text_cannot_steer_the_terminal() {
     assert_eq!(clean("a\u{1b}[2Jb\r\nc\u{202e}d\te"), "a\\u{1b}[2Jb\\u{d}\\u{a}c\\u{202e}d e");
-    assert_eq!(clean_lines("a\nb\u{7}"), "a\nb\\u{7}");
     assert!(clean(&"x".repeat(5_000)).ends_with("… (5000 characters in all)"));
+}
+
+#[test]
+fn foreign_text_cannot_command_a_pipeline() {
+    assert_eq!(clean("::add-mask::x ::stop"), "\\u{3a}:add-mask::x ::stop");
+    assert_eq!(clean("a ##[error] ##vso[task]"), "a \\u{23}#[error] \\u{23}#vso[task]");
+    for harmless in ["arn:aws:iam::aws:policy/x ## y", "0.0.0.0/0 ::/0 ::1"] {
+        assert_eq!(clean(harmless), harmless);
+    }
 }

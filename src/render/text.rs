@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
+use super::semantic::{self, Line, Sign};
 use super::terminal::{Paint, clean};
+use super::totals::{Totals, cost, risk_word};
 use crate::commands::carry_out::Done;
 use crate::diagnosis::{Diagnosis, Finding, Health, PullPath, Verdict};
 use crate::error::Error;
@@ -95,8 +97,12 @@ fn pull(path: &PullPath, paint: Paint) -> String {
 
 fn finding(found: &Finding, paint: Paint) -> String {
     let severity = format!("{:?}", found.severity).to_uppercase();
-    let mut out =
-        format!("  {} {} {}\n", paint.bold(&found.id), paint.red(&severity), paint.bold(&found.cause));
+    let mut out = format!(
+        "  {} {} {}\n",
+        paint.bold(&clean(&found.id)),
+        paint.red(&severity),
+        paint.bold(&clean(&found.cause))
+    );
     out += &wrapped(&clean(&found.summary), 5);
     out += &wrapped(&format!("on     {}", clean(&found.resource)), 5);
     for evidence in &found.evidence {
@@ -125,14 +131,23 @@ fn unread(diagnosis: &Diagnosis, paint: Paint) -> String {
         };
         out += &wrapped(&format!("{}{on}: {}", clean(&unread.source), clean(&unread.because)), 2);
         if !unread.hides.is_empty() {
-            out += &wrapped(&format!("may hide: {}", unread.hides.join(", ")), 6);
+            out += &wrapped(&format!("may hide: {}", clean(&unread.hides.join(", "))), 6);
         }
     }
     out
 }
 
-/// The diagnosis, every change as a diff, what is left, and the proof.
+/// The diagnosis, every change in words, what is left, and the proof.
 pub fn plan(plan: &Plan, paint: Paint) -> String {
+    plan_with(plan, paint, |action| changes_in_words(&semantic::lines(action), paint))
+}
+
+/// The same with every line of the documents that change.
+pub fn raw_plan(plan: &Plan, paint: Paint) -> String {
+    plan_with(plan, paint, |action| diff(&action.diff, paint))
+}
+
+fn plan_with(plan: &Plan, paint: Paint, body: impl Fn(&Action) -> String) -> String {
     let mut out = diagnosis_in_short(plan, paint);
     if plan.actions.is_empty() {
         out += "\nNo changes.\n";
@@ -142,6 +157,7 @@ pub fn plan(plan: &Plan, paint: Paint) -> String {
     for known in &plan.actions {
         out.push('\n');
         out += &action(known, paint);
+        out += &body(known);
     }
     if !plan.not_fixed.is_empty() {
         let _ = writeln!(out, "\n{}", paint.bold("Not mended by this plan"));
@@ -149,7 +165,7 @@ pub fn plan(plan: &Plan, paint: Paint) -> String {
     for left in &plan.not_fixed {
         let cause = plan.diagnosis.findings.iter().find(|found| found.id == left.finding);
         let cause = cause.map(|found| clean(&found.cause)).unwrap_or_default();
-        out += &wrapped(&format!("{} {cause}: {}", left.finding, clean(&left.because)), 2);
+        out += &wrapped(&format!("{} {cause}: {}", clean(&left.finding), clean(&left.because)), 2);
         out += &steps(&left.manual_steps, 5);
     }
     out + &plan_footer(plan, paint)
@@ -158,43 +174,80 @@ pub fn plan(plan: &Plan, paint: Paint) -> String {
 fn diagnosis_in_short(plan: &Plan, paint: Paint) -> String {
     let mut out = headline(&plan.diagnosis, paint);
     for found in &plan.diagnosis.findings {
-        let line = format!("{} {}: {}", found.id, clean(&found.cause), clean(&found.summary));
+        let line = format!("{} {}: {}", clean(&found.id), clean(&found.cause), clean(&found.summary));
         out += &wrapped(&line, 2);
     }
     out += &unread(&plan.diagnosis, paint);
     out
 }
 
+/// What an action is and why, without what it changes.
 fn action(known: &Action, paint: Paint) -> String {
-    let risk = format!("{:?}", known.risk).to_lowercase();
+    let sign = semantic::sign(known);
     let mut out = format!(
-        "  {} {}  ({risk} risk, {})\n",
-        paint.bold(&known.id),
+        "  {} {} {}  ({} risk, {})\n",
+        painted(sign, &sign.as_char().to_string(), paint),
+        paint.bold(&clean(&known.id)),
         paint.bold(known.kind.as_str()),
+        risk_word(known.risk),
         cost(known.monthly_cost_usd)
     );
     out += &wrapped(&clean(&known.summary), 5);
     out += &wrapped(&format!("on     {}", clean(&known.resource)), 5);
-    out += &wrapped(&format!("mends  {}", known.fixes.join(", ")), 5);
+    out += &wrapped(&format!("mends  {}", clean(&known.fixes.join(", "))), 5);
     if !known.because.is_empty() {
         out += &wrapped(&format!("why    {}", clean(&known.because)), 5);
     }
     out += &wrapped(&format!("safe   {}", clean(&known.why_safe)), 5);
     out += &wrapped(&format!("undo   {}", clean(&known.inverse.summary)), 5);
+    if let Some(role) = &known.assumes {
+        out += &wrapped(&format!("as     {}", clean(role)), 5);
+    }
+    for warning in &known.warnings {
+        out += &paint.yellow(&wrapped(&format!("WARNING {}", clean(warning)), 5));
+    }
     out.push('\n');
-    out + &diff(&known.diff, paint)
+    out
+}
+
+/// What changes, one thing a line, wrapped: the sign stands in front of the first line of each.
+fn changes_in_words(lines: &[Line], paint: Paint) -> String {
+    let mut out = String::new();
+    for line in lines {
+        let indent = " ".repeat(if line.is_detail { 9 } else { 7 });
+        let (first, rest) = (format!("{indent}{} ", line.sign.as_char()), format!("{indent}    "));
+        // Names are not broken at their hyphens: a reviewer may want to copy them.
+        let options = textwrap::Options::new(WIDTH)
+            .initial_indent(&first)
+            .subsequent_indent(&rest)
+            .word_splitter(textwrap::WordSplitter::NoHyphenation)
+            .break_words(false);
+        for row in textwrap::wrap(&clean(&line.text), options) {
+            let _ = writeln!(out, "{}", painted(line.sign, row.trim_end(), paint));
+        }
+    }
+    out
+}
+
+fn painted(sign: Sign, text: &str, paint: Paint) -> String {
+    match sign {
+        Sign::Add => paint.green(text),
+        Sign::Remove => paint.red(text),
+        Sign::Change => paint.yellow(text),
+        Sign::Keep => text.to_owned(),
+    }
 }
 
 /// Lines of a diff, coloured by their sign. They are not wrapped: a reviewer may want to copy them.
 fn diff(diff: &str, paint: Paint) -> String {
     diff.lines().fold(String::new(), |mut out, line| {
         let text = clean(line);
-        let text = match text.chars().next() {
-            Some('+') => paint.green(&text),
-            Some('-') => paint.red(&text),
-            _ => text,
+        let sign = match text.chars().next() {
+            Some('+') => Sign::Add,
+            Some('-') => Sign::Remove,
+            _ => Sign::Keep,
         };
-        let _ = writeln!(out, "       {text}");
+        let _ = writeln!(out, "       {}", painted(sign, &text, paint));
         out
     })
 }
@@ -215,13 +268,14 @@ fn plan_footer(plan: &Plan, paint: Paint) -> String {
     for opened in &plan.proof.newly_reachable {
         out += &wrapped(&format!("also opened: {}", clean(opened)), 2);
     }
-    let total = plan.actions.iter().map(|action| action.monthly_cost_usd).sum();
+    let totals = Totals::of(plan);
     let _ = writeln!(
         out,
-        "\n{} {}, {}. Valid until {}.\n{}",
+        "\n{} {}; {}, {}.\nValid until {}.\n{}",
         paint.bold("Plan:"),
-        changes(plan.actions.len()),
-        cost(total),
+        totals.counts(),
+        totals.risk(),
+        cost(totals.monthly_cost_usd),
         clean(&plan.expires_at),
         paint.dim(&clean(&plan.digest))
     );
@@ -250,16 +304,17 @@ pub fn about_to_change(plan: &Plan, caller: Option<&str>, world: &World, paint: 
 pub fn explain_actions(plan: &Plan) -> String {
     let mut out = String::new();
     for action in &plan.actions {
-        let _ = writeln!(out, "\n{} {}", action.id, clean(&action.summary));
-        out += &wrapped(&format!("Calls {} on {}.", action.api_calls.join(", "), clean(&action.resource)), 3);
+        let _ = writeln!(out, "\n{} {}", clean(&action.id), clean(&action.summary));
+        let calls = action.api_calls.join(", ");
+        out += &wrapped(&clean(&format!("Calls {calls} on {}.", action.resource)), 3);
         let causes = plan.diagnosis.findings.iter().filter(|found| action.fixes.contains(&found.id));
         for found in causes {
             let blocks = count(found.blocks.len(), "pull");
             out += &wrapped(
-                &format!("It mends {}, which blocks {blocks}: {}.", found.cause, clean(&found.summary)),
+                &clean(&format!("It mends {}, which blocks {blocks}: {}.", found.cause, found.summary)),
                 3,
             );
-            out += &wrapped(&format!("More: `ecr-fix explain {}`.", found.cause), 3);
+            out += &wrapped(&format!("More: `ecr-fix explain {}`.", clean(&found.cause)), 3);
         }
         out += &wrapped(&format!("Why this: {}.", clean(&action.because)), 3);
         out += &wrapped(&format!("Why it is safe: {}.", clean(&action.why_safe)), 3);
@@ -410,10 +465,6 @@ pub fn changes(number: usize) -> String {
 
 fn count(number: usize, what: &str) -> String {
     if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
-}
-
-fn cost(usd: f64) -> String {
-    if usd == 0.0 { "no cost".to_owned() } else { format!("about {usd:.2} USD a month") }
 }
 
 fn steps(steps: &[String], indent: usize) -> String {

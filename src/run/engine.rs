@@ -90,6 +90,8 @@ pub struct Back {
 /// What became of one attempt to make a change.
 enum Made {
     Seen(Sent),
+    /// By somebody else, since we looked.
+    AlreadySo,
     Refused(Refused),
     NotSeen(String),
 }
@@ -204,6 +206,11 @@ impl Engine<'_> {
                 self.complete(&id, ActionState::Applied, "done");
                 Ok(Outcome::Applied)
             }
+            Made::AlreadySo => {
+                self.note(Event::AlreadySo { action: id.clone() })?;
+                self.complete(&id, ActionState::AlreadySo, "somebody else was faster, left alone");
+                Ok(Outcome::Applied)
+            }
             Made::Refused(refused) => {
                 let why = if refused.reason == Reason::Denied { Why::Denied } else { Why::Failed };
                 self.not_made(id, explained(&refused), why)
@@ -274,6 +281,7 @@ impl Engine<'_> {
         self.note(Event::RevertIntended { action: id.clone() })?;
         match self.make(&id, &inverse).await {
             Made::Seen(Sent { request_id, .. }) => self.reverted(&id, request_id, "taken back"),
+            Made::AlreadySo => self.reverted(&id, None, "somebody else was faster"),
             Made::Refused(refused) => self.not_back(&id, explained(&refused), certain),
             Made::NotSeen(because) => self.not_back(&id, because, false),
         }
@@ -305,7 +313,11 @@ impl Engine<'_> {
     }
 
     async fn make_in_silence(&self, change: &AnyChange) -> Made {
-        match self.world.make(change).await {
+        let before = self.world.tries();
+        let made = self.world.make(change).await;
+        // Where a call was tried again, what it finds there may be of its own earlier try, whose answer was lost.
+        let tried_again = self.world.tries() - before > change.api_calls().len();
+        match made {
             Ok(sent) => match self.wait_until_seen(change).await {
                 Ok(()) => Made::Seen(sent),
                 Err(because) => Made::NotSeen(because),
@@ -315,24 +327,29 @@ impl Engine<'_> {
                 Err(_) => Made::NotSeen(explained(&refused)),
             },
             Err(refused) => match self.standing(change).await {
+                Standing::After if refused.reason == Reason::AlreadyThere && !tried_again => Made::AlreadySo,
                 Standing::After => Made::Seen(Sent { request_id: refused.request_id, assigned_id: None }),
                 _ => Made::Refused(refused),
             },
         }
     }
 
+    /// Where the change shows and AWS is still at work on the resource, the wait is as long as that may take.
     async fn wait_until_seen(&self, change: &AnyChange) -> Result<(), String> {
-        let deadline = Instant::now() + self.patience.limit;
+        let start = Instant::now();
         let mut pause = Duration::from_millis(200);
         loop {
-            let because = match self.standing(change).await {
-                Standing::After => return Ok(()),
-                Standing::Before => "it does not show yet".to_owned(),
-                Standing::Elsewhere { found, .. } => found,
-                Standing::Unread(because) => because,
+            let (because, limit) = match self.look(change).await {
+                (Standing::After, None) => return Ok(()),
+                (Standing::After, Some(unsettled)) => {
+                    (unsettled, self.patience.limit.max(change.settles_within()))
+                }
+                (Standing::Before, _) => ("it does not show yet".to_owned(), self.patience.limit),
+                (Standing::Elsewhere { found, .. }, _) => (found, self.patience.limit),
+                (Standing::Unread(because), _) => (because, self.patience.limit),
             };
-            if Instant::now() + pause > deadline {
-                return Err(format!("after {} s: {because}", self.patience.limit.as_secs()));
+            if start.elapsed() + pause > limit {
+                return Err(format!("after {} s: {because}", limit.as_secs()));
             }
             sleep(pause).await;
             pause = (pause * 2).min(Duration::from_secs(5));
@@ -364,15 +381,22 @@ impl Engine<'_> {
         longest.saturating_sub(passed)
     }
 
-    /// How the world stands to a change. What others changed beside it, in the same document, does not count.
     async fn standing(&self, change: &AnyChange) -> Standing {
-        match self.world.look(change).await {
-            Ok(world) => match change.standing(&world) {
-                Standing::Elsewhere { .. } if change.is_in_force(&world) => Standing::After,
-                standing => standing,
-            },
-            Err(error) => Standing::Unread(error.to_string()),
-        }
+        self.look(change).await.0
+    }
+
+    /// How the resource stands, and why AWS is still at work on it, where it is. What others changed beside the change,
+    /// in the same document, does not count.
+    async fn look(&self, change: &AnyChange) -> (Standing, Option<String>) {
+        let world = match self.world.look(change).await {
+            Ok(world) => world,
+            Err(error) => return (Standing::Unread(error.to_string()), None),
+        };
+        let standing = match change.standing(&world) {
+            Standing::Elsewhere { .. } if change.is_in_force(&world) => Standing::After,
+            standing => standing,
+        };
+        (standing, change.unsettled(&world))
     }
 
     async fn way_back(&self, change: &AnyChange) -> WayBack {

@@ -378,7 +378,7 @@ fn follow(record: &mut Record, line: &Line) -> Result<(), String> {
             }
         }
         Event::AlreadySo { action } => {
-            step(record, action, &[S::Pending, S::Failed, S::Reverted], S::AlreadySo)?;
+            step(record, action, &[S::Pending, S::Intended, S::Failed, S::Reverted], S::AlreadySo)?;
         }
         Event::Failed { action, because } => {
             step(record, action, &[S::Pending, S::Intended, S::Failed, S::Reverted], S::Failed)?;

@@ -135,6 +135,29 @@ impl StateDir {
         sync_dir(dir)
     }
 
+    /// The secret that pseudonyms are made with: made by chance on first use, readable by its owner only.
+    ///
+    /// # Errors
+    /// The disk refuses, or others can read it.
+    pub fn redaction_secret(&self) -> Result<[u8; 32], Error> {
+        create_dir(&self.root)?;
+        let file = self.root.join("redaction.key");
+        if let Some(secret) = read_secret(&file)? {
+            return Ok(secret);
+        }
+        let fresh = [uuid::Uuid::new_v4(), uuid::Uuid::new_v4()];
+        let text: String = fresh.iter().map(|part| part.simple().to_string()).collect();
+        let written = tempfile::NamedTempFile::new_in(&self.root).and_then(|mut temporary| {
+            use std::io::Write as _;
+            temporary.write_all(text.as_bytes())?;
+            temporary.as_file().sync_all()?;
+            Ok(temporary)
+        });
+        // Where another process was faster, its secret is the one.
+        let _ = written.map_err(|error| storage(&file, &error))?.persist_noclobber(&file);
+        read_secret(&file)?.ok_or_else(|| storage(&file, &std::io::ErrorKind::NotFound.into()))
+    }
+
     fn ledger(&self, digest: &str) -> PathBuf {
         self.root.join("used").join(file_name(digest))
     }
@@ -248,6 +271,30 @@ fn own_id() -> Option<u32> {
     fs::metadata("/proc/self").ok().map(|metadata| metadata.uid())
 }
 
+/// A secret that was kept earlier.
+fn read_secret(file: &Path) -> Result<Option<[u8; 32]>, Error> {
+    let refused = |because: &str| {
+        Error::new(
+            Code::Storage,
+            format!("{} cannot be used", file.display()),
+            "delete it: the next report makes another, with other pseudonyms",
+        )
+        .because(because)
+    };
+    let Ok(metadata) = fs::symlink_metadata(file) else { return Ok(None) };
+    if !metadata.is_file() || metadata.mode() & 0o077 != 0 {
+        return Err(refused("others may read it, or it is no file"));
+    }
+    let text = fs::read_to_string(file).map_err(|error| refused(&error.to_string()))?;
+    let mut secret = [0; 32];
+    for (place, byte) in secret.iter_mut().enumerate() {
+        let digits = text.get(place * 2..place * 2 + 2);
+        let value = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        *byte = value.ok_or_else(|| refused("it does not hold 64 hexadecimal digits"))?;
+    }
+    Ok(Some(secret))
+}
+
 /// A harmless file name for any text.
 fn file_name(text: &str) -> String {
     crate::plan::file::sha256_of(&serde_json::Value::String(text.to_owned())).replace("sha256:", "")
@@ -283,6 +330,24 @@ mod tests {
         for id in ["", "..", "../runs", "a/b", "nobody"] {
             assert!(state.run(id).is_err(), "{id}");
         }
+    }
+
+    #[test]
+    fn the_secret_is_made_once_and_kept_to_oneself() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::locate(Some(&dir.path().join("state"))).unwrap();
+        let secret = state.redaction_secret().unwrap();
+        assert_eq!(state.redaction_secret().unwrap(), secret);
+        let file = dir.path().join("state/redaction.key");
+        assert_eq!(fs::metadata(&file).unwrap().mode() & 0o777, 0o600);
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(state.redaction_secret().is_err());
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        fs::write(&file, "short").unwrap();
+        assert!(state.redaction_secret().is_err());
+        fs::remove_file(&file).unwrap();
+        assert_ne!(state.redaction_secret().unwrap(), secret);
     }
 
     #[test]

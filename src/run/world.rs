@@ -6,6 +6,7 @@ use crate::actions::{AnyChange, Sent};
 use crate::aws::{Reader, Refused, Writer};
 use crate::collect;
 use crate::error::Error;
+use crate::kube::Access;
 use crate::model::Snapshot;
 use crate::snapshot_dir;
 
@@ -18,6 +19,8 @@ pub enum World {
         reader: Box<Reader>,
         /// Changes.
         writer: Box<Writer>,
+        /// How to look into Kubernetes.
+        kubernetes: Access,
     },
     /// A snapshot directory: it is the world, and is changed in place.
     Sandbox(PathBuf),
@@ -28,10 +31,20 @@ impl World {
     #[must_use]
     pub fn of_run(&self, run: &str) -> World {
         match self {
-            World::Aws { reader, writer } => {
-                World::Aws { reader: reader.clone(), writer: Box::new(writer.of_run(run)) }
-            }
+            World::Aws { reader, writer, kubernetes } => World::Aws {
+                reader: reader.clone(),
+                writer: Box::new(writer.of_run(run)),
+                kubernetes: kubernetes.clone(),
+            },
             World::Sandbox(dir) => World::Sandbox(dir.clone()),
+        }
+    }
+
+    /// How many requests that change something were sent so far, each try as one.
+    pub fn tries(&self) -> usize {
+        match self {
+            World::Aws { writer, .. } => writer.calls().count(),
+            World::Sandbox(_) => 0,
         }
     }
 
@@ -52,7 +65,9 @@ impl World {
     /// It cannot be read.
     pub async fn read(&self, cluster: &str, images: &[String]) -> Result<Snapshot, Error> {
         match self {
-            World::Aws { reader, .. } => collect::snapshot(reader, cluster, images).await,
+            World::Aws { reader, kubernetes, .. } => {
+                collect::snapshot(reader, cluster, images, kubernetes).await
+            }
             World::Sandbox(dir) => Ok(snapshot_dir::load(dir)?.snapshot),
         }
     }

@@ -29,7 +29,7 @@ fn the_command_reference_is_that_of_the_program() {
 fn the_readme_shows_what_the_demo_prints() {
     let readme = std::fs::read_to_string(file("README.md")).unwrap();
     let plan = std::fs::read_to_string(file("plans/demo/plan.txt")).unwrap();
-    let excerpt = plan.split("Changes\n").nth(1).unwrap().split("\n  a2 ").next().unwrap();
+    let excerpt = plan.split("Changes\n").nth(1).unwrap().split("\n  + a2 ").next().unwrap();
     assert!(readme.contains(excerpt.trim_end()), "the README does not show this:\n{excerpt}");
 }
 

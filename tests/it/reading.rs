@@ -8,8 +8,9 @@ use serde_json::Value;
 use crate::support::{Case, Fault, Times};
 
 /// Calls that only something unusual in a cluster asks for, which no scenario has.
-const RARE: [&str; 9] = [
+const RARE: [&str; 18] = [
     "ec2:DescribeDhcpOptions",
+    "ec2:DescribeEgressOnlyInternetGateways",
     "ec2:DescribeManagedPrefixLists",
     "ec2:DescribeTransitGatewayAttachments",
     "ec2:DescribeTransitGatewayRouteTables",
@@ -18,7 +19,19 @@ const RARE: [&str; 9] = [
     "ec2:DescribeVpnGateways",
     "ec2:GetManagedPrefixListEntries",
     "ec2:SearchTransitGatewayRoutes",
+    "ecr:BatchGetImage",
+    "ecr:DescribeRepositories",
+    "ecr:GetLifecyclePolicy",
+    "iam:GetPolicy",
+    "organizations:DescribePolicy",
+    "organizations:ListParents",
+    "organizations:ListPoliciesForTarget",
+    "route53:ListResourceRecordSets",
 ];
+
+/// What hides no pull, and so leaves the verdict on what was judged; and what only saves other calls.
+const BESIDE: [&str; 3] =
+    ["iam:ListPolicies", "organizations:DescribeOrganization", "route53:ListHostedZonesByVPC"];
 
 #[test]
 fn the_permissions_for_reading_are_those_that_are_used() {
@@ -31,7 +44,7 @@ fn the_permissions_for_reading_are_those_that_are_used() {
     let diagnosis = case.live("diagnose", &images).expect(0).json();
     for row in diagnosis["unread"].as_array().expect("unread") {
         let source = row["source"].as_str().expect("a source");
-        let never_read = ["kubernetes:", "organizations:", "route53:"];
+        let never_read = ["kubernetes:", "route53resolver:"];
         assert!(never_read.iter().any(|service| source.starts_with(service)), "{diagnosis:#}");
     }
     used.extend(case.proxy.requests().iter().map(|request| request.name()));
@@ -60,8 +73,9 @@ fn a_refused_read_never_turns_a_verdict() {
         let unread = part["unread"].as_array().expect("unread");
         let told =
             |row: &Value| row["source"] == **call || row["because"].as_str().unwrap().starts_with(call);
-        assert!(unread.iter().any(told), "nothing is said of {call}: {part:#}");
-        assert_ne!(part["summary"]["verdict"], "healthy", "without {call}");
+        assert!(call == "iam:ListPolicies" || unread.iter().any(told), "nothing is said of {call}: {part:#}");
+        let healthy = part["summary"]["verdict"] == "healthy";
+        assert_eq!(healthy, BESIDE.contains(&call.as_str()), "without {call}");
         no_verdict_turned(&format!("without {call}"), &whole, &part);
         no_finding_invented(&format!("without {call}"), &whole, &part);
     }
@@ -139,5 +153,7 @@ fn nothing_is_asked_twice() {
     let requests = case.proxy.requests();
     let questions: BTreeSet<String> = requests.iter().map(|request| request.question()).collect();
     assert_eq!(questions.len(), requests.len());
-    assert!(requests.len() <= 55, "{} requests", requests.len());
+    let names: Vec<String> = requests.iter().map(|request| request.name()).collect();
+    assert!(requests.len() <= 45, "{} requests: {names:#?}", requests.len());
+    println!("{} requests", requests.len());
 }

@@ -111,6 +111,7 @@ fn a_registry_of_another_account_is_read_with_its_role_or_not_at_all() {
             sources,
             [
                 "ecr:DescribeImages",
+                "ecr:DescribePullThroughCacheRules",
                 "ecr:DescribeRepositories",
                 "ecr:GetRegistryPolicy",
                 "ecr:GetRepositoryPolicy"
@@ -207,5 +208,7 @@ fn path_with_aws() -> String {
 /// What this version never looks at is said with every diagnosis.
 fn is_never_read(row: &Value) -> bool {
     let source = row["source"].as_str().expect("a source");
-    ["kubernetes:", "organizations:", "route53:"].iter().any(|service| source.starts_with(service))
+    ["kubernetes:", "organizations:", "route53:", "route53resolver:"]
+        .iter()
+        .any(|service| source.starts_with(service))
 }

@@ -9,6 +9,7 @@ use ecr_fix::judges::Options;
 use ecr_fix::model::Snapshot;
 use ecr_fix::plan::{self, Plan};
 use ecr_fix::pulls::{Scope, World};
+use ecr_fix::render::report::{Form, report};
 use ecr_fix::render::{json, terminal::Paint, text};
 use ecr_fix::snapshot_dir;
 use expect_test::expect_file;
@@ -29,19 +30,38 @@ fn load(dir: &Path) -> Snapshot {
     snapshot_dir::load(dir).unwrap().snapshot
 }
 
-fn plan_for(world: &Snapshot) -> Plan {
+/// What a story is planned with, beside its world.
+#[derive(Default, serde::Deserialize)]
+#[serde(default)]
+struct Asked {
+    scope: Scope,
+    options: Options,
+}
+
+fn asked(story: &Path) -> Asked {
+    match fs::read_to_string(story.join("request.json")) {
+        Ok(text) => serde_json::from_str(&text).unwrap(),
+        Err(_) => Asked::default(),
+    }
+}
+
+fn plan_for(story: &Path, world: &Snapshot) -> Plan {
+    let Asked { scope, options } = asked(story);
     let request = plan::Request {
-        scope: Scope::default(),
-        options: Options::default(),
+        scope,
+        options,
+        selection: plan::Selection::default(),
+        owned: plan::Owned::default(),
         now: "2026-01-01T00:00:00Z".parse::<Timestamp>().unwrap(),
         time_to_live: SignedDuration::from_hours(24),
     };
     plan::build(world, &request).unwrap()
 }
 
-fn diagnosis_of(snapshot: &Snapshot) -> diagnosis::Diagnosis {
-    let world = World::of(snapshot, &Scope::default()).unwrap();
-    diagnosis::diagnosis(&world, &diagnosis::verdicts(&world, &Options::default()))
+fn diagnosis_of(story: &Path, snapshot: &Snapshot) -> diagnosis::Diagnosis {
+    let Asked { scope, options } = asked(story);
+    let world = World::of(snapshot, &scope).unwrap();
+    diagnosis::diagnosis(&world, &diagnosis::verdicts(&world, &options))
 }
 
 /// Every file of a directory, by its name.
@@ -65,10 +85,12 @@ fn difference(before: &BTreeMap<String, String>, after: &BTreeMap<String, String
 fn stories_are_told_as_they_are_written() {
     for story in stories() {
         let world = load(&story.join("world"));
-        expect_file![story.join("diagnosis.txt")].assert_eq(&text::diagnosis(&diagnosis_of(&world), PLAIN));
-        let plan = plan_for(&world);
+        expect_file![story.join("diagnosis.txt")]
+            .assert_eq(&text::diagnosis(&diagnosis_of(&story, &world), PLAIN));
+        let plan = plan_for(&story, &world);
         expect_file![story.join("plan.txt")].assert_eq(&text::plan(&plan, PLAIN));
         expect_file![story.join("plan.json")].assert_eq(&json::document(&plan));
+        expect_file![story.join("report.md")].assert_eq(&report(&plan, Form::Markdown, "plan.json").unwrap());
     }
 }
 
@@ -79,7 +101,7 @@ fn stories_end_mended_and_roll_back_to_every_byte() {
         let dir = sandbox.path().join("world");
         snapshot_dir::copy(&story.join("world"), &dir).unwrap();
         let before = files(&dir);
-        let plan = plan_for(&load(&dir));
+        let plan = plan_for(&story, &load(&dir));
 
         let apply = |change: &ecr_fix::actions::AnyChange| {
             let world = load(&dir);
@@ -91,7 +113,7 @@ fn stories_end_mended_and_roll_back_to_every_byte() {
         changes.iter().for_each(apply);
         expect_file![story.join("applied.diff")].assert_eq(&difference(&before, &files(&dir)));
 
-        let after = plan_for(&load(&dir));
+        let after = plan_for(&story, &load(&dir));
         assert!(after.actions.is_empty(), "{}: a second plan has changes", story.display());
         assert_eq!(after.proof.before, plan.proof.after, "{}: the proof was wrong", story.display());
 
@@ -104,8 +126,8 @@ fn stories_end_mended_and_roll_back_to_every_byte() {
 fn plans_are_the_same_every_time_and_read_back_as_they_were() {
     for story in stories() {
         let world = load(&story.join("world"));
-        let plan = plan_for(&world);
-        assert_eq!(json::document(&plan), json::document(&plan_for(&world)));
+        let plan = plan_for(&story, &world);
+        assert_eq!(json::document(&plan), json::document(&plan_for(&story, &world)));
         let text = json::document(&plan);
         assert_eq!(Plan::read(&text, "plan").unwrap(), plan);
         // Whoever changes a character changes the digest, or what is no JSON any more.

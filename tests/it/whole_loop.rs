@@ -39,15 +39,33 @@ fn a_healthy_cluster_is_left_alone() {
 
 /// Demands of a scenario that its cause is found, that planning writes nothing, that applying makes these calls and
 /// cures it, and that rolling back makes those calls and leaves no trace.
-fn whole_loop(kind: &str, forward: &[&str], back: &[&str]) {
+pub(crate) fn whole_loop(kind: &str, forward: &[&str], back: &[&str]) {
     let case = Case::build(kind);
+    let causes = case.scenario.expected_causes();
+    there_and_back(&case, &causes, forward, back);
+}
+
+/// The same in a world that was changed since it was built.
+pub(crate) fn there_and_back(case: &Case, expected: &[String], forward: &[&str], back: &[&str]) {
+    there_and_back_with(&[], case, expected, forward, back);
+}
+
+/// The same with options for the plan.
+pub(crate) fn there_and_back_with(
+    options: &[&str],
+    case: &Case,
+    expected: &[String],
+    forward: &[&str],
+    back: &[&str],
+) {
     let before = case.state();
 
     let diagnosis = case.live("diagnose", &["--detailed-exitcode"]).expect(2).json();
     assert_eq!(diagnosis["summary"]["verdict"], "broken", "{diagnosis:#}");
-    assert_eq!(causes(&diagnosis), case.scenario.expected_causes(), "{diagnosis:#}");
+    assert_eq!(causes(&diagnosis), expected, "{diagnosis:#}");
 
-    let plan = case.live("plan", &["--out", "plan.json", "--detailed-exitcode"]).expect(2).json();
+    let arguments = [&["--out", "plan.json", "--detailed-exitcode"], options].concat();
+    let plan = case.live("plan", &arguments).expect(2).json();
     assert_eq!(plan, case.plan(), "what is printed and what is saved are one plan");
     assert_eq!(plan["proof"]["after"]["blocked"], 0, "{plan:#}");
     assert_eq!(plan["not_fixed"], Value::Array(vec![]), "{plan:#}");
@@ -56,10 +74,10 @@ fn whole_loop(kind: &str, forward: &[&str], back: &[&str]) {
 
     case.run(&["apply", "plan.json", "--yes"]).expect(0).json();
     assert_eq!(case.writes(), forward);
-    assert_eq!(announced(&plan), forward.iter().map(ToString::to_string).collect());
+    assert_eq!(announced(&plan), forward.iter().map(ToString::to_string).collect::<BTreeSet<_>>());
     assert_eq!(allowed(&plan, forward), [""; 0], "the required permissions must cover every write\n{plan:#}");
     assert_eq!(case.verdict(), "healthy");
-    check_run(&case, "applied", "applied");
+    check_run(case, "applied", "applied");
 
     case.proxy.forget();
     case.roll_back_to(&before);

@@ -14,11 +14,12 @@ use crate::model::ec2::{
 const ALIVE: [&str; 4] = ["pending", "running", "stopping", "stopped"];
 
 /// The tags by which EKS, Karpenter and people mark the nodes of a cluster: the key, and the value where it tells.
-fn marks(cluster: &str) -> [(String, Option<&str>); 3] {
+fn marks(cluster: &str) -> [(String, Option<&str>); 4] {
     [
         (format!("kubernetes.io/cluster/{cluster}"), None),
         ("eks:cluster-name".to_owned(), Some(cluster)),
         ("aws:eks:cluster-name".to_owned(), Some(cluster)),
+        ("eks:eks-cluster-name".to_owned(), Some(cluster)),
     ]
 }
 
@@ -59,6 +60,21 @@ impl Reader {
             })
         });
         Ok(nodes)
+    }
+
+    /// `ec2:DescribeInstances` of one instance.
+    ///
+    /// # Errors
+    /// What AWS answered; that there is none is [`crate::aws::Reason::NotFound`].
+    pub async fn instance(&self, id: &str) -> Result<Vec<Instance>, Refused> {
+        let reserved: Vec<Reserved> = pages(
+            "ec2:DescribeInstances",
+            id,
+            |token| self.ec2.describe_instances().instance_ids(id).set_next_token(token).send(),
+            |page| (page.reservations, page.next_token),
+        )
+        .await?;
+        Ok(reserved.into_iter().flat_map(|Reserved(instances)| instances).collect())
     }
 }
 

@@ -9,6 +9,11 @@ mod prefix_list;
 mod routing;
 mod transit;
 mod vpc;
+mod write;
+mod write_profile;
+mod write_rules;
+
+pub use write::{EndpointChanges, NewEndpoint};
 
 use aws_sdk_ec2::types::{Filter, Tag as TheirTag};
 

@@ -6,8 +6,8 @@ use super::{PAGE, filter, in_vpc};
 use crate::aws::pages::{Unclear, Understand, all, one, pages, parsed};
 use crate::aws::{Reader, Refused};
 use crate::model::ec2::{
-    AttributeValue, BlockState, CidrAssociation, DhcpConfiguration, DhcpOptions, DhcpValue, DnsHostnames,
-    DnsSupport, Ipv6CidrAssociation, Subnet, Vpc,
+    AttributeValue, BlockPublicAccessStates, BlockState, CidrAssociation, DhcpConfiguration, DhcpOptions,
+    DhcpValue, DnsHostnames, DnsSupport, Ipv6CidrAssociation, Subnet, Vpc,
 };
 
 const ATTRIBUTE: &str = "ec2:DescribeVpcAttribute";
@@ -97,6 +97,7 @@ impl Understand<types::Vpc> for Vpc {
             ipv6_cidr_block_association_set: all(row.ipv6_cidr_block_association_set)?,
             dhcp_options_id: row.dhcp_options_id,
             owner_id: row.owner_id,
+            block_public_access_states: one(row.block_public_access_states)?,
             tags: all(row.tags)?,
         })
     }
@@ -126,6 +127,14 @@ impl Understand<types::VpcCidrBlockState> for BlockState {
     }
 }
 
+impl Understand<types::BlockPublicAccessStates> for BlockPublicAccessStates {
+    fn understand(row: types::BlockPublicAccessStates) -> Result<BlockPublicAccessStates, Unclear> {
+        Ok(BlockPublicAccessStates {
+            internet_gateway_block_mode: row.internet_gateway_block_mode.map(|mode| mode.as_str().to_owned()),
+        })
+    }
+}
+
 impl Understand<types::Subnet> for Subnet {
     fn understand(row: types::Subnet) -> Result<Subnet, Unclear> {
         Ok(Subnet {
@@ -134,6 +143,7 @@ impl Understand<types::Subnet> for Subnet {
             cidr_block: parsed(row.cidr_block)?,
             ipv6_cidr_block_association_set: all(row.ipv6_cidr_block_association_set)?,
             availability_zone: row.availability_zone,
+            block_public_access_states: one(row.block_public_access_states)?,
             map_public_ip_on_launch: row.map_public_ip_on_launch.unwrap_or_default(),
             owner_id: row.owner_id,
             tags: all(row.tags)?,

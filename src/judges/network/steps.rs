@@ -44,6 +44,10 @@ pub(super) fn steps(world: &World<'_>, cause: &str, component: &str) -> Vec<Stri
             "let port 443 out of, and ports 1024-65535 into, the subnets of {component}: aws ec2 \
              create-network-acl-entry --region {region} --network-acl-id {component} …"
         ),
+        "cross-region-private-pull" => format!(
+            "copy the image to a registry in {region} (ECR can replicate it) and name that one, or give {component} a \
+             way to the internet"
+        ),
         _ => format!("give {component} a way to ECR: NAT gateways, or endpoints for ecr.api, ecr.dkr and S3"),
     };
     vec![step, format!("read more: ecr-fix explain {cause}")]

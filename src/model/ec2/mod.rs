@@ -58,8 +58,8 @@ pub use transit::{
     TransitGatewayRoutes, TransitGatewayStaticRoutes, TransitGatewayVpcAttachment,
 };
 pub use vpc::{
-    AttributeValue, BlockState, CidrAssociation, DhcpConfiguration, DhcpOptions, DhcpValue, DnsHostnames,
-    DnsSupport, Ipv6CidrAssociation, Subnet, Vpc,
+    AttributeValue, BlockPublicAccessStates, BlockState, CidrAssociation, DhcpConfiguration, DhcpOptions,
+    DhcpValue, DnsHostnames, DnsSupport, Ipv6CidrAssociation, Subnet, Vpc,
 };
 
 use super::snapshot::{FileReader, Record as _, Table, file_name, pretty};

@@ -28,9 +28,21 @@ pub struct Vpc {
     /// The account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner_id: Option<String>,
+    /// Whether it is cut off from the internet, after exclusions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub block_public_access_states: Option<BlockPublicAccessStates>,
     /// Names for people.
     #[serde(default, deserialize_with = "lenient::list")]
     pub tags: Vec<Tag>,
+}
+
+/// What VPC Block Public Access does to a VPC or a subnet, as `describe-vpcs` and `describe-subnets` tell.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct BlockPublicAccessStates {
+    /// `off`, `block-ingress` (only NAT and egress-only gateways work) or `block-bidirectional` (nothing does).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub internet_gateway_block_mode: Option<String>,
 }
 
 /// One IPv4 block of a VPC.
@@ -188,6 +200,9 @@ pub struct Subnet {
     /// The account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner_id: Option<String>,
+    /// Whether it is cut off from the internet, after exclusions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub block_public_access_states: Option<BlockPublicAccessStates>,
     /// Names for people.
     #[serde(default, deserialize_with = "lenient::list")]
     pub tags: Vec<Tag>,

@@ -22,6 +22,9 @@ impl Network<'_> {
             let because = format!("{id} is not attached to {}", self.vpc_id(vpc));
             return path.stop(hop(), Reason::BlackholeRoute, because);
         }
+        if let Some(because) = self.cut_off(&path, vpc, true) {
+            return path.stop(hop(), Reason::NoRoute, because);
+        }
         let public = AddressSet::public(Family::V4).or(&AddressSet::public(Family::V6));
         if !path.to.addresses.is_within(&public) {
             let because =
@@ -124,7 +127,29 @@ impl Network<'_> {
         if path.to.addresses.families().any(|family| family == Family::V4) {
             return path.stop(hop(), Reason::NoRoute, format!("{id} carries IPv6 only"));
         }
+        if let Some(because) = self.cut_off(&path, vpc, false) {
+            return path.stop(hop(), Reason::NoRoute, because);
+        }
         self.on_the_internet(path, vpc, id, HopKind::EgressOnlyInternetGateway)
+    }
+}
+
+impl Network<'_> {
+    /// Why VPC Block Public Access keeps packets from leaving, where it does. Its mode `block-ingress` lets only NAT
+    /// gateways and egress-only gateways through. What counts is the subnet next to the gateway; exclusions are in its
+    /// state already. Source: VPC User Guide, "Block public access to VPCs and subnets".
+    fn cut_off(&self, path: &Path, vpc: usize, internet_gateway: bool) -> Option<String> {
+        let ec2 = self.ec2();
+        let subnet = path.from.subnet.and_then(|subnet| self.subnets.get(subnet));
+        let of_subnet =
+            subnet.and_then(|subnet| ec2.subnets.get(&subnet.id)?.block_public_access_states.as_ref());
+        let of_vpc = || ec2.vpcs.get(self.vpc_id(vpc))?.block_public_access_states.as_ref();
+        let mode = of_subnet.or_else(of_vpc)?.internet_gateway_block_mode.as_deref()?;
+        let only_nat = internet_gateway && path.side != Side::Nat;
+        let blocks = mode.eq_ignore_ascii_case("block-bidirectional")
+            || mode.eq_ignore_ascii_case("block-ingress") && only_nat;
+        let place = subnet.map_or_else(|| self.vpc_id(vpc), |subnet| subnet.id.as_str());
+        blocks.then(|| format!("VPC Block Public Access ({mode}) cuts {place} off from the internet"))
     }
 }
 

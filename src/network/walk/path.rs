@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::super::addresses::AddressSet;
 use super::super::filter::{self, Direction, Service};
-use super::super::trace::{Blocker, Decision, Hop, HopKind, Reason, Side, Verdict};
+use super::super::trace::{Blocker, Decision, Denied, Hop, HopKind, Reason, Side, Verdict};
 use super::{Arrival, End, MOST_STEPS, Translation};
 
 /// One way that a packet, or a reply, takes.
@@ -79,7 +79,7 @@ impl Path {
         reason: Reason,
         because: impl Into<String>,
     ) {
-        self.block_part(kind, component, reason, because.into(), Vec::new());
+        self.block_part(kind, component, reason, because.into(), Vec::new(), None);
     }
 
     pub(super) fn block_part(
@@ -89,6 +89,7 @@ impl Path {
         reason: Reason,
         because: String,
         failing: Vec<String>,
+        denied: Option<Denied>,
     ) {
         let is_filter = matches!(kind, HopKind::NetworkAcl | HopKind::SecurityGroup);
         let reason = if self.reply && !is_filter { Reason::ReturnPath } else { reason };
@@ -100,6 +101,7 @@ impl Path {
             on_return: self.reply,
             because,
             failing,
+            denied,
         });
     }
 
@@ -198,7 +200,13 @@ impl Path {
                 } else {
                     Vec::new()
                 };
-                self.block_part(kind, &said.component, reason, because.clone(), failing);
+                let denied = Denied {
+                    direction,
+                    service: self.service,
+                    peers: said.denied,
+                    prefix_list: peer.prefix_list.clone(),
+                };
+                self.block_part(kind, &said.component, reason, because.clone(), failing, Some(denied));
                 self.pass(hop.decided(Decision::Deny, because));
             }
         }

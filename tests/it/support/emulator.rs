@@ -44,6 +44,11 @@ pub(crate) fn python_home() -> String {
     python.parent().expect("a directory").to_str().expect("UTF-8").to_owned()
 }
 
+/// The Python that `./test --setup` prepares, for scripts that check outputs.
+pub(crate) fn test_python() -> PathBuf {
+    python().unwrap_or_else(|why| panic!("{why}"))
+}
+
 fn python() -> Result<PathBuf, String> {
     let chosen = std::env::var_os("ECR_FIX_TEST_PYTHON").map(PathBuf::from);
     // Cargo gives tests a directory inside its target directory, where `./test` puts the environment.

@@ -4,13 +4,16 @@
 pub(crate) mod case;
 pub(crate) mod emulator;
 pub(crate) mod faults;
+pub(crate) mod kubernetes;
 pub(crate) mod program;
 pub(crate) mod proxy;
 pub(crate) mod request;
 pub(crate) mod scenario;
 
 pub(crate) use case::{Case, read_json, runs_in, sealed};
+pub(crate) use emulator::test_python;
 pub(crate) use faults::{Fault, Times};
+pub(crate) use kubernetes::KubernetesApi;
 pub(crate) use program::{Outcome, Program, Running};
 pub(crate) use proxy::Proxy;
 pub(crate) use request::{Request, writes};

@@ -80,6 +80,8 @@ impl Program {
             .env("TERM", "xterm")
             .env("AWS_MAX_ATTEMPTS", "1")
             .env("ECR_FIX_WAIT", "4s")
+            // The emulator has no Kubernetes: the tests that bring one take this away.
+            .env("ECR_FIX_NO_KUBERNETES", "true")
             .env("AWS_EC2_METADATA_DISABLED", "true")
     }
 

@@ -104,9 +104,14 @@ impl Request {
         }
     }
 
-    /// Whether it is known to change nothing.
+    /// Whether it is known to change nothing: it only reads, or it is a trial of EC2.
     pub(crate) fn reads(&self) -> bool {
-        READS.iter().any(|start| self.action.starts_with(start))
+        READS.iter().any(|start| self.action.starts_with(start)) || self.is_trial()
+    }
+
+    /// Whether it asks EC2 what a call would answer.
+    pub(crate) fn is_trial(&self) -> bool {
+        self.protocol == Protocol::Ec2 && self.field("DryRun").as_deref() == Some("true")
     }
 
     /// Whether it is meant by `iam:AttachRolePolicy`, by `iam:*`, by `*`, or by `writes`.
@@ -146,6 +151,8 @@ fn rest_action(service: &str, method: &str, path: &str) -> String {
     let parts: Vec<&str> = plain.split('/').collect();
     let known = |list: &str| EKS_PATHS.iter().find(|(path, _, _)| *path == list);
     let action = match (service, method, parts.as_slice()) {
+        ("route53", "GET", [_, "hostedzonesbyvpc"]) => Some("ListHostedZonesByVPC"),
+        ("route53", "GET", [_, "hostedzone", _, "rrset"]) => Some("ListResourceRecordSets"),
         ("eks", "GET", ["clusters"]) => Some("ListClusters"),
         ("eks", "GET", ["clusters", _]) => Some("DescribeCluster"),
         ("eks", "GET", ["clusters", _, list]) => known(list).map(|(_, all, _)| *all),

@@ -1,0 +1,86 @@
+//! What the Kubernetes API says, as a part of a snapshot; what it does not say, as a fact.
+
+use crate::aws::Reader;
+use crate::kube::{Access, Answers};
+use crate::model::eks::Cluster;
+use crate::model::kubernetes::{KINDS, Kubernetes};
+use crate::model::{Snapshot, Unread};
+use crate::pulls::NO_KUBERNETES;
+
+/// What was read of Kubernetes.
+#[derive(Debug, Default)]
+pub(super) struct Part {
+    answers: Answers,
+}
+
+/// Asks the API of a cluster.
+pub(super) async fn read(reader: &Reader, access: &Access, cluster: &Cluster) -> Part {
+    if access.off {
+        return Part::default();
+    }
+    let token = async {
+        let token = reader.kubernetes_token(&cluster.name).await;
+        token.map_err(|refused| format!("no token could be made: {}", refused.because))
+    };
+    Part { answers: access.read(cluster, token, reader.calls()).await }
+}
+
+impl Part {
+    /// The images that pods pull.
+    pub(super) fn images(&self) -> impl Iterator<Item = String> {
+        self.answers.kubernetes.images().into_iter().map(str::to_owned)
+    }
+
+    /// Puts it into the world, whose instances were read before.
+    pub(super) fn put(self, world: &mut Snapshot) {
+        let Answers { kubernetes, read, refused, closed, is_the_cluster } = self.answers;
+        if !is_the_cluster && is_of_strangers(&kubernetes, world) {
+            let because = "the server of the kubeconfig is of another cluster: none of its nodes is an instance \
+                           of this one";
+            world.unread.extend(KINDS.iter().map(|kind| unread(kind.call, because)));
+            return;
+        }
+        world.kubernetes = kubernetes;
+        world.keys.extend(read.iter().map(|kind| kind.key.to_owned()));
+        world.unread.extend(refused.iter().map(|(kind, because)| unread(kind.call, because)));
+        world.unread.extend(closed.map(|because| unread(NO_KUBERNETES, &because)));
+    }
+}
+
+/// Whether the nodes are those of another cluster.
+fn is_of_strangers(kubernetes: &Kubernetes, world: &Snapshot) -> bool {
+    let instances = &world.ec2.instances;
+    let mut ids = kubernetes.nodes.values().filter_map(|node| node.instance_id()).peekable();
+    ids.peek().is_some() && !instances.is_empty() && !ids.any(|id| instances.contains_key(id))
+}
+
+fn unread(call: &str, because: &str) -> Unread {
+    Unread {
+        source: call.to_owned(),
+        because: because.to_owned(),
+        hides: hides(call).iter().map(|cause| (*cause).to_owned()).collect(),
+        ..Unread::default()
+    }
+}
+
+/// What may be wrong without our seeing it.
+fn hides(call: &str) -> &'static [&'static str] {
+    match call {
+        NO_KUBERNETES | "kubernetes:ListPods" => {
+            &["repo-policy-missing-cross-account", "image-tag-not-found"]
+        }
+        "kubernetes:ListNodes" => &["hybrid-node-credentials", "instance-profile-missing"],
+        "kubernetes:ListEvents" => &["pull-secret-expired", "node-disk-full", "registry-host-typo"],
+        "kubernetes:ListServiceAccounts" => &["pull-secret-missing"],
+        _ => &[],
+    }
+}
+
+#[test]
+fn every_list_hides_causes_of_the_catalogue() {
+    for call in KINDS.iter().map(|kind| kind.call).chain([NO_KUBERNETES]) {
+        for cause in hides(call) {
+            assert!(crate::checks::Cause::find(cause).is_some(), "{call} hides {cause}");
+        }
+    }
+}
