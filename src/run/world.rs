@@ -40,6 +40,14 @@ impl World {
         }
     }
 
+    /// How many requests that change something were sent so far, each try as one.
+    pub fn tries(&self) -> usize {
+        match self {
+            World::Aws { writer, .. } => writer.calls().count(),
+            World::Sandbox(_) => 0,
+        }
+    }
+
     /// Takes away what a process that was killed was writing. Only whoever holds the lock may.
     ///
     /// # Errors
