@@ -77,7 +77,7 @@ pub fn redacted(plan: &Plan, key: &Key) -> Result<Plan, Error> {
 }
 
 /// Fields that hold our own words, versions, times and hashes; `id` does for findings and actions.
-const OWN_WORDS: [&str; 27] = [
+const OWN_WORDS: [&str; 29] = [
     "format_version",
     "ecr_fix_version",
     "created_at",
@@ -101,6 +101,8 @@ const OWN_WORDS: [&str; 27] = [
     "api_calls",
     "pull_policy",
     "options",
+    "tool",
+    "prefer",
     "Version",
     "Effect",
     "Action",
