@@ -87,7 +87,7 @@ pub fn redacted_with(plan: &Plan, mut document: Value, key: &Key) -> Value {
 }
 
 /// Fields that hold our own words, versions, times and hashes; `id` does for findings and actions.
-const OWN_WORDS: [&str; 35] = [
+const OWN_WORDS: [\&str; 37] = [
     "chain",
     "event",
     "hash",
@@ -119,6 +119,8 @@ const OWN_WORDS: [&str; 35] = [
     "api_calls",
     "pull_policy",
     "options",
+    "tool",
+    "prefer",
     "Version",
     "Effect",
     "Action",
