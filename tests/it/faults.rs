@@ -50,7 +50,7 @@ const KINDS: [Kind; 6] = [
     },
     Kind {
         name: "rules of security groups",
-        scenario: "sg-egress-closed",
+        scenario: "endpoint-sg-closed",
         kills: Kills::AtEveryWrite,
         is_repeatable: false,
     },
@@ -146,7 +146,7 @@ impl Matrix {
         for (name, fault) in REFUSALS {
             rows.push(format!(
                 "| {} | the write: {name} | 1 | {} |\n",
-                self.kind,
+                self.kind.name,
                 self.refuse("writes", fault())
             ));
         }
