@@ -344,3 +344,103 @@ fn widens(before: &NetworkAclEntry, after: &NetworkAclEntry) -> bool {
         && (&before.protocol, before.block, before.icmp) == (&after.protocol, after.block, after.icmp);
     same && before.ports != after.ports && first <= old_first && old_last <= last
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::actions::AnyChange;
+    use crate::actions::change::Standing;
+    use crate::actions::cluster_vpc::tests::{cluster_vpc, world};
+
+    fn entry(protocol: &str, ports: [i64; 2], block: &str) -> NetworkAclEntry {
+        let (action, block) = ("allow".to_owned(), block.parse().unwrap());
+        NetworkAclEntry { action, protocol: protocol.to_owned(), block, ports: Some(ports), icmp: None }
+    }
+
+    fn change(egress: bool, before: Option<NetworkAclEntry>, after: Option<NetworkAclEntry>) -> AnyChange {
+        let at = Address { vpc: cluster_vpc(), acl_id: "acl-0a".to_owned(), rule_number: 110, egress };
+        Change { at, before, after }.into()
+    }
+
+    #[test]
+    fn the_engine_lets_pulls_and_their_replies_pass_and_nothing_else() {
+        let adding = |egress, entry| change(egress, None, Some(entry));
+        for fine in [
+            adding(true, entry("6", HTTPS, "10.0.0.0/16")),
+            adding(false, entry("6", HTTPS, "10.0.0.0/16")),
+            adding(false, entry("6", EPHEMERAL, "52.92.16.0/20")),
+            adding(false, entry("6", EPHEMERAL, "0.0.0.0/0")),
+            adding(true, entry("6", HTTPS, "0.0.0.0/0")),
+            adding(true, entry("17", DNS, "10.0.0.2/32")),
+        ] {
+            assert_eq!(fine.allowed(), Ok(()), "{}", fine.summary());
+            assert_eq!(fine.inverse().allowed(), Ok(()), "the way back");
+        }
+        let deny = NetworkAclEntry { action: "deny".to_owned(), ..entry("6", HTTPS, "10.0.0.0/16") };
+        for refused in [
+            adding(false, entry("6", HTTPS, "0.0.0.0/0")),
+            adding(false, entry("6", HTTPS, "52.92.16.0/20")),
+            adding(false, entry("6", EPHEMERAL, "0.0.0.0/1")),
+            adding(false, entry("17", EPHEMERAL, "0.0.0.0/0")),
+            adding(true, entry("6", EPHEMERAL, "52.92.16.0/20")),
+            adding(false, entry("6", [22, 22], "10.0.0.0/16")),
+            adding(false, entry("6", [0, 65_535], "10.0.0.0/16")),
+            adding(false, entry("-1", HTTPS, "10.0.0.0/16")),
+            adding(true, deny.clone()),
+            change(true, Some(deny.clone()), None),
+            change(true, Some(deny), Some(entry("6", HTTPS, "10.0.0.0/16"))),
+            change(true, Some(entry("6", HTTPS, "10.0.0.0/16")), Some(entry("6", HTTPS, "10.1.0.0/16"))),
+        ] {
+            assert!(refused.allowed().is_err(), "{}", refused.summary());
+        }
+    }
+
+    #[test]
+    fn an_entry_that_stands_there_may_only_get_more_ports() {
+        let (narrow, wide) =
+            (entry("6", [49_152, 65_535], "10.0.0.0/16"), entry("6", EPHEMERAL, "10.0.0.0/16"));
+        let widen = change(false, Some(narrow.clone()), Some(wide.clone()));
+        assert_eq!((widen.allowed(), widen.inverse().allowed()), (Ok(()), Ok(())));
+        let target = Target {
+            account: "111122223333".to_owned(),
+            region: "eu-west-1".to_owned(),
+            partition: "aws".to_owned(),
+            cluster: "demo".to_owned(),
+        };
+        assert_eq!(widen.planned_for(&target), Ok(()));
+        assert!(widen.inverse().planned_for(&target).is_err(), "a plan never lets less pass");
+        assert!(change(false, Some(wide), None).planned_for(&target).is_err());
+        let elsewhere = Target { cluster: "other".to_owned(), ..target };
+        assert!(widen.planned_for(&elsewhere).is_err(), "the ACL is of another cluster");
+    }
+
+    #[test]
+    fn only_the_whole_internet_needs_a_word_of_the_user() {
+        assert!(change(false, None, Some(entry("6", EPHEMERAL, "0.0.0.0/0"))).opens_internet());
+        assert!(!change(false, None, Some(entry("6", EPHEMERAL, "52.92.16.0/20"))).opens_internet());
+    }
+
+    #[test]
+    fn on_paper_an_entry_comes_goes_and_changes_in_its_place() {
+        let acl = json!({"NetworkAcls": [{"NetworkAclId": "acl-0a", "VpcId": "vpc-1", "Entries": [
+            {"RuleNumber": 110, "Egress": true, "Protocol": "-1", "RuleAction": "allow", "CidrBlock": "0.0.0.0/0"},
+            {"RuleNumber": 32767, "Egress": false, "Protocol": "-1", "RuleAction": "deny", "CidrBlock": "0.0.0.0/0"}]}]});
+        let before = world(&[acl]);
+        let (narrow, wide) =
+            (entry("6", [49_152, 65_535], "10.0.0.0/16"), entry("6", EPHEMERAL, "10.0.0.0/16"));
+        let (create, widen) =
+            (change(false, None, Some(narrow.clone())), change(false, Some(narrow), Some(wide)));
+        let mut now = before.clone();
+        for step in [&create, &widen] {
+            assert_eq!(step.standing(&now), Standing::Before, "{}", step.summary());
+            step.simulate(&mut now);
+            assert_eq!(step.standing(&now), Standing::After, "{}", step.summary());
+        }
+        assert!(matches!(create.standing(&now), Standing::Elsewhere { .. }), "somebody changed it since");
+        widen.inverse().simulate(&mut now);
+        create.inverse().simulate(&mut now);
+        assert_eq!(now, before);
+    }
+}

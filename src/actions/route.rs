@@ -292,3 +292,89 @@ pub fn command(change: &Change<Route>, region: &str) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::actions::AnyChange;
+    use crate::actions::change::Standing;
+    use crate::actions::cluster_vpc::tests::{cluster_vpc, world};
+
+    fn route(target: &str) -> Route {
+        Route { target: target.to_owned(), state: Some("active".to_owned()), must_work: true }
+    }
+
+    fn change(destination: &str, before: Option<Route>, after: Option<Route>) -> AnyChange {
+        let destination = destination.parse().unwrap();
+        let at = Address { vpc: cluster_vpc(), table_id: "rtb-0a".to_owned(), destination };
+        Change { at, before, after }.into()
+    }
+
+    #[test]
+    fn the_engine_leads_default_routes_out_and_makes_no_subnet_public() {
+        let lost = Route { state: Some("blackhole".to_owned()), ..route("igw-1") };
+        for fine in [
+            change("0.0.0.0/0", None, Some(route("nat-1"))),
+            change("0.0.0.0/0", Some(route("nat-1")), Some(route("nat-2"))),
+            change("0.0.0.0/0", Some(lost), Some(route("nat-2"))),
+            change("::/0", None, Some(route("eigw-1"))),
+        ] {
+            assert_eq!(fine.allowed(), Ok(()), "{}", fine.summary());
+            assert_eq!(fine.inverse().allowed(), Ok(()), "the way back");
+        }
+        for refused in [
+            change("0.0.0.0/0", None, Some(route("igw-1"))),
+            change("0.0.0.0/0", Some(route("nat-1")), Some(route("igw-1"))),
+            change("0.0.0.0/0", Some(route("igw-1")), Some(route("nat-1"))),
+            change("0.0.0.0/0", Some(route("tgw-1")), Some(route("nat-1"))),
+            change("0.0.0.0/0", None, Some(route("eni-1"))),
+            change("10.0.0.0/8", None, Some(route("nat-1"))),
+            change("::/0", None, Some(route("nat-1"))),
+            change("0.0.0.0/0", Some(route("nat-1")), Some(route("nat-1"))),
+            change("0.0.0.0/0", None, None),
+        ] {
+            assert!(refused.allowed().is_err(), "{}", refused.summary());
+        }
+    }
+
+    #[test]
+    fn a_plan_makes_no_route_that_nobody_looks_at_again() {
+        let target = Target {
+            account: "111122223333".to_owned(),
+            region: "eu-west-1".to_owned(),
+            partition: "aws".to_owned(),
+            cluster: "demo".to_owned(),
+        };
+        let blind = Route { must_work: false, ..route("nat-1") };
+        assert!(change("0.0.0.0/0", None, Some(blind)).planned_for(&target).is_err());
+        assert_eq!(change("0.0.0.0/0", None, Some(route("nat-1"))).planned_for(&target), Ok(()));
+        assert!(change("0.0.0.0/0", Some(route("nat-1")), None).planned_for(&target).is_err());
+    }
+
+    #[test]
+    fn on_paper_a_route_turns_and_turns_back() {
+        let table = json!({"RouteTables": [{"RouteTableId": "rtb-0a", "VpcId": "vpc-1", "Routes": [
+            {"DestinationCidrBlock": "0.0.0.0/0", "NatGatewayId": "nat-1", "State": "blackhole", "Origin": "CreateRoute"}]}]});
+        let before = world(&[table]);
+        let lost =
+            Route { target: "nat-1".to_owned(), state: Some("blackhole".to_owned()), must_work: false };
+        let (turn, add) = (
+            change("0.0.0.0/0", Some(lost), Some(route("nat-2"))),
+            change("::/0", None, Some(route("eigw-1"))),
+        );
+        let mut now = before.clone();
+        for step in [&turn, &add] {
+            assert_eq!(step.standing(&now), Standing::Before, "{}", step.summary());
+            step.simulate(&mut now);
+            assert_eq!(step.standing(&now), Standing::After, "{}", step.summary());
+        }
+        let routes = &now.ec2.route_tables["rtb-0a"].routes;
+        assert_eq!(routes[0].state.as_deref(), Some("active"));
+        assert_eq!(routes[1].egress_only_internet_gateway_id.as_deref(), Some("eigw-1"));
+        turn.inverse().simulate(&mut now);
+        add.inverse().simulate(&mut now);
+        assert_eq!(now, before);
+    }
+}

@@ -110,8 +110,28 @@ impl Address {
             to_port: Some(self.to_port.into()),
             ..IpPermission::default()
         };
-        add_peer(&mut permission, &self.peer, description);
+        self.add_to(&mut permission, description);
         permission
+    }
+
+    /// A group is named with its account, as EC2 shows it.
+    fn add_to(&self, permission: &mut IpPermission, description: Option<String>) {
+        match &self.peer {
+            Peer::Block(IpNet::V4(block)) => {
+                permission.ip_ranges.push(IpRange { cidr_ip: Some(*block), description });
+            }
+            Peer::Block(IpNet::V6(block)) => {
+                permission.ipv6_ranges.push(Ipv6Range { cidr_ipv6: Some(*block), description });
+            }
+            Peer::PrefixList(id) => {
+                permission.prefix_list_ids.push(PrefixListId { prefix_list_id: id.clone(), description });
+            }
+            Peer::SecurityGroup(id) => {
+                let (group_id, user_id) = (id.clone(), Some(self.vpc.account.clone()));
+                let pair = GroupPair { group_id, user_id, description, ..GroupPair::default() };
+                permission.user_id_group_pairs.push(pair);
+            }
+        }
     }
 
     fn fits(&self, protocol: &str, from_port: Option<i64>, to_port: Option<i64>) -> bool {
@@ -158,8 +178,9 @@ impl Address {
             Peer::Block(IpNet::V6(block)) => row.cidr_ipv6 = Some(*block),
             Peer::PrefixList(id) => row.prefix_list_id = Some(id.clone()),
             Peer::SecurityGroup(id) => {
-                let group_id = id.clone();
-                row.referenced_group_info = Some(ReferencedGroup { group_id, ..ReferencedGroup::default() });
+                let (group_id, user_id) = (id.clone(), Some(self.vpc.account.clone()));
+                row.referenced_group_info =
+                    Some(ReferencedGroup { group_id, user_id, ..ReferencedGroup::default() });
             }
         }
         row
@@ -240,7 +261,7 @@ impl Resource for SecurityGroupRule {
         permissions.retain(|permission| !fits(permission) || has_peers(permission));
         if let Some(rule) = &state {
             match permissions.iter_mut().find(|permission| fits(permission)) {
-                Some(permission) => add_peer(permission, &at.peer, rule.description.clone()),
+                Some(permission) => at.add_to(permission, rule.description.clone()),
                 None => permissions.push(at.permission(rule.description.clone())),
             }
         }
@@ -419,24 +440,6 @@ fn peer_in(permission: &IpPermission, peer: &Peer) -> Option<Option<String>> {
     }
 }
 
-fn add_peer(permission: &mut IpPermission, peer: &Peer, description: Option<String>) {
-    match peer {
-        Peer::Block(IpNet::V4(block)) => {
-            permission.ip_ranges.push(IpRange { cidr_ip: Some(*block), description });
-        }
-        Peer::Block(IpNet::V6(block)) => {
-            permission.ipv6_ranges.push(Ipv6Range { cidr_ipv6: Some(*block), description });
-        }
-        Peer::PrefixList(id) => {
-            permission.prefix_list_ids.push(PrefixListId { prefix_list_id: id.clone(), description });
-        }
-        Peer::SecurityGroup(id) => {
-            let pair = GroupPair { group_id: id.clone(), description, ..GroupPair::default() };
-            permission.user_id_group_pairs.push(pair);
-        }
-    }
-}
-
 fn remove_peer(permission: &mut IpPermission, peer: &Peer) {
     match peer {
         Peer::Block(IpNet::V4(block)) => permission.ip_ranges.retain(|range| range.cidr_ip != Some(*block)),
@@ -453,4 +456,139 @@ fn has_peers(permission: &IpPermission) -> bool {
         || !permission.ipv6_ranges.is_empty()
         || !permission.prefix_list_ids.is_empty()
         || !permission.user_id_group_pairs.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::actions::AnyChange;
+    use crate::actions::change::Standing;
+    use crate::actions::cluster_vpc::tests::{cluster_vpc, world};
+
+    fn at(direction: Direction, protocol: &str, port: u16, peer: Peer) -> Address {
+        let (vpc, group_id, protocol) = (cluster_vpc(), "sg-0a".to_owned(), protocol.to_owned());
+        Address { vpc, group_id, direction, protocol, from_port: port, to_port: port, peer, rule_id: None }
+    }
+
+    fn adding(at: Address) -> Change<SecurityGroupRule> {
+        let rule = SecurityGroupRule { direction: at.direction, description: Some(DESCRIPTION.to_owned()) };
+        Change { at, before: None, after: Some(rule) }
+    }
+
+    fn block(text: &str) -> Peer {
+        Peer::Block(text.parse().unwrap())
+    }
+
+    fn group() -> serde_json::Value {
+        json!({"SecurityGroupRules": [], "SecurityGroups": [{"GroupId": "sg-0a", "VpcId": "vpc-1", "IpPermissions": [
+            {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "IpRanges": [{"CidrIp": "10.9.0.0/16"}]}],
+            "IpPermissionsEgress": []}]})
+    }
+
+    #[test]
+    fn the_engine_opens_https_and_name_servers_and_nothing_else() {
+        use Direction::{Egress, Ingress};
+        let allowed = |direction, protocol: &str, port, peer| {
+            AnyChange::from(adding(at(direction, protocol, port, peer))).allowed()
+        };
+        let other = || Peer::SecurityGroup("sg-0b".to_owned());
+        for fine in [
+            at(Ingress, "tcp", 443, other()),
+            at(Ingress, "tcp", 443, block("10.0.0.0/16")),
+            at(Egress, "tcp", 443, Peer::PrefixList("pl-0s3".to_owned())),
+            at(Egress, "tcp", 443, block("0.0.0.0/0")),
+            at(Egress, "udp", 53, block("10.0.0.2/32")),
+        ] {
+            let change = AnyChange::from(adding(fine));
+            assert_eq!(change.allowed(), Ok(()), "{}", change.summary());
+            assert_eq!(change.inverse().allowed(), Ok(()), "the way back");
+        }
+        for (direction, protocol, port, peer) in [
+            (Ingress, "tcp", 443, block("0.0.0.0/0")),
+            (Ingress, "tcp", 443, block("::/0")),
+            (Ingress, "tcp", 443, block("52.0.0.0/16")),
+            (Ingress, "tcp", 443, Peer::PrefixList("pl-0s3".to_owned())),
+            (Ingress, "tcp", 22, other()),
+            (Ingress, "udp", 53, block("10.0.0.2/32")),
+            (Ingress, "-1", 443, other()),
+            (Egress, "tcp", 443, block("0.0.0.0/1")),
+            (Egress, "tcp", 443, block("52.0.0.0/16")),
+            (Egress, "tcp", 443, Peer::SecurityGroup("sg-onpaper-1".to_owned())),
+            (Egress, "tcp", 80, other()),
+            (Egress, "udp", 443, other()),
+            (Egress, "udp", 53, block("10.0.0.0/16")),
+            (Egress, "udp", 53, block("8.8.8.8/32")),
+            (Egress, "tcp", 53, block("0.0.0.0/0")),
+        ] {
+            assert!(
+                allowed(direction, protocol, port, peer.clone()).is_err(),
+                "{direction:?} {protocol} {port} {peer}"
+            );
+        }
+        let wide = Address { to_port: 8443, ..at(Ingress, "tcp", 443, other()) };
+        assert!(AnyChange::from(adding(wide)).allowed().is_err());
+        let mut turned = adding(at(Ingress, "tcp", 443, other()));
+        turned.at.direction = Egress;
+        assert!(AnyChange::from(turned).allowed().is_err(), "the address says egress, the state ingress");
+    }
+
+    #[test]
+    fn only_the_whole_internet_needs_a_word_of_the_user() {
+        let opens = |peer| AnyChange::from(adding(at(Direction::Egress, "tcp", 443, peer))).opens_internet();
+        assert!(opens(block("0.0.0.0/0")) && opens(block("::/0")));
+        assert!(!opens(block("10.0.0.0/8")) && !opens(Peer::PrefixList("pl-1".to_owned())));
+    }
+
+    #[test]
+    fn a_rule_of_another_id_is_not_ours_and_one_without_ids_is_known_by_its_value() {
+        let mut with_rows = world(&[group()]);
+        let change = AnyChange::from(adding(at(Direction::Egress, "tcp", 443, block("10.1.0.0/16"))));
+        change.simulate(&mut with_rows);
+        let mut back = change.inverse();
+        let id = with_rows.ec2.security_group_rules.keys().next().unwrap().clone();
+        back.assign(&id);
+        assert_eq!(back.standing(&with_rows), Standing::Before);
+        back.assign("sgr-other");
+        assert!(matches!(back.standing(&with_rows), Standing::Elsewhere { .. }));
+        with_rows.ec2.security_group_rules.clear();
+        assert_eq!(back.standing(&with_rows), Standing::Before, "the ids were not read");
+    }
+
+    #[test]
+    fn a_group_of_another_vpc_or_none_is_not_touched() {
+        let change = AnyChange::from(adding(at(Direction::Egress, "tcp", 443, block("10.1.0.0/16"))));
+        let foreign = json!({"SecurityGroups": [{"GroupId": "sg-0a", "VpcId": "vpc-2"}]});
+        assert!(matches!(change.standing(&world(&[foreign])), Standing::Elsewhere { .. }));
+        assert!(matches!(
+            change.standing(&world(&[json!({"SecurityGroups": []})])),
+            Standing::Elsewhere { .. }
+        ));
+        assert!(matches!(change.standing(&world(&[])), Standing::Unread(_)));
+    }
+
+    proptest! {
+        #[test]
+        fn a_rule_on_paper_leaves_no_trace(egress: bool, kind in 0..3, third in 0..=255_u8) {
+            let direction = if egress { Direction::Egress } else { Direction::Ingress };
+            let peer = match kind {
+                0 => block(&format!("10.1.{third}.0/24")),
+                1 => Peer::PrefixList(format!("pl-{third}")),
+                _ => Peer::SecurityGroup(format!("sg-{third}")),
+            };
+            let before = world(&[group()]);
+            let change = AnyChange::from(adding(at(direction, "tcp", 443, peer)));
+            prop_assert_eq!(change.standing(&before), Standing::Before);
+            let mut after = before.clone();
+            change.simulate(&mut after);
+            prop_assert_eq!(change.standing(&after), Standing::After);
+            prop_assert_eq!(after.ec2.security_group_rules.len(), 1);
+            // The rule that stood there before is the same permission, or is left alone.
+            prop_assert!(after.ec2.security_groups["sg-0a"].ip_permissions[0].ip_ranges[0] == before.ec2.security_groups["sg-0a"].ip_permissions[0].ip_ranges[0]);
+            change.inverse().simulate(&mut after);
+            prop_assert_eq!(after, before);
+        }
+    }
 }

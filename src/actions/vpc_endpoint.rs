@@ -507,6 +507,36 @@ impl Resource for VpcEndpoint {
         without(one) == without(other) && policy(one) == policy(other)
     }
 
+    /// Several blockers may each ask for their own subnet, group or route table.
+    fn together(_before: Option<&Self>, one: Option<&Self>, other: Option<&Self>) -> Option<Option<Self>> {
+        let (one, other) = (one?, other?);
+        let both = |one: &BTreeSet<String>, other: &BTreeSet<String>| one.union(other).cloned().collect();
+        (one.policy == other.policy).then(|| {
+            Some(VpcEndpoint {
+                private_dns_enabled: one.private_dns_enabled || other.private_dns_enabled,
+                subnet_ids: both(&one.subnet_ids, &other.subnet_ids),
+                security_groups: both(&one.security_groups, &other.security_groups),
+                route_table_ids: both(&one.route_table_ids, &other.route_table_ids),
+                policy: one.policy.clone(),
+            })
+        })
+    }
+
+    /// Private DNS moves the traffic of the whole VPC, so switching it on does more than to add.
+    fn is_additive(before: Option<&Self>, after: Option<&Self>) -> bool {
+        match (before, after) {
+            (None, after) => after.is_some(),
+            (Some(_), None) => false,
+            (Some(old), Some(new)) => {
+                old.private_dns_enabled == new.private_dns_enabled
+                    && old.policy == new.policy
+                    && old.subnet_ids.is_subset(&new.subnet_ids)
+                    && old.security_groups.is_subset(&new.security_groups)
+                    && old.route_table_ids.is_subset(&new.route_table_ids)
+            }
+        }
+    }
+
     fn lines(at: &Address, state: Option<&Self>) -> Vec<String> {
         let Some(state) = state else { return Vec::new() };
         let mut lines = vec![format!("{} endpoint {}", at.endpoint_type.as_str(), at.service_name)];
@@ -994,4 +1024,19 @@ mod tests {
             there_and_back(&making(S3, state), &vpc(&json!([])));
         }
     }
+}
+
+#[test]
+fn what_several_blockers_ask_of_one_endpoint_is_one_change() {
+    let with = |tables: &[&str]| VpcEndpoint {
+        route_table_ids: tables.iter().map(ToString::to_string).collect(),
+        ..VpcEndpoint::default()
+    };
+    let (before, both) = (with(&["rtb-0"]), with(&["rtb-0", "rtb-1", "rtb-2"]));
+    let (one, other) = (with(&["rtb-0", "rtb-1"]), with(&["rtb-0", "rtb-2"]));
+    assert_eq!(VpcEndpoint::together(Some(&before), Some(&one), Some(&other)), Some(Some(both.clone())));
+    assert!(VpcEndpoint::is_additive(Some(&before), Some(&both)));
+    assert!(!VpcEndpoint::is_additive(Some(&both), Some(&before)));
+    let named = VpcEndpoint { private_dns_enabled: true, ..both.clone() };
+    assert!(!VpcEndpoint::is_additive(Some(&both), Some(&named)));
 }

@@ -473,7 +473,7 @@ mod tests {
             })
             .collect();
         expect_test::expect![[r#"
-            credentials instance-profile-missing critical manual
+            credentials instance-profile-missing critical automatic
             credentials imds-unreachable critical manual
             credentials hybrid-node-credentials critical automatic
             credentials fargate-exec-role-trust critical automatic
@@ -531,7 +531,7 @@ mod tests {
             pull-permission node-role-missing-ecr-policy critical automatic
             pull-permission repo-policy-missing-cross-account critical automatic
             pull-permission repo-policy-explicit-deny critical manual
-            pull-permission repo-policy-condition-mismatch high manual
+            pull-permission repo-policy-condition-mismatch high automatic
             pull-permission repo-policy-stale-principal high automatic
             pull-permission registry-policy-deny critical manual
             pull-permission rcp-deny critical manual

@@ -72,6 +72,6 @@ fn recognises_its_messages() {
     );
     super::test_support::first(
         &CAUSE,
-        r#"Failed to pull image "111122223333.dkr.ecr.eu-west-1.amazonaws.com/app:v1": rpc error: code = Unknown desc = failed to pull and unpack image "111122223333.dkr.ecr.eu-west-1.amazonaws.com/app:v1": failed to resolve reference "111122223333.dkr.ecr.eu-west-1.amazonaws.com/app:v1": pull access denied, repository does not exist or may require authorization: authorization failed: no basic auth credentials"#,
+        r#"Failed to pull image "<account>.dkr.ecr.eu-west-1.amazonaws.com/app:v1": rpc error: code = Unknown desc = failed to pull and unpack image "<account>.dkr.ecr.eu-west-1.amazonaws.com/app:v1": failed to resolve reference "<account>.dkr.ecr.eu-west-1.amazonaws.com/app:v1": pull access denied, repository does not exist or may require authorization: authorization failed: no basic auth credentials"#,
     );
 }

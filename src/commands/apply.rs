@@ -199,6 +199,13 @@ async fn the_plan(args: &Args, ui: &Ui, interrupt: &Interrupt) -> Result<(Plan, 
 
 /// What was signed is what is read: the file is opened once.
 fn saved_plan(args: &Args, file: &Path) -> Result<(Plan, Option<Signer>), Error> {
+    if args.choices.selects() {
+        return Err(Error::new(
+            Code::Usage,
+            "a saved plan is applied as it is: --target, --exclude and --only choose while planning",
+            "give them to `ecr-fix plan --out FILE`, or leave the plan away",
+        ));
+    }
     let Some(signers) = &args.require_approval else { return Ok((load(file)?, None)) };
     let text = read_text(file)?;
     let plan = Plan::read(&text, &file.display().to_string())?;

@@ -88,12 +88,12 @@ impl Denial {
 
     /// The account of who called, if it is shown.
     pub fn principal_account(&self) -> Option<&str> {
-        self.principal.split(':').nth(4).filter(|account| !account.is_empty())
+        account_of(&self.principal)
     }
 
     /// The account of what was asked for, if it is shown.
     pub fn resource_account(&self) -> Option<&str> {
-        self.resource.split(':').nth(4).filter(|account| !account.is_empty())
+        account_of(&self.resource)
     }
 
     /// Whether caller and resource stand in different accounts; placeholders differ by their text.
@@ -160,6 +160,12 @@ fn blamed(tail: &str) -> (Policy, bool, Clause) {
         .min()
         .unwrap_or(kind.len());
     (found.map_or(Policy::Unsaid, |(_, policy)| policy), explicit.is_some(), Some((at, at + end)))
+}
+
+/// The account in an ARN; dots stand for what its author left out.
+fn account_of(arn: &str) -> Option<&str> {
+    let account = arn.split(':').nth(4)?;
+    (account.contains(|c: char| c != '.') && !account.contains('/')).then_some(account)
 }
 
 fn first_word(text: &str) -> &str {

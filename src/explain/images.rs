@@ -163,7 +163,8 @@ fn candidate(token: &str, before: &str) -> Option<ImageRef> {
     if certain.iter().any(|mark| before.starts_with(mark)) {
         return ImageRef::parse(token);
     }
-    if before.starts_with("pull access denied") || (before == "pull image " && has_tag(token)) {
+    let names_image = matches!(before, "pull image " | "failed to solve: ") && has_tag(token);
+    if before.starts_with("pull access denied") || names_image {
         return plausible(token);
     }
     // `image configuration`, `repository does not …`: a word is an image only if it looks like one.

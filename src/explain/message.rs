@@ -362,7 +362,8 @@ impl Message {
 
     /// Whether the message names a request and ends before it says what became of it.
     pub fn is_cut_before_reason(&self) -> bool {
-        self.connection.is_none() && self.status.is_none() && self.denial.is_none()
+        let unexplained = self.connection.is_none() && self.status.is_none() && self.denial.is_none();
+        unexplained && !self.requests.is_empty()
     }
 
     /// The host of the layers, where the message says nothing more of why.

@@ -96,6 +96,8 @@ mod tests {
         cause: String,
         alternatives: Vec<String>,
         image: Value,
+        /// Not judged for the oldest samples.
+        in_scope: Option<bool>,
     }
 
     /// How many samples are read right.
@@ -107,6 +109,7 @@ mod tests {
         cause_near: usize,
         image: usize,
         runtime: usize,
+        in_scope: usize,
     }
 
     fn score(corpus: &str) -> Score {
@@ -131,6 +134,7 @@ mod tests {
             } else {
                 println!("{}: {image} is not {}", sample.id, sample.image);
             }
+            score.in_scope += usize::from(sample.in_scope.is_none_or(|is| is == found.in_scope));
             score.runtime +=
                 usize::from(serde_json::to_value(found.runtime).unwrap() == sample.runtime.as_str());
         }
@@ -148,15 +152,17 @@ mod tests {
         assert!(score.runtime * 100 >= score.samples * 97, "{score:?}");
     }
 
-    /// Messages that were collected when the rules stood. At the first try 55 of these 71 had their cause first,
-    /// and 65 their image exact. Those that still have not are told apart only by what their authors found out
-    /// later.
+    /// Messages that were collected when the rules stood, in rounds, each judged before the rules saw it. At the first
+    /// try 77% of the first round had their cause first, and 82, 79, 91, 84, 81, 83 and 89% of the seven after it.
+    /// Those that still have not are told apart only by what their authors found out later.
     #[test]
     fn further_messages_are_understood() {
         let score = score(include_str!("../../tests/corpus/more-pull-errors.jsonl"));
-        assert!(score.cause_first >= 63, "{score:?}");
-        assert!(score.cause_first + score.cause_near >= 69, "{score:?}");
+        assert!(score.cause_first * 100 >= score.samples * 95, "{score:?}");
+        assert!((score.cause_first + score.cause_near) * 100 >= score.samples * 99, "{score:?}");
         assert_eq!(score.image, score.samples);
+        assert!(score.runtime * 100 >= score.samples * 98, "{score:?}");
+        assert_eq!(score.in_scope, score.samples);
     }
 
     #[test]
@@ -206,7 +212,23 @@ mod tests {
     /// A very long line costs no more than its beginning.
     #[test]
     fn long_lines_are_bounded() {
-        for piece in ["lookup ", "\\", "https://", "image \"", "User: ", "repository x ", "é", "<", "/v2/"] {
+        for piece in [
+            "pull image ",
+            "image a not found",
+            ": denied",
+            "[",
+            "\u{1b}[",
+            "registry a/b:c ",
+            "lookup ",
+            "\\",
+            "https://",
+            "image \"",
+            "User: ",
+            "repository x ",
+            "é",
+            "<",
+            "/v2/",
+        ] {
             let message = piece.repeat(2_000_000 / piece.len());
             let found = explain(&message, &Known::default());
             assert!(found.message.len() <= text::LONGEST);

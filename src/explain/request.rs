@@ -1,6 +1,6 @@
 //! The request that failed: its verb, its address, and the status of the answer.
 
-use super::text::excerpt;
+use super::text::{beginning, excerpt};
 use crate::model::ecr_host::{EcrHost, HostKind};
 
 /// An HTTP request that a message names.
@@ -97,6 +97,7 @@ impl Request {
     }
 
     fn parse(text: &str) -> Option<Request> {
+        let text = beginning(text, LONGEST_ADDRESS);
         let mut depth = 0_usize;
         let end = text.find(|c: char| {
             match c {
@@ -117,6 +118,9 @@ impl Request {
         is_host.then(|| Request { host: host.to_owned(), path: path.to_owned() })
     }
 }
+
+/// Longer than any address whose query was cut, in bytes; it bounds the work on text that is none.
+const LONGEST_ADDRESS: usize = 2_048;
 
 /// Where ECR Public sends for layers, as far as is known (EKS Anywhere documentation, list of domains).
 const PUBLIC_LAYER_HOSTS: [&str; 2] = ["d2glxqk2uabbnd.cloudfront.net", "d5l0dvt14r5h8.cloudfront.net"];

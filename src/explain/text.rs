@@ -8,7 +8,7 @@ pub(super) const LONGEST: usize = 64 * 1024;
 /// One line of plain text: cut at [`LONGEST`], without secrets, without the escapes of nested quotes and the colours
 /// of terminals, with single blanks in place of line ends and other white space.
 pub(super) fn flatten(raw: &str) -> String {
-    let redacted = redact(&without_colours(&unescape(cut(raw))));
+    let redacted = redact(&without_colours(&unescape(beginning(raw, LONGEST))));
     let mut out = String::with_capacity(redacted.len());
     for word in redacted.split_whitespace() {
         if !out.is_empty() {
@@ -38,8 +38,9 @@ pub(super) fn excerpt(text: &str, from: usize, to: usize) -> String {
     text.get(from..to).unwrap_or_default().trim_matches([' ', ',', ':', ';']).to_owned()
 }
 
-fn cut(raw: &str) -> &str {
-    let mut end = raw.len().min(LONGEST);
+/// The text up to a byte position, on the boundary of a character.
+pub(super) fn beginning(raw: &str, longest: usize) -> &str {
+    let mut end = raw.len().min(longest);
     while !raw.is_char_boundary(end) {
         end -= 1;
     }

@@ -129,6 +129,12 @@ impl Action {
 }
 
 impl Document {
+    /// Whether a condition asks for a key that starts so, in lower case.
+    pub fn asks_for(&self, start: &str) -> bool {
+        let mut conditions = self.statements.iter().flat_map(|statement| &statement.conditions);
+        conditions.any(|condition| condition.key.to_lowercase().starts_with(start))
+    }
+
     /// Reads a document.
     ///
     /// # Errors

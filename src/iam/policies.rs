@@ -87,6 +87,18 @@ impl Named {
     }
 }
 
+impl Policies {
+    /// Whether a condition of any of them asks for a key that starts so, in lower case.
+    pub fn asks_for(&self, start: &str) -> bool {
+        let Policies { identity, boundary, session, resource, endpoint, service_control, resource_control } =
+            self;
+        let levels = service_control.iter().chain(resource_control).flatten();
+        let mut all = identity.iter().chain(boundary).chain(session.iter().flatten()).chain(resource);
+        all.any(|policy| policy.document.asks_for(start))
+            || endpoint.iter().chain(levels).any(|policy| policy.document.asks_for(start))
+    }
+}
+
 /// All policies that may have a say in a request.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Policies {

@@ -159,7 +159,11 @@ fn replace_node(source: &Source, cause: &str, node: &Instance) -> Fix {
 
 /// Gives a node the one instance profile that it can be meant to have.
 fn give_profile(world: &World<'_>, source: &Source, nodes: &[&Instance], node: &Instance) -> Fix {
-    let role_arn = source.role.clone().unwrap_or_default();
+    // The controllers of the others own the profiles of their nodes, and would take back what we give.
+    let is_ours_to_give = matches!(source.kind, SourceKind::Nodegroup | SourceKind::SelfManaged);
+    let Some(role_arn) = source.role.clone().filter(|_| is_ours_to_give) else {
+        return replace_node(source, "instance-profile-missing", node);
+    };
     let (profile, because) = match the_profile(world, &role_arn, nodes) {
         Ok(found) => found,
         Err(because) => {

@@ -319,18 +319,22 @@ fn judge_platforms(
                 continue;
             }
         };
-        for wanted in wanted {
-            if !offered.contains(&wanted) {
-                misfits.entry(wanted).or_default().push(id.clone());
-            } else if wanted.os == "windows" {
-                verdicts.unknown(
-                    &id,
-                    Leg::Image,
-                    "whether its Windows version is that of the nodes was not read",
-                );
-            } else {
-                verdicts.ok(&id, Leg::Image);
-            }
+        let (fitting, lacking): (Vec<Platform>, Vec<Platform>) =
+            wanted.into_iter().partition(|wanted| offered.contains(wanted));
+        if fitting.is_empty() {
+            lacking.into_iter().for_each(|wanted| misfits.entry(wanted).or_default().push(id.clone()));
+        } else if !lacking.is_empty() {
+            let because =
+                "it is not built for every platform of the nodes: it depends on where the pod lands";
+            verdicts.unknown(&id, Leg::Image, because);
+        } else if fitting.iter().any(|platform| platform.os == "windows") {
+            verdicts.unknown(
+                &id,
+                Leg::Image,
+                "whether its Windows version is that of the nodes was not read",
+            );
+        } else {
+            verdicts.ok(&id, Leg::Image);
         }
     }
     for (wanted, pulls) in misfits {

@@ -340,17 +340,19 @@ mod tests {
 
     #[test]
     fn a_name_that_cannot_be_is_a_finding_without_a_pull() {
-        let image = "111122223333.dkr.ecr.eu-west-1.amazonaws.co/app:v1";
+        let image = "111122223333.dkr.ecr.us-west-2.amazon.aws.com/app:v1";
         let message = failed(
             image,
-            &format!("dial tcp: lookup 111122223333.dkr.ecr.eu-west-1.amazonaws.co: no such host"),
+            &format!(
+                "dial tcp: lookup 111122223333.dkr.ecr.us-west-2.amazon.aws.com on 10.0.0.2:53: no such host"
+            ),
         );
         let waits = state(json!({ "waiting": { "reason": "ErrImagePull", "message": message } }));
         check(
             &[pod("shop/web", image, on_node(), waits)],
             &expect![[r#"
             registry-host-typo on pod/shop/web blocks 0
-              saw pod shop/web on ip-1: Failed to pull image "111122223333.dkr.ecr.eu-west-1.amazonaws.co/app:v1": rpc error: code = Unknown desc = dial tcp: lookup 111122223333.dkr.ecr.eu-west-1.amazonaws.co: no such host
+              saw pod shop/web on ip-1: Failed to pull image "111122223333.dkr.ecr.us-west-2.amazon.aws.com/app:v1": rpc error: code = Unknown desc = dial tcp: lookup 111122223333.dkr.ecr.us-west-2.amazon.aws.com on 10.0.0.2:53: no such host
         "#]],
         );
     }

@@ -1,11 +1,11 @@
 //! Whether a role may get a token and pull with it, by the policies of the role.
 //!
 //! Tells apart: no permission at all (`node-role-missing-ecr-policy`, `fargate-exec-role-missing-policy`), a boundary
-//! (`permissions-boundary-blocks`), a deny (`identity-policy-explicit-deny`, `repo-policy-explicit-deny`,
-//! `registry-policy-deny`), the organization (`scp-deny`, `rcp-deny`), a condition on the network
-//! (`session-policy-or-vpce-condition`), and a registry of another account that does not grant it
-//! (`repo-policy-missing-cross-account`), grants it to a role that is gone (`repo-policy-stale-principal`), or under a
-//! condition that the pull does not meet (`repo-policy-condition-mismatch`). What mends them is in `grants`.
+//! (`permissions-boundary-blocks`), the organization (`scp-deny`, `rcp-deny`), a deny (`identity-policy-explicit-deny`,
+//! `repo-policy-explicit-deny`, `registry-policy-deny`), a condition on the way that packets take
+//! (`session-policy-or-vpce-condition`), and a registry of another account that does not grant it: not at all
+//! (`repo-policy-missing-cross-account`), under a condition that does not hold (`repo-policy-condition-mismatch`), or to
+//! somebody who was deleted (`repo-policy-stale-principal`). What mends them is in `grants`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,17 +28,16 @@ pub(super) struct Lack {
     pub(super) pairs: Pairs,
     pub(super) calls: BTreeSet<&'static str>,
     pub(super) statements: BTreeSet<String>,
-    /// The repositories that it is about, by their ARNs.
-    pub(super) images: BTreeSet<String>,
-    /// Where to look at the statements.
-    look: BTreeSet<String>,
-    grant: Grant,
+    /// Where to look at them.
+    pub(super) look: BTreeSet<String>,
+    pub(super) grant: Grant,
 }
 
-/// What came of a call, and whether the way that packets take decided it.
+/// What came of a call.
 pub(super) struct Answer {
     pub(super) weighed: Weighed,
-    pub(super) by_network: bool,
+    /// The layers that stop it only because of the way that packets take.
+    by_network: BTreeSet<Layer>,
 }
 
 /// Judges `ecr-token-permission` and `pull-permission`.
@@ -91,7 +90,7 @@ fn judge_role(
                 Weighed::Allowed(_) => verdicts.ok(&id, leg),
                 Weighed::DependsOn(doubt) => verdicts.unknown(&id, leg, depends(call, doubt, &policies)),
                 Weighed::Denied(decision) => {
-                    let mut causes = causes(snapshot, role, pull.image, &answer, fargate);
+                    let mut causes = causes(snapshot, pull.image, &answer, fargate);
                     // What does not exist has no policy: that it is not there is said of the image.
                     let gone = snapshot.repository(pull.image.repository()) == Seen::Absent;
                     causes.retain(|cause| !gone || !is_grant_of_registry(cause));
@@ -104,7 +103,6 @@ fn judge_role(
                         let lack = lacks.entry((cause, at.clone())).or_default();
                         lack.pairs.insert((id.clone(), leg));
                         lack.calls.insert(call);
-                        lack.images.insert(pull.image.repository_arn.clone());
                         lack.statements.extend(denials(decision));
                         lack.look.extend(places(decision, role, pull.image));
                         if call == TOKEN {
@@ -146,7 +144,7 @@ pub(super) fn weigh(
     call: &str,
     pull: &Pull<'_>,
 ) -> Answer {
-    let (world, image) = (paths.world, pull.image);
+    let (world, image) = (paths.world.snapshot, pull.image);
     let about_token = call == TOKEN;
     let mut knowledge = Knowledge {
         unknown: BTreeSet::from(["*".to_owned()]),
@@ -159,16 +157,16 @@ pub(super) fn weigh(
         ("aws:SecureTransport".to_owned(), vec!["true".to_owned()]),
         ("aws:ViaAWSService".to_owned(), vec!["false".to_owned()]),
     ]);
-    context.extend(role_policies::organization(world.snapshot, role));
+    context.extend(role_policies::organization(world, role));
     if !about_token {
-        let registry = registry_policies::of_call(world.snapshot, image.repository(), call);
+        let registry = registry_policies::of_call(world, image.repository(), call);
         if !registry.unread.is_empty() || is_unsure_of(role, &registry) {
             knowledge.unread.insert(Layer::Resource);
         }
         // A grant to the unique id of a role holds as long as the role does.
         context.extend(user_id(role, &registry));
         all.resource = registry.policies;
-        role_policies::add_resource_control(world.snapshot, image, &mut all, &mut knowledge);
+        role_policies::add_resource_control(world, image, &mut all, &mut knowledge);
     }
     let mut request = iam::Request {
         principal: role.arn.clone(),
@@ -178,15 +176,23 @@ pub(super) fn weigh(
         context,
     };
     let weighed = iam::weigh(&request, &all, &knowledge);
-    let Weighed::DependsOn(doubt) = &weighed else { return Answer { weighed, by_network: false } };
     // The way of packets is looked at only where a condition asks for it.
-    let asks = doubt.keys.iter().any(|key| key.starts_with("aws:sourcevpc"));
-    let Some(facts) = asks.then(|| paths.facts(pull, about_token)).flatten() else {
-        return Answer { weighed, by_network: false };
+    let facts = all.asks_for("aws:sourcevpc").then(|| paths.facts(pull, about_token)).flatten();
+    let Some(facts) = facts else { return Answer { weighed, by_network: BTreeSet::new() } };
+    let before = match &weighed {
+        Weighed::Denied(decision) => decision.blocked_by.clone(),
+        Weighed::Allowed(_) | Weighed::DependsOn(_) => Vec::new(),
     };
     request.context.extend(facts.context);
     knowledge.absent = facts.absent;
-    Answer { weighed: iam::weigh(&request, &all, &knowledge), by_network: true }
+    let weighed = iam::weigh(&request, &all, &knowledge);
+    let by_network = match &weighed {
+        Weighed::Denied(now) => {
+            now.blocked_by.iter().copied().filter(|layer| !before.contains(layer)).collect()
+        }
+        Weighed::Allowed(_) | Weighed::DependsOn(_) => BTreeSet::new(),
+    };
+    Answer { weighed, by_network }
 }
 
 /// Whether a grant to a unique id may be one to this role, whose own id was not read.
@@ -202,7 +208,6 @@ fn user_id(role: &Role, registry: &RegistryPolicies) -> Option<(String, Vec<Stri
 /// Which causes a refusal has.
 pub(super) fn causes(
     world: &Snapshot,
-    role: &Role,
     image: &Image,
     answer: &Answer,
     fargate: bool,
@@ -215,20 +220,18 @@ pub(super) fn causes(
             .iter()
             .any(|deciding| deciding.effect == Effect::Deny && deciding.policy_type == layer)
     };
-    let stops = |layer| decision.blocked_by.contains(&layer);
     let mut causes = BTreeSet::new();
-    // Without the facts about the way of packets it was not denied yet: so a condition on them decides.
-    if stops(Layer::Identity) && answer.by_network {
+    if answer.by_network.contains(&Layer::Identity) {
         causes.insert("session-policy-or-vpce-condition");
     } else if explicit(Layer::Identity) {
         causes.insert("identity-policy-explicit-deny");
-    } else if stops(Layer::Identity) {
+    } else if decision.blocked_by.contains(&Layer::Identity) {
         causes.insert(missing);
     }
     for (layer, cause) in
         [(Layer::Boundary, "permissions-boundary-blocks"), (Layer::Scp, "scp-deny"), (Layer::Rcp, "rcp-deny")]
     {
-        if stops(layer) {
+        if decision.blocked_by.contains(&layer) {
             causes.insert(cause);
         }
     }
@@ -236,55 +239,45 @@ pub(super) fn causes(
         let by_registry = decision.deciding.iter().any(|deciding| {
             deciding.effect == Effect::Deny && deciding.policy.as_deref() == Some(REGISTRY_POLICY)
         });
-        causes.insert(match (by_registry, answer.by_network) {
-            (true, _) => "registry-policy-deny",
-            (false, true) => "repo-policy-condition-mismatch",
-            (false, false) => "repo-policy-explicit-deny",
-        });
-    } else if stops(Layer::Resource) {
-        causes.insert(if answer.by_network || fails_by_condition(decision) {
-            "repo-policy-condition-mismatch"
-        } else if names_only_who_is_gone(world, role, image) {
-            "repo-policy-stale-principal"
-        } else {
-            "repo-policy-missing-cross-account"
-        });
+        causes.insert(if by_registry { "registry-policy-deny" } else { "repo-policy-explicit-deny" });
+    } else if decision.blocked_by.contains(&Layer::Resource) {
+        causes.insert(why_not_granted(world, image, decision));
     }
     causes
 }
 
-/// Whether the registry would let it pass but for a condition.
-fn fails_by_condition(decision: &Decision) -> bool {
-    decision.near_misses.iter().any(|miss| {
-        miss.policy_type == Layer::Resource && miss.effect == Effect::Allow && miss.element == "Condition"
-    })
+/// Why no policy of the registry lets a role of another account in.
+fn why_not_granted(world: &Snapshot, image: &Image, decision: &Decision) -> &'static str {
+    let nearly: Vec<_> = decision
+        .near_misses
+        .iter()
+        .filter(|miss| miss.policy_type == Layer::Resource && miss.effect == Effect::Allow)
+        .filter(|miss| miss.policy.as_deref() == Some(REPOSITORY_POLICY))
+        .collect();
+    let names_the_deleted = |index| registry_policies::names_the_deleted(world, image.repository(), index);
+    if nearly.iter().any(|miss| miss.element == "Condition") {
+        "repo-policy-condition-mismatch"
+    } else if nearly.iter().any(|miss| miss.element == "Principal" && names_the_deleted(miss.statement)) {
+        "repo-policy-stale-principal"
+    } else {
+        "repo-policy-missing-cross-account"
+    }
 }
 
-/// Whether a grant of the repository reads like one for a role that was deleted, and perhaps made again.
-fn names_only_who_is_gone(world: &Snapshot, role: &Role, image: &Image) -> bool {
-    let registry = registry_policies::of(world, image.repository());
-    role.role_id
-        .as_ref()
-        .is_some_and(|id| !registry.unique_ids.is_empty() && !registry.unique_ids.contains(id))
-}
-
-/// Whether it is the registry that does not grant something.
+/// Whether it is the policy of a repository that does not grant something.
 fn is_grant_of_registry(cause: &str) -> bool {
     matches!(
         cause,
-        "repo-policy-missing-cross-account"
+        "repo-policy-condition-mismatch"
+            | "repo-policy-missing-cross-account"
             | "repo-policy-stale-principal"
-            | "repo-policy-condition-mismatch"
     )
 }
 
 /// Whether what is at fault is the registry, and not the role.
 pub(super) fn is_about_registry(cause: &str) -> bool {
-    is_grant_of_registry(cause)
-        || matches!(
-            cause,
-            "registry-policy-deny" | "repo-policy-explicit-deny" | "rcp-deny" | "ptc-cross-account"
-        )
+    let refuses = ["ptc-cross-account", "rcp-deny", "registry-policy-deny", "repo-policy-explicit-deny"];
+    is_grant_of_registry(cause) || refuses.contains(&cause)
 }
 
 /// The statements that forbid it, in words.
@@ -422,22 +415,16 @@ fn fix(
         "session-policy-or-vpce-condition" => manual(
             "a condition on the network is a guard that somebody set on purpose",
             format!(
-                "ask the owner of the policies of role {} to let {calls} pass on the way that its packets take: {}",
-                role.role_name, "through the endpoints of its VPC, or around them"
-            ),
-        ),
-        "repo-policy-condition-mismatch" if !lack.statements.is_empty() => manual(
-            "a deny with a condition is a guard that somebody set on purpose",
-            format!(
-                "ask the owner of {resource} to let role {} meet the condition, or to widen it",
+                "ask the owner of the policies of role {} to let {calls} pass on the way that its packets take, through \
+                 the endpoints of its VPC or around them",
                 role.role_name
             ),
         ),
         "ptc-cross-account" => manual(
             "registries of other accounts are their owners'",
             format!(
-                "let the owner of {resource} allow role {} to call {calls} in the policy of the registry, and give new \
-                 repositories of the cache a policy by a repository creation template",
+                "ask the owner of {resource} to allow role {} to call {calls} in the policy of the registry, and to give \
+                 new repositories of the cache a policy by a repository creation template",
                 role.role_name
             ),
         ),

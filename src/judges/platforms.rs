@@ -9,38 +9,49 @@ use crate::pulls::{Source, SourceKind, World};
 
 /// The platforms of the nodes of a source: of those that run, or of those that its node group would start.
 pub(super) fn of(world: &World<'_>, source: &Source) -> Seen<BTreeSet<Platform>> {
-    match source.kind {
-        // "Fargate: x86_64 only": EKS has no other, and no field asks for one.
-        SourceKind::FargateProfile => Seen::Known(BTreeSet::from([platform("linux", "amd64")])),
-        SourceKind::Nodegroup => of_nodegroup(world, source),
-        _ => Seen::Unread(format!(
-            "which platforms {} {} starts is not certain",
-            source.kind.as_str(),
-            source.id
-        )),
+    // EKS runs pods on Fargate on x86 alone, and no field asks for anything else.
+    if source.kind == SourceKind::FargateProfile {
+        return Seen::Known(BTreeSet::from([platform("linux", "amd64")]));
     }
+    let running: Option<BTreeSet<Platform>> =
+        world.nodes_of(source).map(|node| of_node(world, source, node)).collect();
+    let platforms = match running {
+        Some(running) if running.is_empty() => {
+            of_nodes_to_come(world, source).map(|one| BTreeSet::from([one]))
+        }
+        running => running,
+    };
+    let unsure = || format!("which platform {} {} has was not read", source.kind.as_str(), source.id);
+    platforms.map_or_else(|| Seen::Unread(unsure()), Seen::Known)
 }
 
-fn of_nodegroup(world: &World<'_>, source: &Source) -> Seen<BTreeSet<Platform>> {
-    let unsure = || Seen::Unread(format!("the platform of node group {} was not read", source.id));
-    let cluster = &world.target.cluster;
-    let group = world.snapshot.nodegroups.get(&format!("{cluster}/{}", source.id));
-    let ami_type = group.and_then(|group| group.ami_type.as_deref()).unwrap_or_default();
-    let os = if ami_type.starts_with("WINDOWS") { "windows" } else { "linux" };
-    let nodes = world.snapshot.ec2.instances.values().filter(|node| node.is_node_of(cluster, &source.id));
-    let running: Option<BTreeSet<Platform>> =
-        nodes.map(|node| Some(platform(os, architecture(node)?))).collect();
-    // Machine images of other people's making say nothing of their system.
-    if ami_type.is_empty() || ami_type == "CUSTOM" {
-        return unsure();
-    }
-    match running {
-        Some(running) if !running.is_empty() => Seen::Known(running),
-        Some(_) => match architecture_of_ami(ami_type) {
-            Some(architecture) => Seen::Known(BTreeSet::from([platform(os, architecture)])),
-            None => unsure(),
-        },
-        None => unsure(),
+/// As its kubelet says, or else its instance and its machine image.
+fn of_node(world: &World<'_>, source: &Source, node: &Instance) -> Option<Platform> {
+    let is_it = |id: &str| id.rsplit('/').next() == Some(node.instance_id.as_str());
+    let mut kubelets = world.snapshot.kubernetes.nodes.values();
+    let kubelet = kubelets.find(|kubelet| kubelet.spec.provider_id.as_deref().is_some_and(is_it));
+    let said = kubelet.and_then(|kubelet| {
+        let info = kubelet.status.node_info.as_ref()?;
+        Some(platform(info.operating_system.as_deref()?, info.architecture.as_deref()?))
+    });
+    let of_instance = || match node.architecture.as_deref()? {
+        "x86_64" => Some(platform(system(world, source)?, "amd64")),
+        "arm64" => Some(platform(system(world, source)?, "arm64")),
+        _ => None,
+    };
+    said.or_else(of_instance)
+}
+
+/// The nodes that a managed group starts, by the machine image that EKS gives them.
+fn of_nodes_to_come(world: &World<'_>, source: &Source) -> Option<Platform> {
+    let (ami_type, system) = (ami_type(world, source)?, system(world, source)?);
+    // `AL2023_ARM_64_STANDARD`, `BOTTLEROCKET_x86_64_FIPS`, …; Windows is on x86 only.
+    if ami_type.contains("ARM_64") {
+        Some(platform(system, "arm64"))
+    } else if ami_type.contains("x86_64") || system == "windows" {
+        Some(platform(system, "amd64"))
+    } else {
+        None
     }
 }
 
@@ -48,21 +59,19 @@ fn platform(os: &str, architecture: &str) -> Platform {
     Platform { os: os.to_owned(), architecture: architecture.to_owned() }
 }
 
-fn architecture(node: &Instance) -> Option<&'static str> {
-    match node.architecture.as_deref()? {
-        "x86_64" => Some("amd64"),
-        "arm64" => Some("arm64"),
+/// The system of the nodes, where somebody else's machine image does not decide it.
+fn system(world: &World<'_>, source: &Source) -> Option<&'static str> {
+    match source.kind {
+        SourceKind::AutoMode => Some("linux"),
+        SourceKind::Nodegroup => {
+            Some(if ami_type(world, source)?.starts_with("WINDOWS") { "windows" } else { "linux" })
+        }
         _ => None,
     }
 }
 
-/// `AL2023_ARM_64_STANDARD`, `BOTTLEROCKET_x86_64_FIPS`, ….
-fn architecture_of_ami(ami_type: &str) -> Option<&'static str> {
-    if ami_type.contains("ARM_64") {
-        Some("arm64")
-    } else if ami_type.contains("x86_64") || ami_type.starts_with("WINDOWS") {
-        Some("amd64")
-    } else {
-        None
-    }
+fn ami_type<'w>(world: &World<'w>, source: &Source) -> Option<&'w str> {
+    let groups = &world.snapshot.nodegroups;
+    let group = groups.get(&format!("{}/{}", world.target.cluster, source.id))?;
+    group.ami_type.as_deref().filter(|kind| !kind.is_empty() && *kind != "CUSTOM")
 }

@@ -134,12 +134,14 @@ fn judge_calls<'w>(
             }
             Weighed::Denied(decision) => decision,
         };
-        for cause in permission::causes(snapshot, role, pull.image, &answer, fargate) {
+        for cause in permission::causes(snapshot, pull.image, &answer, fargate) {
             let cause = match cause {
                 "node-role-missing-ecr-policy" | "fargate-exec-role-missing-policy" => {
                     "ptc-permission-missing"
                 }
-                "repo-policy-missing-cross-account" | "repo-policy-stale-principal" => "ptc-cross-account",
+                "repo-policy-condition-mismatch"
+                | "repo-policy-missing-cross-account"
+                | "repo-policy-stale-principal" => "ptc-cross-account",
                 other => other,
             };
             let resource =
@@ -147,7 +149,7 @@ fn judge_calls<'w>(
             let lack = lacks.entry((cause, resource.clone(), role.arn.as_str())).or_default();
             lack.pairs.insert((id.clone(), Leg::PullPermission));
             lack.calls.insert(call);
-            lack.images.insert(pull.image.repository_arn.clone());
+            lack.grant.repositories.insert(pull.image.repository_arn.clone());
             lack.statements.extend(permission::denials(decision));
         }
     }
@@ -177,7 +179,7 @@ fn reaches_upstream(paths: &Paths<'_>, pull: &Pull<'_>, rule: &PullThroughCacheR
 
 fn lacking(world: &World<'_>, role: &Role, (cause, resource): (&'static str, String), lack: Lack) -> Blocker {
     let (creates, imports) = (lack.calls.contains(CREATE), lack.calls.contains(IMPORT));
-    let repositories: Vec<String> = lack.images.iter().cloned().collect();
+    let repositories: Vec<String> = lack.grant.repositories.iter().cloned().collect();
     // Of the policies of AWS only one allows the import, whatever else is preferred.
     let blocker = permission::blocker(world.snapshot, role, (cause, resource), lack, &Options::default());
     if cause != "ptc-permission-missing" {

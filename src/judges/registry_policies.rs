@@ -3,6 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
+use serde_json::Value;
+
+use crate::actions::statement::{self, strings};
 use crate::iam::{Document, Named};
 use crate::model::ecr::RepositoryName;
 use crate::model::{PolicyText, Seen, Snapshot, aws_accounts};
@@ -23,6 +26,33 @@ pub(super) const REGISTRY_POLICY: &str = "registry policy";
 
 /// The name under which the policy of a repository is reported.
 pub(super) const REPOSITORY_POLICY: &str = "repository policy";
+
+/// Whether a statement of the policy of a repository names a role or a user by its unique id: that is what is left of
+/// one that was deleted.
+pub(super) fn names_the_deleted(world: &Snapshot, at: RepositoryName<'_>, statement: usize) -> bool {
+    let Seen::Known(text) = world.repository_policy(at) else { return false };
+    let statements = statement::statements(text.as_str()).unwrap_or_default();
+    let parsed = statements.get(statement).and_then(|text| serde_json::from_str::<Value>(text).ok());
+    let principals = parsed.as_ref().and_then(|statement| strings(statement.get("Principal")?.get("AWS")));
+    principals.unwrap_or_default().iter().any(|principal| {
+        (principal.starts_with("AROA") || principal.starts_with("AIDA"))
+            && principal.chars().all(|c| c.is_ascii_alphanumeric())
+    })
+}
+
+/// The unique ids of roles that statements of a policy grant something to.
+fn unique_ids(text: &PolicyText) -> BTreeSet<String> {
+    let statements = statement::statements(text.as_str()).unwrap_or_default();
+    let mut ids = BTreeSet::new();
+    for statement in statements.iter().filter_map(|text| serde_json::from_str::<Value>(text).ok()) {
+        let allows = statement.get("Effect").is_some_and(|effect| effect == "Allow");
+        let principals = statement.get("Principal").and_then(|principal| strings(principal.get("AWS")));
+        let named =
+            principals.unwrap_or_default().into_iter().filter(|name| allows && name.starts_with("AROA"));
+        ids.extend(named.map(str::to_owned));
+    }
+    ids
+}
 
 /// The policies that bear on the images of a repository.
 pub(crate) fn of(world: &Snapshot, repository: RepositoryName<'_>) -> RegistryPolicies {
@@ -57,23 +87,6 @@ impl RegistryPolicies {
             },
         }
     }
-}
-
-/// The unique ids of roles that statements of a policy grant something to.
-fn unique_ids(text: &PolicyText) -> BTreeSet<String> {
-    let each = |value: &serde_json::Value| match value {
-        serde_json::Value::Array(values) => values.clone(),
-        other => vec![other.clone()],
-    };
-    let Ok(document) = serde_json::from_str::<serde_json::Value>(text.as_str()) else {
-        return BTreeSet::new();
-    };
-    let statements = each(document.get("Statement").unwrap_or_default());
-    let allows =
-        statements.iter().filter(|statement| statement.get("Effect").is_some_and(|effect| effect == "Allow"));
-    let principals = allows.filter_map(|statement| statement.get("Principal")?.get("AWS")).flat_map(each);
-    let ids = principals.filter_map(|principal| principal.as_str().map(str::to_owned));
-    ids.filter(|id| id.starts_with("AROA")).collect()
 }
 
 /// What the registries of the EKS add-ons grant: everybody may pull.

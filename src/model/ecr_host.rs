@@ -235,7 +235,10 @@ fn api(host: &str) -> Option<EcrHost> {
         Some(rest) => (false, rest),
         None => (true, rest.strip_prefix("ecr-fips.")?),
     };
-    let region = rest.split('.').next().unwrap_or_default();
+    let (region, domain) = rest.split_once('.').unwrap_or((rest, ""));
+    if !ends_like_aws(domain) && DOMAINS.iter().all(|(known, _)| !known.starts_with(domain)) {
+        return None;
+    }
     let mut found = EcrHost { fips, ..EcrHost::new(HostKind::Api) }.in_region(region);
     found.dual_stack = rest.contains(".api.");
     if !region.is_empty() && !is_known_region(region) && !is_placeholder(region) && rest.contains('.') {
@@ -376,6 +379,13 @@ mod tests {
             -
             -
             -
+            Registry ? ? ? (it lacks a part of `ACCOUNT.dkr.ecr.REGION.DOMAIN`)
+            Registry ? us-east-1 aws (it lacks a part of `ACCOUNT.dkr.ecr.REGION.DOMAIN`)
+            -
+            -
+            -
+            Registry 111122223333 eu-west-1 aws
+            Registry 111122223333 ? ?
         "#]]
         .assert_eq(&table);
     }

@@ -128,7 +128,9 @@ fn trim(text: &str) -> &str {
 
 /// Docker's rule: the first part is a registry if it has a dot or a port, or is `localhost`.
 fn is_registry(first: &str) -> bool {
-    !first.is_empty() && (first == "localhost" || first.contains(['.', ':'])) && !first.contains('@')
+    let is_host = first == "localhost" || first.contains(['.', ':']);
+    // Dots alone stand for what its author left out.
+    is_host && !first.contains('@') && first.contains(|c: char| c != '.')
 }
 
 fn split_tag(path: &str) -> (&str, Option<&str>) {

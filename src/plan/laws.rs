@@ -164,7 +164,7 @@ fn fixes(actions: &[Action]) -> BTreeSet<&String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 6, ..ProptestConfig::default() })]
 
     #[test]
     fn a_plan_mends_what_can_be_mended_and_each_part_of_it_is_needed(case in cases()) {

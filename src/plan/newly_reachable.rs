@@ -24,18 +24,22 @@ const ANYTHING: [Service; 3] = [HTTPS, Service::tcp(80), Service::udp(53)];
 pub(super) fn newly_reachable(world: &World<'_>, after: &Snapshot, changes: &[&AnyChange]) -> Vec<String> {
     let (before, after) = (Network::of(world.snapshot), Network::of(after));
     let senders = Senders::of(&after, world);
-    let mut opened: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
+    let mut opened: BTreeMap<(String, Service), BTreeSet<String>> = BTreeMap::new();
     for change in changes {
         for Probe { from, to, service } in probes(&after, &senders, change) {
             let reaches =
                 |network: &Network<'_>| network.trace(from, &to, service).verdict == Verdict::Reachable;
             if !senders.is_pull(&after, from, &to, service) && reaches(&after) && !reaches(&before) {
-                let what = (service.to_string(), name(&after, &to));
-                opened.entry(what).or_default().insert(from.name());
+                opened.entry((name(&after, &to), service)).or_default().insert(from.name());
             }
         }
     }
-    opened.into_iter().map(|((service, to), from)| line(&service, &to, &from)).collect()
+    // The same senders and the same receiver share a line.
+    let mut lines: BTreeMap<(String, BTreeSet<String>), Vec<String>> = BTreeMap::new();
+    for ((to, service), from) in opened {
+        lines.entry((to, from)).or_default().push(service.to_string());
+    }
+    lines.into_iter().map(|((to, from), services)| line(&services.join(", "), &to, &from)).collect()
 }
 
 /// A packet to try.
@@ -101,11 +105,11 @@ fn probes<'s>(network: &Network<'_>, senders: &'s Senders, change: &AnyChange) -
         AnyChange::SecurityGroupRule(change) => of_rule(network, senders, change),
         AnyChange::NetworkAclEntry(change) => of_entry(network, senders, change),
         AnyChange::Route(change) => of_route(network, senders, change),
-        // Permissions open no flows, and endpoints lead to what the pulls need.
+        // Roles open no flows, and endpoints lead to what the pulls need.
         AnyChange::Attachment(_)
+        | AnyChange::RolePolicy(_)
         | AnyChange::ProfileAssociation(_)
         | AnyChange::RepositoryPolicy(_)
-        | AnyChange::RolePolicy(_)
         | AnyChange::TrustPolicy(_)
         | AnyChange::SecurityGroup(_)
         | AnyChange::VpcAttribute(_)
@@ -234,12 +238,12 @@ fn name(network: &Network<'_>, to: &Destination) -> String {
     }
 }
 
-fn line(service: &str, to: &str, from: &BTreeSet<String>) -> String {
+fn line(services: &str, to: &str, from: &BTreeSet<String>) -> String {
     const SHOWN: usize = 3;
     let shown: Vec<&str> = from.iter().take(SHOWN).map(String::as_str).collect();
     let more = match from.len().checked_sub(SHOWN) {
         Some(more) if more > 0 => format!(" and {more} more"),
         _ => String::new(),
     };
-    format!("{service} to {to}, from {}{more} and whatever is like it", shown.join(", "))
+    format!("{services} to {to}, from {}{more} and whatever is like it", shown.join(", "))
 }

@@ -7,7 +7,7 @@ use super::{Image, Source, SourceKind, private_image};
 use crate::iam::Glob;
 use crate::model::eks::FargateProfile;
 use crate::model::kubernetes::{Event, Kubernetes, LabelSet, Node, Pod, PodSpec, image_in};
-use crate::model::{Snapshot, aws_accounts};
+use crate::model::{EcrHost, Partition, Snapshot, aws_accounts};
 
 /// What the pods pull.
 #[derive(Clone, Debug, Default)]
@@ -88,7 +88,7 @@ impl<'a> Pods<'a> {
 
     /// The image as the matrix names it; none if it is not in a private registry of ECR.
     pub(super) fn image(&self, name: &str) -> Option<Image> {
-        let image = private_image(name).ok()?;
+        let image = private_image(name).ok().filter(|image| is_whole(image))?;
         if let Some(stand_in) =
             self.stand_in.as_ref().filter(|of| of.account == image.account && of.region == image.region)
         {
@@ -178,6 +178,16 @@ impl<'a> Pods<'a> {
         let known = self.nodes.by_name.get(node).is_some_and(|key| self.is_source(key));
         (!known).then_some(node)
     }
+}
+
+/// Whether the host is one of ECR to its end. Messages may cut a host short; what a pod names so does not exist.
+fn is_whole(image: &Image) -> bool {
+    let host = image.name.split('/').next().unwrap_or_default().to_ascii_lowercase();
+    let host = host.split(':').next().unwrap_or_default();
+    let suffix = Partition::of_region(&image.region).dns_suffix;
+    EcrHost::parse(host).is_some_and(|known| {
+        known.defect.is_none() && (known.dual_stack || host.ends_with(&format!(".{suffix}")))
+    })
 }
 
 /// The image that an event is about, where its pod is gone and so names none.

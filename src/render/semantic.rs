@@ -76,7 +76,7 @@ pub fn lines(action: &Action) -> Vec<Line> {
         .collect();
     // What a resource says of itself is better than the names of its fields, unless it is a whole document.
     if policies.is_empty() || differing.len() > policies.len() {
-        return raw_lines(action);
+        return with_policies_in_words(&raw_lines(action));
     }
     policies.into_iter().flat_map(|name| policy_lines(before.get(*name), after.get(*name))).collect()
 }
@@ -84,6 +84,38 @@ pub fn lines(action: &Action) -> Vec<Line> {
 /// The change as the lines of the resource.
 pub fn raw_lines(action: &Action) -> Vec<Line> {
     action.diff.lines().map(raw_line).collect()
+}
+
+/// The lines, with every policy that comes or goes as a whole in words.
+fn with_policies_in_words(lines: &[Line]) -> Vec<Line> {
+    let mut out = Vec::new();
+    let mut at = 0;
+    while let Some(line) = lines.get(at) {
+        let (words, length) =
+            whole_policy(lines.get(at..).unwrap_or_default()).unwrap_or_else(|| (vec![line.clone()], 1));
+        out.extend(words);
+        at += length;
+    }
+    out
+}
+
+/// A policy that starts here, all of one sign: in words, and how many lines it takes.
+fn whole_policy(lines: &[Line]) -> Option<(Vec<Line>, usize)> {
+    let first = lines.first().filter(|line| line.text.trim() == "{")?;
+    let end = first.text.replace('{', "}");
+    let length = lines.iter().position(|line| line.text == end)? + 1;
+    let block = lines.get(..length).filter(|block| block.iter().all(|line| line.sign == first.sign))?;
+    let text: String = block.iter().map(|line| format!("{}\n", line.text)).collect();
+    let policy = Value::String(text);
+    let (before, after) = match first.sign {
+        Sign::Add => (None, Some(&policy)),
+        Sign::Remove => (Some(&policy), None),
+        Sign::Change | Sign::Keep => return None,
+    };
+    is_policy(Some(&policy)).then(|| {
+        let words = policy_lines(before, after).into_iter();
+        (words.map(|line| Line { is_detail: true, ..line }).collect(), length)
+    })
 }
 
 fn raw_line(line: &str) -> Line {
@@ -383,6 +415,32 @@ mod tests {
             +   if ArnLike aws:SourceArn: b
         "#]]
         .assert_eq(&shown(statement(json!("a")), statement(json!(["a", "b"]))));
+    }
+
+    #[test]
+    fn a_policy_within_a_larger_change_is_in_words_too() {
+        let policy = [
+            "policy",
+            "  {",
+            "    \"Statement\": [",
+            "      {\"Effect\": \"Allow\", \"Action\": \"s3:GetObject\"}",
+            "    ]",
+            "  }",
+            "end",
+        ];
+        let said = |sign| {
+            let lines: Vec<Line> = policy.iter().map(|text| line(sign, (*text).to_owned())).collect();
+            with_policies_in_words(&lines).into_iter().map(|line| line.text).collect::<Vec<_>>()
+        };
+        assert_eq!(said(Sign::Add), ["policy", "statement without Sid: Allow s3:GetObject", "end"]);
+        assert_eq!(said(Sign::Remove), said(Sign::Add));
+        assert_eq!(said(Sign::Keep), policy, "what stays is no change");
+        let mixed: Vec<Line> = policy
+            .iter()
+            .zip([Sign::Add, Sign::Add, Sign::Keep].into_iter().cycle())
+            .map(|(text, sign)| line(sign, (*text).to_owned()))
+            .collect();
+        assert_eq!(with_policies_in_words(&mixed), mixed);
     }
 
     #[test]

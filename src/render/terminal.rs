@@ -7,7 +7,7 @@ const LONGEST: usize = 4_000;
 
 /// One line of foreign text: control characters, escape sequences and the characters that turn the
 /// direction of writing are shown as `\u{…}`, so that no name, tag or message can steer the terminal. The same is
-/// done to what the logs of pipelines take for a command: `::` at the start of a word, and `##[` or `##vso[` anywhere.
+/// done to what the logs of pipelines take for a command: `::name` at the start of a word, and `##[` or `##vso[` anywhere.
 pub fn clean(foreign: &str) -> String {
     let mut out = String::with_capacity(foreign.len());
     let mut before = ' ';
@@ -37,7 +37,9 @@ pub fn with_risk(foreign: &str) -> impl Iterator<Item = (char, bool)> {
 
 /// Whether the runner of a pipeline would take the rest of a line for a command to it.
 fn starts_command(before: char, rest: &str) -> bool {
-    (rest.starts_with("::") && before.is_whitespace())
+    let names_one = |rest: &str| rest.starts_with(|c: char| c.is_ascii_alphabetic());
+    // Addresses of IPv6 begin so, too. A word that is wrapped may come to stand at the start of a line.
+    (rest.strip_prefix("::").is_some_and(names_one) && before.is_whitespace())
         || rest.starts_with("##[")
         || rest.starts_with("##vso[")
 }
@@ -95,7 +97,7 @@ fn foreign_text_cannot_steer_the_terminal() {
 
 #[test]
 fn foreign_text_cannot_command_a_pipeline() {
-    assert_eq!(clean("::add-mask::x ::stop"), "\\u{3a}:add-mask::x ::stop");
+    assert_eq!(clean("::add-mask::x ::stop"), "\\u{3a}:add-mask::x \\u{3a}:stop");
     assert_eq!(clean("a ##[error] ##vso[task]"), "a \\u{23}#[error] \\u{23}#vso[task]");
     for harmless in ["arn:aws:iam::aws:policy/x ## y", "0.0.0.0/0 ::/0 ::1"] {
         assert_eq!(clean(harmless), harmless);

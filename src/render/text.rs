@@ -215,14 +215,17 @@ fn changes_in_words(lines: &[Line], paint: Paint) -> String {
     let mut out = String::new();
     for line in lines {
         let indent = " ".repeat(if line.is_detail { 9 } else { 7 });
-        let (first, rest) = (format!("{indent}{} ", line.sign.as_char()), format!("{indent}    "));
+        let text = clean(&line.text);
+        let deeper = " ".repeat(text.len() - text.trim_start().len());
+        let first = format!("{indent}{} {deeper}", line.sign.as_char());
+        let rest = format!("{indent}    {deeper}");
         // Names are not broken at their hyphens: a reviewer may want to copy them.
         let options = textwrap::Options::new(WIDTH)
             .initial_indent(&first)
             .subsequent_indent(&rest)
             .word_splitter(textwrap::WordSplitter::NoHyphenation)
             .break_words(false);
-        for row in textwrap::wrap(&clean(&line.text), options) {
+        for row in textwrap::wrap(text.trim_start(), options) {
             let _ = writeln!(out, "{}", painted(line.sign, row.trim_end(), paint));
         }
     }

@@ -283,3 +283,74 @@ fn because(acl: &NetworkAcl) -> String {
         subnets.join(", ")
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(number: i64, action: &str, protocol: &str, block: &str, ports: Option<[i64; 2]>) -> AclEntry {
+        let (action, protocol, block) = (action.to_owned(), protocol.to_owned(), block.parse().unwrap());
+        NetworkAclEntry { action, protocol, block, ports, icmp: None }.row(number, false)
+    }
+
+    /// Where an entry for replies from S3 would go: its number, and whether it is one that stands there.
+    fn placed(entries: &[AclEntry]) -> Result<(i64, bool), String> {
+        let (tried, block) = ([32_768, 60_999], "52.92.16.0/20".parse().unwrap());
+        let need = Need { egress: false, protocol: 6, ports: EPHEMERAL, block, tried };
+        place(entries, &need)
+            .map(|(number, before)| (number, before.is_some()))
+            .map_err(|manual| manual.because)
+    }
+
+    #[test]
+    fn entries_go_right_before_the_denial_that_bites_with_space_around_them() {
+        let vpc = |number| row(number, "allow", "-1", "10.0.0.0/16", None);
+        let closing = |number| row(number, "deny", "-1", "0.0.0.0/0", None);
+        let rdp = |number| row(number, "deny", "6", "0.0.0.0/0", Some([3389, 3389]));
+        assert_eq!(placed(&[]), Ok((100, false)), "an empty list");
+        assert_eq!(placed(&[vpc(100), closing(FINAL)]), Ok((110, false)));
+        assert_eq!(
+            placed(&[vpc(103), rdp(117)]),
+            Ok((120, false)),
+            "a denial of other packets still comes first"
+        );
+        assert_eq!(placed(&[vpc(100), closing(110)]), Ok((105, false)), "between two that stand close");
+        assert_eq!(
+            placed(&[vpc(100), vpc(109), closing(110)]),
+            Ok((104, false)),
+            "before one that lets others pass"
+        );
+        assert_eq!(placed(&[vpc(1), closing(2)]).map_err(|_| ()), Err(()), "no number is left");
+        assert_eq!(placed(&[rdp(109), closing(110)]).map_err(|_| ()), Err(()), "it would undo a denial");
+    }
+
+    #[test]
+    fn what_somebody_denies_on_purpose_stays_denied() {
+        for deliberate in [
+            row(90, "deny", "6", "52.92.16.0/20", None),
+            row(90, "deny", "-1", "52.0.0.0/8", None),
+            row(90, "deny", "6", "0.0.0.0/0", Some([40_000, 40_000])),
+        ] {
+            let because = placed(&[deliberate.clone()]).unwrap_err();
+            assert!(because.contains("entry 90 denies just this"), "{deliberate:?}: {because}");
+        }
+        assert_eq!(
+            placed(&[row(90, "deny", "17", "52.92.16.0/20", None)]),
+            Ok((100, false)),
+            "udp is no pull"
+        );
+    }
+
+    #[test]
+    fn a_full_list_gives_an_entry_that_is_there_more_ports_or_has_no_place() {
+        let filler = |number| row(number, "allow", "6", "192.168.0.0/24", Some([22, 22]));
+        let full: Vec<AclEntry> = (1..=20).map(filler).collect();
+        assert!(placed(&full).unwrap_err().contains("20 of 20"));
+        let mut narrow: Vec<AclEntry> = (1..=19).map(filler).collect();
+        narrow.push(row(50, "allow", "6", "52.92.16.0/20", Some([49_152, 65_535])));
+        assert_eq!(placed(&narrow), Ok((50, true)));
+        narrow.pop();
+        narrow.push(row(50, "allow", "6", "52.92.16.0/20", Some([80, 65_535])));
+        assert!(placed(&narrow).is_err(), "it lets port 80 pass, which ours would take away");
+    }
+}

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
-use super::step::{End, Endpoint, Entry, Rule, Step, prefix};
+use super::step::{End, Endpoint, Entry, List, Rule, Step, prefix};
 use super::{Expressed, about, comments, header, identifier, inexpressible, maker_of};
 use crate::plan::{Action, Plan};
 use crate::render::terminal::with_risk;
@@ -212,7 +212,7 @@ fn modify_endpoint(
     before: &Endpoint,
     after: &Endpoint,
 ) -> Expressed<String> {
-    let lists: [(&'static str, &'static str, fn(&Endpoint) -> &Vec<String>); 3] = [
+    let lists: [(&str, &str, List); 3] = [
         ("--add-subnet-ids", "--remove-subnet-ids", |state| &state.subnet_ids),
         ("--add-security-group-ids", "--remove-security-group-ids", |state| &state.security_groups),
         ("--add-route-table-ids", "--remove-route-table-ids", |state| &state.route_table_ids),

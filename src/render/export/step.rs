@@ -56,6 +56,9 @@ pub(super) struct Endpoint {
     pub(super) policy: Option<String>,
 }
 
+/// One of the lists of an endpoint.
+pub(super) type List = fn(&Endpoint) -> &Vec<String>;
+
 /// An entry of a network ACL.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub(super) struct Entry {
@@ -112,11 +115,7 @@ impl Step {
 
 impl Endpoint {
     /// What one has of a list that the other lacks.
-    pub(super) fn more<'e>(
-        &'e self,
-        than: &'e Endpoint,
-        list: fn(&Endpoint) -> &Vec<String>,
-    ) -> impl Iterator<Item = &'e str> {
+    pub(super) fn more<'e>(&'e self, than: &'e Endpoint, list: List) -> impl Iterator<Item = &'e str> {
         list(self).iter().filter(move |id| !list(than).contains(id)).map(String::as_str)
     }
 }

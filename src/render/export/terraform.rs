@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::step::{End, Endpoint, Entry, Rule, Step, prefix};
+use super::step::{End, Endpoint, Entry, List, Rule, Step, prefix};
 use super::{Expressed, about, comments, header, identifier, inexpressible, maker_of};
 use crate::plan::{Action, Plan};
 use crate::render::terminal::with_risk;
@@ -225,7 +225,7 @@ fn modify_endpoint(
     before: &Endpoint,
     after: &Endpoint,
 ) -> Expressed<String> {
-    let lists: [(&str, &'static str, fn(&Endpoint) -> &Vec<String>); 3] = [
+    let lists: [(&str, &'static str, List); 3] = [
         ("aws_vpc_endpoint_subnet_association", "subnet_id", |state| &state.subnet_ids),
         ("aws_vpc_endpoint_security_group_association", "security_group_id", |state| &state.security_groups),
         ("aws_vpc_endpoint_route_table_association", "route_table_id", |state| &state.route_table_ids),

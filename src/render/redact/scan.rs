@@ -215,7 +215,7 @@ fn resource(text: &str, at: usize) -> Option<(Found, usize)> {
         let is_id = number.len() >= 4 && has_digit && number.chars().all(|c| c.is_ascii_alphanumeric());
         (RESOURCES.contains(&prefix) && is_id).then(|| (prefix.to_owned(), at + dash + 1 + length))
     });
-    whole.last().map(|(prefix, end)| (Found::Resource { prefix }, end))
+    whole.max_by_key(|(_, end)| *end).map(|(prefix, end)| (Found::Resource { prefix }, end))
 }
 
 fn principal(text: &str, at: usize) -> Option<(Found, usize)> {
@@ -250,7 +250,7 @@ mod tests {
             if place >= past
                 && let Some((found, end)) = at(text, place)
             {
-                out.push((&text[place..end], found));
+                out.push((text.get(place..end).unwrap(), found));
                 past = end;
             }
         }

@@ -92,10 +92,15 @@ fn glyph(class: &str) -> &'static str {
 
 /// What stands in a cell below its sign.
 fn note(cell: &Cell<'_>, class: &str) -> String {
-    match class {
-        "mended" => short(&clean(&cell.mended_by.join(",")), 6),
-        "blocked" => short(&clean(&cell.leg.findings.join(",")), 6),
-        _ => String::new(),
+    let ids: Vec<&str> = match class {
+        "mended" => cell.mended_by.clone(),
+        "blocked" => cell.leg.findings.iter().map(String::as_str).collect(),
+        _ => Vec::new(),
+    };
+    match ids.as_slice() {
+        [] => String::new(),
+        [one] => short(&clean(one), 6),
+        [first, more @ ..] => format!("{} +{}", short(&clean(first), 3), more.len()),
     }
 }
 

@@ -55,9 +55,10 @@ fn rule(id: &str, diagnosis: &Diagnosis) -> Value {
         "defaultConfiguration": {"level": severity.map_or("warning", level)},
         "properties": {"tags": ["ecr", "eks"], "precision": "high"},
     });
-    if let Some(cause) = known {
-        rule["shortDescription"] = json!({"text": cause.summary()});
-        rule["help"] = json!({"text": cause.manual(), "markdown": cause.manual()});
+    if let (Some(cause), Some(fields)) = (known, rule.as_object_mut()) {
+        let manual = cause.manual();
+        fields.insert("shortDescription".to_owned(), json!({"text": cause.summary()}));
+        fields.insert("help".to_owned(), json!({"text": manual, "markdown": manual}));
     }
     rule
 }

@@ -70,6 +70,28 @@ macro_rules! fault {
 
 /// Why one fault cannot be seen while another is there.
 pub(crate) fn hides(hider: &Fault, hidden: &Fault) -> Option<&'static str> {
+    let by_way = [
+        "session-policy-or-vpce-condition",
+        "repo-policy-condition-mismatch",
+        "ptc-first-pull-no-internet",
+        "vpce-fips-or-dualstack-name",
+        "cross-region-private-pull",
+    ];
+    if hider.part == Names && by_way.contains(&hidden.name) {
+        return Some("which way packets take is not known where names lead nowhere");
+    }
+    if touches(hider).is_some() && hider.part == Names && touches(hider) == touches(hidden) {
+        return Some("an endpoint that names do not lead to forbids nothing");
+    }
+    if gone(hider) == Some("vpce-dkr") && hidden.name == "ptc-first-pull-no-internet" {
+        return Some("without the endpoint the registry itself is out of reach");
+    }
+    if gone(hider) == Some("vpce-s3") && hidden.name == "sg-egress-missing-s3-prefix-list" {
+        return Some("without the gateway there is no prefix list to let out to");
+    }
+    if hider.name == "nat-gateway-broken" && hidden.name == "nacl-blocked" {
+        return Some("without an answer nothing of it is dropped");
+    }
     let names = matches!(hidden.part, Names | NodeRoute | FargateRoute | Beyond | NodeFilter | FargateFilter);
     if hider.name == "vpc-dns-support-disabled" && names {
         return Some("without answers to names no packet is sent");
@@ -93,26 +115,35 @@ pub(crate) fn hides(hider: &Fault, hidden: &Fault) -> Option<&'static str> {
 /// Whether two faults cannot be in one world: both are about the one default route, or about an endpoint that is not
 /// there.
 pub(crate) fn contradict(one: &Fault, other: &Fault) -> bool {
-    let gone = |fault: &Fault| match fault.name {
-        "vpce-ecr-api-missing" => Some("vpce-api"),
-        "vpce-ecr-dkr-missing" => Some("vpce-dkr"),
-        "vpce-s3-missing" | "vpce-s3-interface-only" => Some("vpce-s3"),
-        _ => None,
-    };
-    let touches = |fault: &Fault| match fault.name {
-        "vpce-not-available" => Some("vpce-api"),
-        "vpce-private-dns-disabled"
-        | "vpce-policy-denies-ecr"
-        | "vpce-fips-or-dualstack-name"
-        | "vpce-s3-interface-only" => Some("vpce-dkr"),
-        "s3-gateway-route-table-missing" | "vpce-policy-denies-s3-layer-bucket" => Some("vpce-s3"),
-        _ => None,
-    };
     let meet = |one: &Fault, other: &Fault| {
         gone(one).is_some() && (gone(one) == touches(other) || gone(one) == gone(other))
     };
     let one_route = one.part == other.part && matches!(one.part, NodeRoute | FargateRoute);
     one_route || meet(one, other) || meet(other, one)
+}
+
+/// The endpoint that a fault takes away.
+fn gone(fault: &Fault) -> Option<&'static str> {
+    match fault.name {
+        "vpce-ecr-api-missing" => Some("vpce-api"),
+        "vpce-ecr-dkr-missing" => Some("vpce-dkr"),
+        "vpce-s3-missing" | "vpce-s3-interface-only" => Some("vpce-s3"),
+        _ => None,
+    }
+}
+
+/// The endpoint that a fault is about.
+fn touches(fault: &Fault) -> Option<&'static str> {
+    match fault.name {
+        "vpce-not-available" => Some("vpce-api"),
+        "vpce-private-dns-disabled"
+        | "vpce-policy-denies-ecr"
+        | "vpce-fips-or-dualstack-name"
+        | "vpce-s3-interface-only"
+        | "vpce-sg-blocks-443" => Some("vpce-dkr"),
+        "s3-gateway-route-table-missing" | "vpce-policy-denies-s3-layer-bucket" => Some("vpce-s3"),
+        _ => None,
+    }
 }
 
 fn replace_default_route(ground: &mut Ground, table: &str, route: Value) {
