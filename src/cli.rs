@@ -72,7 +72,15 @@ pub enum Output {
 impl Output {
     /// How a command speaks that is not about a report; errors of reports are text too.
     pub fn format(self) -> Format {
-        if matches!(self, Output::Json | Output::JsonLines) { Format::Json } else { Format::Text }
+        match self {
+            Output::Json | Output::JsonLines => Format::Json,
+            Output::Text
+            | Output::Markdown
+            | Output::Html
+            | Output::Junit
+            | Output::Sarif
+            | Output::Github => Format::Text,
+        }
     }
 }
 
@@ -152,6 +160,15 @@ pub fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli, ui: &Ui) -> Result<u8, Error> {
+    if !matches!(cli.common.output, Output::Text | Output::Json | Output::JsonLines)
+        && !matches!(cli.command, Command::Report(_))
+    {
+        return Err(Error::new(
+            Code::Usage,
+            "only `ecr-fix report` has this --output",
+            "choose text or json, or run `ecr-fix report PLAN`",
+        ));
+    }
     if ui.lines {
         if !matches!(cli.command, Command::Apply(_) | Command::Rollback(_)) {
             let hint = "use --output json; json-lines is for apply and rollback";
@@ -164,15 +181,6 @@ fn run(cli: &Cli, ui: &Ui) -> Result<u8, Error> {
             }),
         );
     }
-    if !matches!(cli.common.output, Output::Text | Output::Json | Output::JsonLines)
-        && !matches!(cli.command, Command::Report(_))
-    {
-        return Err(Error::new(
-            Code::Usage,
-            "only `ecr-fix report` has this --output",
-            "choose text or json, or run `ecr-fix report PLAN`",
-        ));
-    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
         Error::new(Code::Storage, "no threads can be started", "free memory or processes, then run it again")
             .because(error)
@@ -182,8 +190,8 @@ fn run(cli: &Cli, ui: &Ui) -> Result<u8, Error> {
             Command::Diagnose(args) => commands::diagnose::run(args, ui).await,
             Command::Plan(args) => commands::plan::run(args, ui).await,
             Command::Show(args) => commands::show::run(args, ui),
-            Command::Apply(args) => commands::apply::run(args, ui).await,
-            Command::Rollback(args) => commands::rollback::run(args, ui).await,
+            Command::Apply(args) => Box::pin(commands::apply::run(args, ui)).await,
+            Command::Rollback(args) => Box::pin(commands::rollback::run(args, ui)).await,
             Command::Confirm(args) => commands::confirm::run(args, ui),
             Command::Runs(args) => commands::runs::run(args, ui),
             Command::Snapshot(args) => commands::snapshot::run(args, ui).await,

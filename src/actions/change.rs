@@ -121,15 +121,6 @@ pub trait Resource: Clone + PartialEq + Serialize + DeserializeOwned {
         one == other
     }
 
-    /// What taking a change back comes to, where the state is neither the one before it nor the one after. A resource of
-    /// several parts undoes its own part and leaves those of others.
-    fn undo(now: Option<&Self>, _before: Option<&Self>, _after: Option<&Self>) -> Undo<Self> {
-        match now {
-            Some(_) => Undo::Overlap("it has been changed since".to_owned()),
-            None => Undo::Nothing("it does not exist any more".to_owned()),
-        }
-    }
-
     /// What of a state a change relies on: if it differs later, the change is stale. Order and layout that do not
     /// matter do not show in it.
     fn relies_on(state: &Self) -> Value {
@@ -144,6 +135,15 @@ pub trait Resource: Clone + PartialEq + Serialize + DeserializeOwned {
     /// Whether a change takes nothing away from what there is.
     fn is_additive(before: Option<&Self>, after: Option<&Self>) -> bool {
         before.is_none() && after.is_some()
+    }
+
+    /// What taking a change back comes to, where the state is neither the one before it nor the one after. A resource of
+    /// several parts undoes its own part and leaves those of others.
+    fn undo(now: Option<&Self>, _before: Option<&Self>, _after: Option<&Self>) -> Undo<Self> {
+        match now {
+            Some(_) => Undo::Overlap("it has been changed since".to_owned()),
+            None => Undo::Nothing("it does not exist any more".to_owned()),
+        }
     }
 
     /// Lines for a diff.
@@ -483,16 +483,6 @@ impl AnyChange {
         each!(self, change => change.standing(world))
     }
 
-    /// How the change can be taken back from a world in which others may have changed the same resource since.
-    pub fn way_back(&self, world: &Snapshot) -> WayBack {
-        each!(self, change => change.way_back(world))
-    }
-
-    /// Whether all of the change is there, whatever others changed beside it.
-    pub fn is_in_force(&self, world: &Snapshot) -> bool {
-        matches!(self.way_back(world), WayBack::Change(_))
-    }
-
     /// Why AWS is still at work on the resource, where it is.
     pub fn unsettled(&self, world: &Snapshot) -> Option<String> {
         each!(self, change => unsettled(change, world))
@@ -501,6 +491,16 @@ impl AnyChange {
     /// How long AWS may be at work on the resource.
     pub fn settles_within(&self) -> Duration {
         each!(self, change => settles_within(change))
+    }
+
+    /// How the change can be taken back from a world in which others may have changed the same resource since.
+    pub fn way_back(&self, world: &Snapshot) -> WayBack {
+        each!(self, change => change.way_back(world))
+    }
+
+    /// Whether all of the change is there, whatever others changed beside it.
+    pub fn is_in_force(&self, world: &Snapshot) -> bool {
+        matches!(self.way_back(world), WayBack::Change(_))
     }
 
     /// Reads from AWS only what the change is about.

@@ -87,7 +87,7 @@ pub fn redacted_with(plan: &Plan, mut document: Value, key: &Key) -> Value {
 }
 
 /// Fields that hold our own words, versions, times and hashes; `id` does for findings and actions.
-const OWN_WORDS: [\&str; 37] = [
+const OWN_WORDS: [&str; 37] = [
     "chain",
     "event",
     "hash",

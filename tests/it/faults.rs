@@ -50,7 +50,7 @@ const KINDS: [Kind; 6] = [
     },
     Kind {
         name: "rules of security groups",
-        scenario: "sg-egress-closed",
+        scenario: "endpoint-sg-closed",
         kills: Kills::AtEveryWrite,
         is_repeatable: false,
     },

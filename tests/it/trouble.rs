@@ -67,7 +67,7 @@ fn a_lost_answer_to_a_write_is_resolved_by_reading() {
 /// The SDK asks again, and is told that the rule is there: it is ours all the same, and is taken back.
 #[test]
 fn a_write_whose_answer_was_lost_and_that_is_tried_again_is_ours() {
-    let mut case = Case::planned("sg-egress-closed");
+    let mut case = Case::planned("endpoint-sg-closed");
     let before = case.state();
     case.operator = case.operator.without("AWS_MAX_ATTEMPTS");
     case.proxy.rule("writes", Times::Nth(1), Fault::LoseAnswer);
