@@ -72,15 +72,7 @@ pub enum Output {
 impl Output {
     /// How a command speaks that is not about a report; errors of reports are text too.
     pub fn format(self) -> Format {
-        match self {
-            Output::Json | Output::JsonLines => Format::Json,
-            Output::Text
-            | Output::Markdown
-            | Output::Html
-            | Output::Junit
-            | Output::Sarif
-            | Output::Github => Format::Text,
-        }
+        if matches!(self, Output::Json | Output::JsonLines) { Format::Json } else { Format::Text }
     }
 }
 
@@ -160,15 +152,6 @@ pub fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli, ui: &Ui) -> Result<u8, Error> {
-    if !matches!(cli.common.output, Output::Text | Output::Json | Output::JsonLines)
-        && !matches!(cli.command, Command::Report(_))
-    {
-        return Err(Error::new(
-            Code::Usage,
-            "only `ecr-fix report` has this --output",
-            "choose text or json, or run `ecr-fix report PLAN`",
-        ));
-    }
     if ui.lines {
         if !matches!(cli.command, Command::Apply(_) | Command::Rollback(_)) {
             let hint = "use --output json; json-lines is for apply and rollback";
@@ -180,6 +163,15 @@ fn run(cli: &Cli, ui: &Ui) -> Result<u8, Error> {
                 "format_version": FORMAT_VERSION, "ecr_fix_version": env!("CARGO_PKG_VERSION"),
             }),
         );
+    }
+    if !matches!(cli.common.output, Output::Text | Output::Json | Output::JsonLines)
+        && !matches!(cli.command, Command::Report(_))
+    {
+        return Err(Error::new(
+            Code::Usage,
+            "only `ecr-fix report` has this --output",
+            "choose text or json, or run `ecr-fix report PLAN`",
+        ));
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
         Error::new(Code::Storage, "no threads can be started", "free memory or processes, then run it again")
