@@ -40,7 +40,7 @@ pub fn run(args: &Args, ui: &Ui) -> Result<u8, Error> {
     let form = match ui.output {
         Output::Text | Output::Markdown | Output::JsonLines => Form::Markdown,
         Output::Html => Form::Html,
-        Output::Json => Form::Json,
+        Output::Json | Output::JsonLines => Form::Json,
         Output::Junit => Form::Junit,
         Output::Sarif => Form::Sarif,
         Output::Github => Form::Github,
