@@ -87,7 +87,8 @@ fn somebody_takes_it_back_while_it_waits() {
     let sandbox = Sandbox::planned();
     let waiting = sandbox.program.start(&apply("90s"));
     let run = wait_for_run(&sandbox);
-    sandbox.program.run(&["rollback", &run, "--yes"]).expect(0);
+    // The lock is free once the run only waits for somebody to confirm it.
+    sandbox.program.run(&["rollback", &run, "--yes", "--lock-timeout", "30s"]).expect(0);
     let outcome = waiting.finish().expect(13);
     assert!(outcome.stdout.contains("somebody took run"), "{outcome}");
     sandbox.program.run(&["confirm", &run]).expect(1);
