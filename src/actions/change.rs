@@ -319,6 +319,8 @@ pub enum WayBack {
     AsBefore,
     /// Nothing of it is left, although the resource is not as it was before.
     Nothing(String),
+    /// Something else is in its place, which is not ours.
+    Replaced(String),
     /// Somebody changed the same part since.
     Overlap {
         /// In words.
@@ -414,7 +416,7 @@ where
         let now = match R::get(world, &self.at) {
             Found::State(now) => now,
             Found::Deleted(because) => return WayBack::Nothing(because),
-            Found::Gone(found) => return WayBack::Overlap { found, diff: String::new() },
+            Found::Gone(found) => return WayBack::Replaced(found),
             Found::Unread(because) => return WayBack::Unread(because),
         };
         match R::undo(now.as_ref(), self.before.as_ref(), self.after.as_ref()) {

@@ -87,6 +87,17 @@ pub struct Back {
     pub interrupted: bool,
 }
 
+/// What became of an action on the way back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Undone {
+    /// Nothing of it is left.
+    Gone,
+    /// It is there, or may be.
+    Left,
+    /// Something else is in its place, which is not ours.
+    Replaced,
+}
+
 /// What became of one attempt to make a change.
 enum Made {
     Seen(Sent),
@@ -154,28 +165,26 @@ impl Engine<'_> {
             |action: &Action| states.iter().find(|known| known.id == action.id && known.state.may_be_left());
         let to_do: Vec<_> =
             plan.actions.iter().rev().filter_map(|action| Some((action, known(action)?))).collect();
-        let mut tried = 0;
+        let (mut tried, mut complete) = (0, true);
         for (action, known) in &to_do {
             if asked() {
                 break;
             }
             tried += 1;
-            let needed_by = plan
-                .actions
-                .iter()
-                .find(|other| left.contains(other.id.as_str()) && other.depends_on.contains(&action.id));
-            let is_gone = match needed_by {
+            let needed_by = needed_by(plan, action, &left)?;
+            let end = match needed_by {
                 Some(other) => {
                     let found = format!("{}, which needs it, is left", other.id);
                     self.skip(&action.id, found, String::new())?
                 }
                 None => self.back(action, known).await?,
             };
-            if !is_gone {
+            if end == Undone::Left {
                 left.insert(&action.id);
             }
+            complete &= end == Undone::Gone;
         }
-        let complete = left.is_empty() && tried == to_do.len();
+        complete &= tried == to_do.len();
         let state = if complete { RunState::RolledBack } else { RunState::PartiallyRolledBack };
         self.note(Event::RolledBack { state })?;
         Ok(Back { state, interrupted: asked() })
@@ -251,10 +260,10 @@ impl Engine<'_> {
         Ok(Outcome::NotMade(NotMade { action, because, why }))
     }
 
-    /// Whether nothing of the action is left. Where it is not known whether the action was made, a look that does not
+    /// Where it is not known whether the action was made, a look that does not
     /// show it proves nothing (reads lag), so where the world is as it was before, its inverse is sent all the same:
     /// that changes nothing, or takes it back.
-    async fn back(&mut self, action: &Action, known: &ActionRecord) -> Result<bool, Error> {
+    async fn back(&mut self, action: &Action, known: &ActionRecord) -> Result<Undone, Error> {
         let id = action.id.clone();
         let mut change = action.change()?;
         if let Some(assigned) = &known.assigned_id {
@@ -270,6 +279,10 @@ impl Engine<'_> {
             WayBack::AsBefore => return self.reverted(&id, None, "nothing of it is left"),
             WayBack::Nothing(because) => {
                 return self.reverted(&id, None, &format!("nothing of it is left: {because}"));
+            }
+            WayBack::Replaced(found) => {
+                self.skip(&id, found, String::new())?;
+                return Ok(Undone::Replaced);
             }
             WayBack::Overlap { found, diff } => return self.skip(&id, found, diff),
             WayBack::Unread(because) => return self.not_back(&id, because, certain),
@@ -287,23 +300,23 @@ impl Engine<'_> {
         }
     }
 
-    fn reverted(&mut self, id: &str, request_id: Option<String>, how: &str) -> Result<bool, Error> {
+    fn reverted(&mut self, id: &str, request_id: Option<String>, how: &str) -> Result<Undone, Error> {
         self.note(Event::Reverted { action: id.to_owned(), request_id })?;
         self.complete(id, ActionState::Reverted, how);
-        Ok(true)
+        Ok(Undone::Gone)
     }
 
-    fn skip(&mut self, id: &str, found: String, diff: String) -> Result<bool, Error> {
+    fn skip(&mut self, id: &str, found: String, diff: String) -> Result<Undone, Error> {
         self.errored(id, ActionState::RevertSkipped, &format!("left alone, {found}"));
         self.note(Event::RevertSkipped { action: id.to_owned(), found, diff })?;
-        Ok(false)
+        Ok(Undone::Left)
     }
 
-    fn not_back(&mut self, id: &str, because: String, is_left: bool) -> Result<bool, Error> {
+    fn not_back(&mut self, id: &str, because: String, is_left: bool) -> Result<Undone, Error> {
         let state = if is_left { ActionState::Applied } else { ActionState::Unknown };
         self.errored(id, state, &because);
         self.note(Event::RevertFailed { action: id.to_owned(), because, is_left })?;
-        Ok(false)
+        Ok(Undone::Left)
     }
 
     /// Sends a change and waits until it is seen. A refusal is believed only after another look: the answer to an
@@ -427,6 +440,22 @@ impl Engine<'_> {
     fn note(&mut self, event: Event) -> Result<(), Error> {
         self.journal.record((self.clock)(), event)
     }
+}
+
+/// The action that is left and needs what another makes, such as the group of an endpoint. That one comes after the
+/// other is no need.
+fn needed_by<'a>(
+    plan: &'a Plan,
+    action: &Action,
+    left: &BTreeSet<&str>,
+) -> Result<Option<&'a Action>, Error> {
+    let Some(made) = action.change()?.provides() else { return Ok(None) };
+    for other in plan.actions.iter().filter(|other| left.contains(other.id.as_str())) {
+        if other.change()?.requires().contains(&made) {
+            return Ok(Some(other));
+        }
+    }
+    Ok(None)
 }
 
 fn explained(refused: &Refused) -> String {
