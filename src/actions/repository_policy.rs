@@ -127,7 +127,7 @@ impl Resource for RepositoryPolicy {
         let repository = at.repository();
         // ECR answers the same call otherwise where there is a repository without a policy.
         if world.not_found.contains(&format!("ecr:GetRepositoryPolicy {}", repository.resource())) {
-            return Found::Gone(format!("repository {} does not exist any more", repository.name));
+            return Found::Deleted(format!("repository {} does not exist any more", repository.name));
         }
         match world.repository_policy(repository) {
             Seen::Known(policy) => {

@@ -174,13 +174,6 @@ async fn agree(args: &Args, plan: &Plan, interrupt: &Interrupt, ui: &Ui) -> Resu
 /// The plan that was saved, with who signed it where that is asked for, or one that is made now.
 async fn the_plan(args: &Args, ui: &Ui, interrupt: &Interrupt) -> Result<(Plan, Option<Signer>), Error> {
     if let Some(file) = &args.plan {
-        if args.choices.selects() {
-            return Err(Error::new(
-                Code::Usage,
-                "a saved plan is applied as it is: --target, --exclude and --only choose while planning",
-                "give them to `ecr-fix plan --out FILE`, or leave the plan away",
-            ));
-        }
         return saved_plan(args, file);
     }
     let planned = async {

@@ -313,10 +313,10 @@ impl Engine<'_> {
     }
 
     async fn make_in_silence(&self, change: &AnyChange) -> Made {
-        let before = self.world.tries();
+        let before = self.world.retries();
         let made = self.world.make(change).await;
         // Where a call was tried again, what it finds there may be of its own earlier try, whose answer was lost.
-        let tried_again = self.world.tries() - before > change.api_calls().len();
+        let tried_again = self.world.retries() > before;
         match made {
             Ok(sent) => match self.wait_until_seen(change).await {
                 Ok(()) => Made::Seen(sent),

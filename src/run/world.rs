@@ -40,10 +40,10 @@ impl World {
         }
     }
 
-    /// How many requests that change something were sent so far, each try as one.
-    pub fn tries(&self) -> usize {
+    /// How many requests that change something were tried again so far.
+    pub fn retries(&self) -> usize {
         match self {
-            World::Aws { writer, .. } => writer.calls().count(),
+            World::Aws { writer, .. } => writer.calls().retries(),
             World::Sandbox(_) => 0,
         }
     }
