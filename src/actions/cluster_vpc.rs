@@ -83,20 +83,23 @@ impl ClusterVpc {
         }
     }
 
-    /// What is found where the cluster is not in this VPC, whatever the plan says.
+    /// What is found where the cluster is not in this VPC, whatever the plan says. That says nothing about what a run made
+    /// here: it may well be left, so it is never "gone".
     pub fn lost_in<R>(&self, world: &Snapshot) -> Option<Found<R>> {
-        match vpc_of_cluster(world, &self.cluster) {
-            Some(vpc) if vpc == self.vpc_id => None,
-            Some(vpc) => {
-                Some(Found::Gone(format!("cluster {} is in {vpc}, not in {}", self.cluster, self.vpc_id)))
-            }
+        let because = match vpc_of_cluster(world, &self.cluster) {
+            Some(vpc) if vpc == self.vpc_id => return None,
+            Some(vpc) => format!("cluster {} is in {vpc}, not in {}", self.cluster, self.vpc_id),
             None => match world.missing::<()>("cluster", "eks:DescribeCluster", &self.cluster) {
-                Seen::Unread(because) => Some(Found::Unread(because)),
+                Seen::Unread(because) => because,
                 Seen::Known(()) | Seen::Absent => {
-                    Some(Found::Gone(format!("there is no cluster {} with a VPC", self.cluster)))
+                    format!(
+                        "there is no cluster {} any more that says what to change in {}",
+                        self.cluster, self.vpc_id
+                    )
                 }
             },
-        }
+        };
+        Some(Found::Unread(because))
     }
 }
 
@@ -159,7 +162,7 @@ pub(super) mod tests {
     fn changes_take_place_in_the_vpc_of_the_cluster_and_nowhere_else() {
         let elsewhere = ClusterVpc { vpc_id: "vpc-2".to_owned(), ..cluster_vpc() };
         assert_eq!(cluster_vpc().lost_in::<()>(&world(&[])), None);
-        assert!(matches!(elsewhere.lost_in::<()>(&world(&[])), Some(Found::Gone(_))));
+        assert!(matches!(elsewhere.lost_in::<()>(&world(&[])), Some(Found::Unread(_))));
         assert!(matches!(elsewhere.lost_in::<()>(&Snapshot::default()), Some(Found::Unread(_))));
         assert!(ClusterVpc { partition: "aws-cn".to_owned(), ..cluster_vpc() }.check().is_err());
         assert!(ClusterVpc { vpc_id: "vpc-1/../2".to_owned(), ..cluster_vpc() }.check().is_err());

@@ -164,19 +164,20 @@ impl Resource for SecurityGroup {
     }
 
     fn get(world: &Snapshot, at: &Address) -> Found<Self> {
-        if let Some(lost) = at.vpc.lost_in(world) {
-            return lost;
-        }
+        let row = at.row(world);
         let missing = world.missing::<()>("SecurityGroups", "ec2:DescribeSecurityGroups", "");
-        match (at.row(world), missing, &at.group_id) {
-            (Some(row), _, Some(id)) if row.group_id != *id => {
+        match (row, missing, &at.group_id, at.vpc.lost_in(world)) {
+            (None, Seen::Unread(because), ..) => Found::Unread(because),
+            // Whatever became of the cluster, a group that has an id and is not there is not there.
+            (None, _, Some(_), _) => Found::State(None),
+            (_, _, _, Some(lost)) => lost,
+            (Some(row), _, Some(id), _) if row.group_id != *id => {
                 Found::Gone(format!("{id} is gone, and {} has its name {}", row.group_id, at.group_name))
             }
             (Some(row), ..) => Found::State(Some(SecurityGroup {
                 ingress: rules(&row.ip_permissions),
                 egress: rules(&row.ip_permissions_egress),
             })),
-            (None, Seen::Unread(because), _) => Found::Unread(because),
             (None, ..) => Found::State(None),
         }
     }

@@ -337,18 +337,19 @@ impl Resource for VpcEndpoint {
     }
 
     fn get(world: &Snapshot, at: &Address) -> Found<Self> {
-        if let Some(lost) = at.vpc.lost_in(world) {
-            return lost;
-        }
         if let Seen::Unread(because) = world.missing::<()>("VpcEndpoints", "ec2:DescribeVpcEndpoints", "") {
             return Found::Unread(because);
         }
-        match (at.row(world), &at.endpoint_id, at.rows(world).next()) {
+        let (own, any) = (at.row(world), at.rows(world).next());
+        match (own, &at.endpoint_id, any, at.vpc.lost_in(world)) {
+            // Whatever became of the cluster, an endpoint that has an id and is not there is not there.
+            (None, Some(_), None, _) => Found::State(None),
+            (_, _, _, Some(lost)) => lost,
             (Some(row), ..) => Found::State(Some(state_of(world, at, row))),
-            (None, Some(id), Some(other)) => {
+            (None, Some(id), Some(other), _) => {
                 Found::Gone(format!("{id} is gone, and {} is in its place", other.vpc_endpoint_id))
             }
-            (None, ..) => Found::State(None),
+            (None, None, ..) => Found::State(None),
         }
     }
 
@@ -711,7 +712,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::actions::change::Standing;
+    use crate::actions::change::{Standing, WayBack};
     use crate::actions::cluster_vpc::is_on_paper;
     use crate::actions::cluster_vpc::tests::{cluster_vpc, world};
     use crate::actions::{AnyChange, Change};
@@ -910,6 +911,21 @@ mod tests {
         world.ec2.vpc_endpoints.get_mut(&id).unwrap().policy_document =
             Some(PolicyText::new(layers_only("aws", "eu-west-1")));
         assert!(matches!(back.standing(&world), Standing::Elsewhere { .. }));
+    }
+
+    /// A run that is taken back after its cluster was deleted has endpoints left, which cost money.
+    #[test]
+    fn an_endpoint_outlives_its_cluster() {
+        let change = making(DKR, interface());
+        let mut world = vpc(&json!([]));
+        change.simulate(&mut world);
+        world.clusters.clear();
+        let id = world.ec2.vpc_endpoints.keys().next().unwrap().clone();
+        let mut made = change;
+        made.assign(&id);
+        assert!(matches!(made.way_back(&world), WayBack::Unread(_)), "{:?}", made.way_back(&world));
+        world.ec2.vpc_endpoints.clear();
+        assert!(matches!(made.way_back(&world), WayBack::AsBefore), "{:?}", made.way_back(&world));
     }
 
     #[test]

@@ -129,9 +129,27 @@ fn an_endpoint_that_took_the_place_of_ours_is_left_alone() {
          SubnetIds=old['SubnetIds'], SecurityGroupIds=[group['GroupId'] for group in old['Groups']], PrivateDnsEnabled=True)",
     );
     case.proxy.forget();
-    let outcome = case.run(&["rollback", "--yes"]).expect(14);
-    assert!(outcome.stdout.contains("is in its place"), "{outcome}");
+    let outcome = case.run(&["rollback", "--yes"]).expect(0);
+    assert!(outcome.stderr.contains("is in its place"), "{outcome}");
     assert_eq!(case.writes(), [DELETE, DELETE], "the other two are ours");
+    assert!(case.state().contains("ecr.dkr"), "theirs is there");
+}
+
+/// The cluster is gone, and what was made for it is not: nobody is told that nothing is left.
+#[test]
+fn endpoints_outlive_their_cluster() {
+    let case = Case::planned("private-missing-endpoints");
+    case.run(&["apply", "plan.json", "--yes"]).expect(0);
+    somebody_else(
+        &case.scenario,
+        "eks, name = client('eks'), world['cluster']['name']\n\
+         eks.delete_nodegroup(clusterName=name, nodegroupName=world['cluster']['nodegroup'])\n\
+         eks.delete_fargate_profile(clusterName=name, fargateProfileName=world['cluster']['fargate_profile'])\n\
+         eks.delete_cluster(name=name)",
+    );
+    let outcome = case.run(&["rollback", "--yes"]).expect(14);
+    assert!(outcome.stdout.contains("there is no cluster"), "{outcome}");
+    assert!(case.state().contains("ecr.dkr"), "they are left");
 }
 
 /// The rules of a new group are refused: the group does not stay behind.
