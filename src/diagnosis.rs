@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::actions::change::Standing;
 use crate::actions::{AnyChange, gathered};
 use crate::checks::{Leg, Remedy, Severity};
 use crate::judges::{self, Options};
@@ -277,27 +278,60 @@ impl Verdicts {
         self.exactly.get(&position).cloned().unwrap_or_else(|| every_pair(blocker))
     }
 
-    /// Adds the blockers that show only once others are mended, on legs that do not work as it is. Says whether there
-    /// were any.
-    fn reveal(&mut self, behind: Verdicts) -> bool {
-        let known = |blocker: &Blocker| {
-            self.blockers
-                .iter()
-                .any(|known| (known.cause, &known.resource) == (blocker.cause, &blocker.resource))
-        };
-        let is_well =
-            |pair: &(String, Leg)| self.legs.get(pair).is_some_and(|(verdict, _)| *verdict == Verdict::Ok);
-        let found = behind.blockers.iter().enumerate().map(|(position, blocker)| {
+    /// Adds the blockers that show only once others are mended, on legs that do not work as it is; and what a known
+    /// blocker needs beside, where more of it shows: changes that `fit` the world as it is. Says whether there were any.
+    fn reveal(&mut self, behind: Verdicts, fit: impl Fn(&AnyChange) -> bool) -> bool {
+        let mut any = false;
+        for (position, blocker) in behind.blockers.iter().enumerate() {
             let pairs = behind.pairs_of(position, blocker);
-            (blocker, pairs)
-        });
-        let hidden: Vec<(Blocker, Pairs)> = found
-            .filter(|(blocker, pairs)| !known(blocker) && !pairs.iter().any(is_well))
-            .map(|(blocker, pairs)| (blocker.clone(), pairs))
-            .collect();
-        let any = !hidden.is_empty();
-        hidden.into_iter().for_each(|(blocker, pairs)| self.blocked_exactly(blocker, pairs));
+            let same = |known: &Blocker| (known.cause, &known.resource) == (blocker.cause, &blocker.resource);
+            let known = self.blockers.iter().position(same);
+            let is_well = |pair: &(String, Leg)| {
+                self.legs.get(pair).is_some_and(|(verdict, _)| *verdict == Verdict::Ok)
+            };
+            any |= match known {
+                _ if pairs.iter().any(is_well) => false,
+                Some(known) => self.grow(known, blocker, pairs, &fit),
+                None => {
+                    self.blocked_exactly(blocker.clone(), pairs);
+                    true
+                }
+            };
+        }
         any
+    }
+
+    /// Adds to a known blocker what shows of it behind others. Says whether it takes more changes than were known.
+    fn grow(
+        &mut self,
+        position: usize,
+        more: &Blocker,
+        pairs: Pairs,
+        fit: impl Fn(&AnyChange) -> bool,
+    ) -> bool {
+        let Some(known) = self.blockers.get_mut(position) else { return false };
+        let all_pairs = self.exactly.get(&position).cloned().unwrap_or_else(|| every_pair(known));
+        let (Fix::Automatic { changes, .. }, Fix::Automatic { changes: further, .. }) =
+            (&mut known.fix, &more.fix)
+        else {
+            return false;
+        };
+        let new: Vec<AnyChange> =
+            further.iter().filter(|change| !changes.contains(change) && fit(change)).cloned().collect();
+        if new.is_empty() {
+            return false;
+        }
+        changes.extend(new);
+        let legs: BTreeSet<Leg> = known.legs.iter().chain(&more.legs).copied().collect();
+        known.legs = legs.into_iter().collect();
+        let pulls: BTreeSet<&String> = known.pulls.iter().chain(&more.pulls).collect();
+        known.pulls = pulls.into_iter().cloned().collect();
+        let seen: Vec<Evidence> =
+            more.evidence.iter().filter(|seen| !known.evidence.contains(seen)).cloned().collect();
+        known.evidence.extend(seen);
+        self.block(&pairs);
+        self.exactly.insert(position, all_pairs.into_iter().chain(pairs).collect());
+        true
     }
 
     /// How a leg of a pull is, as far as it was judged.
@@ -367,7 +401,8 @@ pub fn verdicts(world: &World<'_>, options: &Options) -> Verdicts {
         mended.clone_from(world.snapshot);
         gathered(changes).iter().for_each(|change| change.simulate(&mut mended));
         let behind = judged(&world.on(&mended), options);
-        if !verdicts.reveal(behind) {
+        let fits = |change: &AnyChange| change.standing(world.snapshot) == Standing::Before;
+        if !verdicts.reveal(behind, fits) {
             break;
         }
     }

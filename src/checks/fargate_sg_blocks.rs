@@ -17,7 +17,7 @@
 //! by its id.
 //!
 //! ## What is never automated
-//! No rule to or from `0.0.0.0/0` is added.
+//! No rule to `0.0.0.0/0` is added without `--allow-internet-egress`, and none from it at all.
 
 use super::{Cause, Leg, Recognition, Remedy, Severity};
 use crate::explain::Message;

@@ -11,7 +11,8 @@
 //! - In AWS: `aws eks describe-fargate-profile --query fargateProfile.subnets`, and their route tables.
 //!
 //! ## What the fix does
-//! Creates the missing endpoints (`create-vpc-endpoint`); the rollback deletes them.
+//! As for `no-route-to-internet`: a default route to the only NAT gateway that works (`create-route`), or
+//! else the missing endpoints (`create-vpc-endpoint`); the rollback deletes what was made.
 //!
 //! ## What is never automated
 //! No NAT gateway is created, and no subnet is made public.

@@ -14,12 +14,14 @@
 //! - In AWS: `aws ec2 describe-network-acls --filters Name=association.subnet-id,Values=SUBNET`.
 //!
 //! ## What the fix does
-//! Adds an entry with a free number below the one that denies (`create-network-acl-entry`), or replaces one
-//! whose old form is recorded (`replace-network-acl-entry`); the rollback undoes it.
+//! Adds entries for single subnets, or for the blocks of the prefix list of S3, each with a free number right
+//! before the denial that bites (`create-network-acl-entry`). Where all 20 are taken, an entry between the
+//! same two ends gets more ports (`replace-network-acl-entry`); the rollback gives it the old ones back.
+//! Entries for the whole internet, which only its replies may need, take `--allow-internet-egress`.
 //!
 //! ## What is never automated
-//! No deny entry is deleted, and the default ACL of a VPC with other tenants is not touched without listing
-//! every associated subnet.
+//! No deny entry is deleted, none is passed over that names these very packets, and the default ACL of a VPC
+//! with other tenants is not touched without listing every associated subnet.
 
 use super::{Cause, Leg, Recognition, Remedy, Severity};
 use crate::explain::{Message, connection::Failure, request::Target};

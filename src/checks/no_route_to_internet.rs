@@ -17,9 +17,9 @@
 //! of an endpoint.
 //!
 //! ## What the fix does
-//! Creates the missing endpoints (`create-vpc-endpoint`): `ecr.api`, `ecr.dkr` and the S3 gateway. If exactly
-//! one usable NAT gateway stands in the VPC and the user names it, adds a default route to it instead
-//! (`create-route`). The rollback deletes what was made.
+//! If exactly one NAT gateway of the VPC works, or `--nat` names one, adds a default route to it
+//! (`create-route`). Otherwise, or with `--prefer endpoints`, creates the missing endpoints
+//! (`create-vpc-endpoint`): `ecr.api`, `ecr.dkr` and the S3 gateway. The rollback deletes what was made.
 //!
 //! ## What is never automated
 //! No internet gateway is created, no subnet is made public, and no NAT gateway is made: they cost money or

@@ -18,7 +18,7 @@
 //! it by its id.
 //!
 //! ## What is never automated
-//! No rule to `0.0.0.0/0` is added without a separate, explicit wish, and a group that another tool manages
+//! No rule to `0.0.0.0/0` is added without `--allow-internet-egress`, and a group that another tool manages
 //! is not changed in silence.
 
 use super::{Cause, Leg, Recognition, Remedy, Severity};

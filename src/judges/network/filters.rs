@@ -151,7 +151,7 @@ fn egress(
     let mut wanted: BTreeSet<Wanted> = BTreeSet::new();
     for (leg, trace, source) in &stop.flows {
         if *leg == Leg::Dns {
-            wanted.extend(name_servers(network, source)?);
+            wanted.extend(name_servers(network, world, group, source)?);
             continue;
         }
         let host = host_of(trace).ok_or_else(|| Manual::because("where the packets go was not read"))?;
@@ -206,11 +206,20 @@ fn to_endpoint(world: &World<'_>, group: &SecurityGroup, endpoint: &VpcEndpoint)
 }
 
 /// The name servers of the VPC's own choice, one by one.
-fn name_servers(network: &Network<'_>, source: &Source) -> Result<Vec<Wanted>, Manual> {
+fn name_servers(
+    network: &Network<'_>,
+    world: &World<'_>,
+    group: &SecurityGroup,
+    source: &Source,
+) -> Result<Vec<Wanted>, Manual> {
     let servers = network.custom_resolvers(source);
     let blocks: Vec<IpNet> = servers.into_iter().map(IpNet::from).collect();
-    if blocks.is_empty() || !blocks.iter().all(is_private) {
-        return Err(Manual::because("the name servers are not all in private networks"));
+    let subnets = blocks_of_subnets(world, group.vpc_id.as_deref());
+    let in_vpc = |server: &IpNet| subnets.iter().any(|subnet| subnet.contains(server));
+    if blocks.is_empty() || !blocks.iter().all(|block| in_vpc(block) && is_private(block)) {
+        return Err(Manual::because(
+            "the name servers are not all in the VPC: their owner decides who asks them",
+        ));
     }
     let why = "the rule names the one server that the DHCP options name";
     let both = |block: IpNet| {
