@@ -215,7 +215,8 @@ fi
     field RouteTables DestinationPrefixListId
     field SecurityGroups PrefixListId
 } | sort -u >"$work/lists"
-field PrefixLists PrefixListId | sort -u >"$work/lists-of-aws"
+{ grep -q '"Cidrs"' "$out/PrefixLists.json" 2>/dev/null && field PrefixLists PrefixListId; } |
+    sort -u >"$work/lists-of-aws"
 comm -23 "$work/lists" "$work/lists-of-aws" >"$work/managed-lists"
 named ManagedPrefixLists PrefixLists DescribeManagedPrefixLists prefix-list-id describe-managed-prefix-lists \
     "$(cat "$work/managed-lists")"

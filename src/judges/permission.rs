@@ -36,8 +36,10 @@ pub(super) struct Lack {
 /// What came of a call.
 pub(super) struct Answer {
     pub(super) weighed: Weighed,
-    /// The layers that stop it only because of the way that packets take.
+    /// The layers that stop it because of the way that packets take.
     by_network: BTreeSet<Layer>,
+    /// The layers that stop it whatever way they take.
+    any_way: BTreeSet<Layer>,
 }
 
 /// Judges `ecr-token-permission` and `pull-permission`.
@@ -178,21 +180,29 @@ pub(super) fn weigh(
     let weighed = iam::weigh(&request, &all, &knowledge);
     // The way of packets is looked at only where a condition asks for it.
     let facts = all.asks_for("aws:sourcevpc").then(|| paths.facts(pull, about_token)).flatten();
-    let Some(facts) = facts else { return Answer { weighed, by_network: BTreeSet::new() } };
-    let before = match &weighed {
-        Weighed::Denied(decision) => decision.blocked_by.clone(),
-        Weighed::Allowed(_) | Weighed::DependsOn(_) => Vec::new(),
-    };
+    let (any_way, denied) = (stopping(&weighed), denying(&weighed));
+    let Some(facts) = facts else { return Answer { weighed, by_network: BTreeSet::new(), any_way } };
     request.context.extend(facts.context);
     knowledge.absent = facts.absent;
     let weighed = iam::weigh(&request, &all, &knowledge);
-    let by_network = match &weighed {
-        Weighed::Denied(now) => {
-            now.blocked_by.iter().copied().filter(|layer| !before.contains(layer)).collect()
-        }
+    let stops = stopping(&weighed).into_iter().filter(|layer| !any_way.contains(layer));
+    let denies = denying(&weighed).into_iter().filter(|layer| !denied.contains(layer));
+    Answer { by_network: stops.chain(denies).collect(), weighed, any_way }
+}
+
+/// The layers that stop a call.
+fn stopping(weighed: &Weighed) -> BTreeSet<Layer> {
+    match weighed {
+        Weighed::Denied(decision) => decision.blocked_by.iter().copied().collect(),
         Weighed::Allowed(_) | Weighed::DependsOn(_) => BTreeSet::new(),
-    };
-    Answer { weighed, by_network }
+    }
+}
+
+/// Those of them in which a statement denies it.
+fn denying(weighed: &Weighed) -> BTreeSet<Layer> {
+    let Weighed::Denied(decision) = weighed else { return BTreeSet::new() };
+    let denies = decision.deciding.iter().filter(|deciding| deciding.effect == Effect::Deny);
+    denies.map(|deciding| deciding.policy_type).collect()
 }
 
 /// Whether a grant to a unique id may be one to this role, whose own id was not read.
@@ -223,6 +233,7 @@ pub(super) fn causes(
     let mut causes = BTreeSet::new();
     if answer.by_network.contains(&Layer::Identity) {
         causes.insert("session-policy-or-vpce-condition");
+        causes.extend(answer.any_way.contains(&Layer::Identity).then_some(missing));
     } else if explicit(Layer::Identity) {
         causes.insert("identity-policy-explicit-deny");
     } else if decision.blocked_by.contains(&Layer::Identity) {

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::support::{Case, Fault, Times};
 
 /// Calls that only something unusual in a cluster asks for, which no scenario has.
-const RARE: [&str; 18] = [
+const RARE: [&str; 19] = [
     "ec2:DescribeDhcpOptions",
     "ec2:DescribeEgressOnlyInternetGateways",
     "ec2:DescribeManagedPrefixLists",
@@ -23,6 +23,7 @@ const RARE: [&str; 18] = [
     "ecr:DescribeRepositories",
     "ecr:GetLifecyclePolicy",
     "iam:GetPolicy",
+    "iam:ListInstanceProfilesForRole",
     "organizations:DescribePolicy",
     "organizations:ListParents",
     "organizations:ListPoliciesForTarget",

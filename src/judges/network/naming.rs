@@ -116,8 +116,7 @@ impl<'w> Place<'w> {
 
     /// Whether an endpoint, of whatever VPC, is one of the service in the region of the image.
     fn is_served_by(&self, endpoint: &VpcEndpoint) -> bool {
-        names::service_and_region(endpoint)
-            .is_some_and(|(service, region)| service == self.service && region == self.pull.image.region)
+        is_of(endpoint, self.service, &self.pull.image.region)
     }
 
     fn has_s3_gateway(&self) -> bool {
@@ -167,10 +166,10 @@ impl<'w> Place<'w> {
         if let Some(endpoint) = of_service.first() {
             return self.unused(endpoint, vpc);
         }
-        if let Some(shared) = self.shared_endpoint() {
+        if let Some(shared) = self.shared_endpoint(self.service) {
             return ("vpce-shared-dns-missing", shared);
         }
-        if self.endpoints().next().is_none() {
+        if self.endpoints().next().is_none() && !self.lives_by_a_hub() {
             let subnet = self.network.subnet_id_of(self.source).unwrap_or(&stopped.component);
             return if fargate {
                 ("fargate-subnet-no-egress", subnet.to_owned())
@@ -187,6 +186,24 @@ impl<'w> Place<'w> {
             _ => "vpce-s3-missing",
         };
         (missing, vpc.to_owned())
+    }
+
+    /// Whether the VPC does without the internet: by endpoints in a hub, to which names or at least routes lead.
+    fn lives_by_a_hub(&self) -> bool {
+        let hosts = self.registry().and_then(|host| PullHosts::of(&host));
+        let leads_to_hub = |host: &String| match self.network.resolve(self.source, host) {
+            Resolution::Private { .. } => true,
+            Resolution::Address(address) => !self.is_in_vpc(address),
+            Resolution::Public { .. } | Resolution::Unknown(_) | Resolution::NoAnswer(_) => false,
+        };
+        hosts.is_some_and(|hosts| [hosts.api, hosts.registry].iter().any(leads_to_hub))
+            || ["ecr.api", "ecr.dkr"].iter().any(|service| self.shared_endpoint(service).is_some())
+    }
+
+    fn is_in_vpc(&self, address: std::net::IpAddr) -> bool {
+        let vpc = self.vpc.and_then(|vpc| self.world.snapshot.ec2.vpcs.get(vpc));
+        let std::net::IpAddr::V4(address) = address else { return false };
+        vpc.is_some_and(|vpc| vpc.ipv4_blocks().any(|block| block.contains(&address)))
     }
 
     /// A route for the other family of addresses alone.
@@ -236,17 +253,33 @@ impl<'w> Place<'w> {
         }
     }
 
-    /// An endpoint of another VPC that packets would reach if names led to it.
-    fn shared_endpoint(&self) -> Option<String> {
+    /// An endpoint of another VPC to which routes lead; names do not.
+    fn shared_endpoint(&self, service: &str) -> Option<String> {
         let elsewhere = self.world.snapshot.ec2.vpc_endpoints.values().filter(|endpoint| {
-            Some(endpoint.vpc_id.as_str()) != self.vpc && self.is_served_by(endpoint) && !is_gateway(endpoint)
+            Some(endpoint.vpc_id.as_str()) != self.vpc && is_of(endpoint, service, &self.pull.image.region) && !is_gateway(endpoint)
         });
         let mut reached = elsewhere.map(|endpoint| &endpoint.vpc_endpoint_id).filter(|id| {
             let to = Destination::Endpoint((*id).clone());
-            self.network.trace(self.source, &to, Service::tcp(443)).verdict == Verdict::Reachable
+            let trace = self.network.trace(self.source, &to, Service::tcp(443));
+            trace.verdict != Verdict::Unknown && trace.blockers.iter().all(is_filter)
         });
         reached.next().cloned()
     }
+}
+
+/// Whether it is a rule that stops packets, and not the lack of a way.
+fn is_filter(stopped: &network::Blocker) -> bool {
+    matches!(
+        stopped.reason,
+        Reason::SecurityGroupEgress
+            | Reason::SecurityGroupIngress
+            | Reason::NetworkAclEgress
+            | Reason::NetworkAclIngress
+    )
+}
+
+fn is_of(endpoint: &VpcEndpoint, service: &str, region: &str) -> bool {
+    names::service_and_region(endpoint).is_some_and(|known| known == (service, region.to_owned()))
 }
 
 fn is_gateway(endpoint: &VpcEndpoint) -> bool {
