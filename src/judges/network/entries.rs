@@ -331,7 +331,7 @@ mod tests {
             row(90, "deny", "-1", "52.0.0.0/8", None),
             row(90, "deny", "6", "0.0.0.0/0", Some([40_000, 40_000])),
         ] {
-            let because = placed(&[deliberate.clone()]).unwrap_err();
+            let because = placed(std::slice::from_ref(&deliberate)).unwrap_err();
             assert!(because.contains("entry 90 denies just this"), "{deliberate:?}: {because}");
         }
         assert_eq!(
