@@ -18,10 +18,10 @@ use crate::run::Progress as RunProgress;
 pub struct Ui {
     /// The form of the answer.
     pub format: Format,
-    /// The form that was asked for, of which reports have more.
-    pub output: Output,
     /// Whether a program follows along: one JSON object a line.
     pub lines: bool,
+    /// The form that was asked for, of which reports have more.
+    pub output: Output,
     /// Whether standard output takes colour.
     pub color: bool,
     /// Whether somebody can answer a question.
@@ -41,8 +41,8 @@ impl Ui {
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         Ui {
             format: common.output.format(),
-            output: common.output,
             lines: common.output == Output::JsonLines,
+            output: common.output,
             color: match common.color {
                 When::Always => true,
                 When::Never => false,
@@ -52,7 +52,7 @@ impl Ui {
             verbose: common.verbose,
             quiet: common.quiet,
             state: common.state.clone(),
-            answers_are_seen: terminal && common.output == Output::Text,
+            answers_are_seen: terminal && common.output.format() == Format::Text,
         }
     }
 

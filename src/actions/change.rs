@@ -121,6 +121,15 @@ pub trait Resource: Clone + PartialEq + Serialize + DeserializeOwned {
         one == other
     }
 
+    /// What taking a change back comes to, where the state is neither the one before it nor the one after. A resource of
+    /// several parts undoes its own part and leaves those of others.
+    fn undo(now: Option<&Self>, _before: Option<&Self>, _after: Option<&Self>) -> Undo<Self> {
+        match now {
+            Some(_) => Undo::Overlap("it has been changed since".to_owned()),
+            None => Undo::Nothing("it does not exist any more".to_owned()),
+        }
+    }
+
     /// What of a state a change relies on: if it differs later, the change is stale. Order and layout that do not
     /// matter do not show in it.
     fn relies_on(state: &Self) -> Value {
@@ -135,15 +144,6 @@ pub trait Resource: Clone + PartialEq + Serialize + DeserializeOwned {
     /// Whether a change takes nothing away from what there is.
     fn is_additive(before: Option<&Self>, after: Option<&Self>) -> bool {
         before.is_none() && after.is_some()
-    }
-
-    /// What taking a change back comes to, where the state is neither the one before it nor the one after. A resource of
-    /// several parts undoes its own part and leaves those of others.
-    fn undo(now: Option<&Self>, _before: Option<&Self>, _after: Option<&Self>) -> Undo<Self> {
-        match now {
-            Some(_) => Undo::Overlap("it has been changed since".to_owned()),
-            None => Undo::Nothing("it does not exist any more".to_owned()),
-        }
     }
 
     /// Lines for a diff.
@@ -183,7 +183,9 @@ pub trait Resource: Clone + PartialEq + Serialize + DeserializeOwned {
 pub enum Found<R> {
     /// Its state; `None` where it does not exist.
     State(Option<R>),
-    /// What it belongs to is gone, or was replaced by another of the same name.
+    /// What it belongs to does not exist any more, and nothing stands in its place.
+    Deleted(String),
+    /// Something else is in its place, or it is not where it was.
     Gone(String),
     /// It could not be read.
     Unread(String),
@@ -376,7 +378,9 @@ impl<R: Resource> Change<R> {
     fn standing(&self, world: &Snapshot) -> Standing {
         let found = match R::get(world, &self.at) {
             Found::State(found) => found,
-            Found::Gone(because) => return Standing::Elsewhere { found: because, diff: String::new() },
+            Found::Deleted(because) | Found::Gone(because) => {
+                return Standing::Elsewhere { found: because, diff: String::new() };
+            }
             Found::Unread(because) => return Standing::Unread(because),
         };
         let same = |state: &Option<R>| match (state, &found) {
@@ -409,7 +413,8 @@ where
         }
         let now = match R::get(world, &self.at) {
             Found::State(now) => now,
-            Found::Gone(because) => return WayBack::Nothing(because),
+            Found::Deleted(because) => return WayBack::Nothing(because),
+            Found::Gone(found) => return WayBack::Overlap { found, diff: String::new() },
             Found::Unread(because) => return WayBack::Unread(because),
         };
         match R::undo(now.as_ref(), self.before.as_ref(), self.after.as_ref()) {
@@ -483,16 +488,6 @@ impl AnyChange {
         each!(self, change => change.standing(world))
     }
 
-    /// Why AWS is still at work on the resource, where it is.
-    pub fn unsettled(&self, world: &Snapshot) -> Option<String> {
-        each!(self, change => unsettled(change, world))
-    }
-
-    /// How long AWS may be at work on the resource.
-    pub fn settles_within(&self) -> Duration {
-        each!(self, change => settles_within(change))
-    }
-
     /// How the change can be taken back from a world in which others may have changed the same resource since.
     pub fn way_back(&self, world: &Snapshot) -> WayBack {
         each!(self, change => change.way_back(world))
@@ -501,6 +496,16 @@ impl AnyChange {
     /// Whether all of the change is there, whatever others changed beside it.
     pub fn is_in_force(&self, world: &Snapshot) -> bool {
         matches!(self.way_back(world), WayBack::Change(_))
+    }
+
+    /// Why AWS is still at work on the resource, where it is.
+    pub fn unsettled(&self, world: &Snapshot) -> Option<String> {
+        each!(self, change => unsettled(change, world))
+    }
+
+    /// How long AWS may be at work on the resource.
+    pub fn settles_within(&self) -> Duration {
+        each!(self, change => settles_within(change))
     }
 
     /// Reads from AWS only what the change is about.

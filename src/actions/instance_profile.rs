@@ -73,12 +73,12 @@ impl Resource for ProfileAssociation {
             return match world.missing::<()>("Reservations", "ec2:DescribeInstances", id) {
                 Seen::Unread(because) => Found::Unread(because),
                 Seen::Known(()) | Seen::Absent => {
-                    Found::Gone(format!("instance {id} does not exist any more"))
+                    Found::Deleted(format!("instance {id} does not exist any more"))
                 }
             };
         };
         if instance.is_gone() {
-            return Found::Gone(format!("instance {id} has ended"));
+            return Found::Deleted(format!("instance {id} has ended"));
         }
         match role_in(world, at) {
             Seen::Known(role) if role == at.role_arn => {}

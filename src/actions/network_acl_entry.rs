@@ -191,7 +191,7 @@ impl Resource for NetworkAclEntry {
         let Some(acl) = world.ec2.network_acls.get(&at.acl_id) else {
             return match world.missing::<()>("NetworkAcls", "ec2:DescribeNetworkAcls", &at.acl_id) {
                 Seen::Unread(because) => Found::Unread(because),
-                _ => Found::Gone(format!("network ACL {} does not exist any more", at.acl_id)),
+                _ => Found::Deleted(format!("network ACL {} does not exist any more", at.acl_id)),
             };
         };
         if acl.vpc_id.as_ref().is_some_and(|vpc| *vpc != at.vpc.vpc_id) {

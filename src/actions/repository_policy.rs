@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::statement::{self, one_or_many, strings};
-use super::{Found, Kind, Resource, Risk, Sent};
+use super::{Found, Kind, Resource, Risk, Sent, Undo};
 use crate::aws::{Reader, Refused, Writer};
 use crate::collect;
 use crate::error::Error;
@@ -22,6 +22,9 @@ pub const LONGEST: usize = 10_240;
 
 /// How the `Sid` of every statement of ours begins.
 const SID: &str = "EcrFixPull";
+
+/// What stands for no policy, where two documents are compared.
+const EMPTY: &str = r#"{"Version":"2012-10-17","Statement":[]}"#;
 
 /// The policy of a repository.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -124,7 +127,7 @@ impl Resource for RepositoryPolicy {
         let repository = at.repository();
         // ECR answers the same call otherwise where there is a repository without a policy.
         if world.not_found.contains(&format!("ecr:GetRepositoryPolicy {}", repository.resource())) {
-            return Found::Gone(format!("repository {} does not exist any more", repository.name));
+            return Found::Deleted(format!("repository {} does not exist any more", repository.name));
         }
         match world.repository_policy(repository) {
             Seen::Known(policy) => {
@@ -189,6 +192,19 @@ impl Resource for RepositoryPolicy {
         after.is_some() && grants(before).is_subset(&grants(after))
     }
 
+    fn undo(now: Option<&Self>, before: Option<&Self>, after: Option<&Self>) -> Undo<Self> {
+        let Some(now) = now else { return Undo::Nothing("the repository has no policy any more".to_owned()) };
+        let text = |policy: Option<&Self>| policy.map(|policy| policy.document.clone());
+        let after = text(after).unwrap_or_else(|| EMPTY.to_owned());
+        match statement::undo(&now.document, text(before).as_deref(), &after) {
+            Undo::Restored(document) => {
+                Undo::Restored(document.map(|document| RepositoryPolicy { document }))
+            }
+            Undo::Nothing(because) => Undo::Nothing(because),
+            Undo::Overlap(because) => Undo::Overlap(because),
+        }
+    }
+
     fn lines(_at: &Address, state: Option<&Self>) -> Vec<String> {
         state.map_or_else(Vec::new, |policy| statement::lines(&policy.document))
     }
@@ -196,7 +212,6 @@ impl Resource for RepositoryPolicy {
     /// One statement may come, change or go, and it must be one that lets roles that it names pull, and do nothing else.
     /// A policy may be deleted only where that statement is all that it says.
     fn allowed(at: &Address, before: Option<&Self>, after: Option<&Self>) -> Result<(), String> {
-        const EMPTY: &str = r#"{"Version":"2012-10-17","Statement":[]}"#;
         let repository: Arn =
             at.repository_arn.parse().map_err(|error| format!("repository_arn: {error}"))?;
         let is_account =

@@ -28,7 +28,7 @@ pub(super) fn found<'w, R>(
 ) -> Result<&'w Role, Found<R>> {
     let role = match world.role(role_arn) {
         Seen::Known(role) => role,
-        Seen::Absent => return Err(Found::Gone(format!("role {role_name} does not exist any more"))),
+        Seen::Absent => return Err(Found::Deleted(format!("role {role_name} does not exist any more"))),
         Seen::Unread(because) => return Err(Found::Unread(because)),
     };
     match (role_id, role.role_id.as_deref()) {

@@ -122,7 +122,7 @@ impl Resource for Route {
         let Some(table) = world.ec2.route_tables.get(&at.table_id) else {
             return match world.missing::<()>("RouteTables", "ec2:DescribeRouteTables", &at.table_id) {
                 Seen::Unread(because) => Found::Unread(because),
-                _ => Found::Gone(format!("route table {} does not exist any more", at.table_id)),
+                _ => Found::Deleted(format!("route table {} does not exist any more", at.table_id)),
             };
         };
         if table.vpc_id.as_ref().is_some_and(|vpc| *vpc != at.vpc.vpc_id) {

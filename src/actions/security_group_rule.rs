@@ -228,7 +228,7 @@ impl Resource for SecurityGroupRule {
         let Some(group) = world.ec2.security_groups.get(&at.group_id) else {
             return match world.missing::<()>("SecurityGroups", "ec2:DescribeSecurityGroups", &at.group_id) {
                 Seen::Unread(because) => Found::Unread(because),
-                _ => Found::Gone(format!("security group {} does not exist any more", at.group_id)),
+                _ => Found::Deleted(format!("security group {} does not exist any more", at.group_id)),
             };
         };
         if group.vpc_id.as_ref().is_some_and(|vpc| *vpc != at.vpc.vpc_id) {

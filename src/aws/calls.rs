@@ -1,6 +1,7 @@
 //! Which calls were made, and how long they took: for `-v`, and for the display of progress.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,7 @@ use aws_smithy_runtime_api::client::interceptors::context::{
 };
 use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
 use aws_smithy_runtime_api::client::orchestrator::Metadata;
+use aws_smithy_runtime_api::client::retries::RequestAttempts;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
 
@@ -17,6 +19,7 @@ use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
 #[derive(Clone, Debug, Default)]
 pub struct Calls {
     made: Arc<Mutex<BTreeMap<(String, String), Tally>>>,
+    retries: Arc<AtomicUsize>,
 }
 
 /// The requests of one operation.
@@ -32,6 +35,11 @@ impl Calls {
     /// How many so far.
     pub fn count(&self) -> usize {
         self.lock().values().map(|tally| tally.count).sum()
+    }
+
+    /// How many of them were tries after the first.
+    pub fn retries(&self) -> usize {
+        self.retries.load(Ordering::Relaxed)
     }
 
     /// By service.
@@ -83,6 +91,9 @@ impl Intercept for Calls {
         _components: &RuntimeComponents,
         bag: &mut ConfigBag,
     ) -> Result<(), BoxError> {
+        if bag.load::<RequestAttempts>().is_some_and(|attempts| attempts.attempts() > 1) {
+            self.retries.fetch_add(1, Ordering::Relaxed);
+        }
         bag.interceptor_state().store_put(Sent(Instant::now()));
         Ok(())
     }

@@ -60,6 +60,7 @@ pub struct Reader {
 /// Changes AWS. Only the engine has one.
 #[derive(Clone, Debug)]
 pub struct Writer {
+    calls: Calls,
     accounts: Accounts,
     ec2: aws_sdk_ec2::Client,
     iam: aws_sdk_iam::Client,
@@ -146,9 +147,13 @@ impl Connection {
 
 impl Writer {
     fn with(config: SdkConfig, roles: BTreeMap<String, String>, run: String) -> Writer {
+        let calls = Calls::default();
+        let ec2 = aws_sdk_ec2::config::Builder::from(&config).interceptor(calls.clone()).build();
+        let iam = aws_sdk_iam::config::Builder::from(&config).interceptor(calls.clone()).build();
         Writer {
-            ec2: aws_sdk_ec2::Client::new(&config),
-            iam: aws_sdk_iam::Client::new(&config),
+            calls,
+            ec2: aws_sdk_ec2::Client::from_conf(ec2),
+            iam: aws_sdk_iam::Client::from_conf(iam),
             accounts: Accounts { sts: aws_sdk_sts::Client::new(&config), roles, config },
             run,
         }
@@ -158,11 +163,16 @@ impl Writer {
     /// id in the user agent of every call, as `app/ecr-fix-RUN`.
     #[must_use]
     pub fn of_run(&self, run: &str) -> Writer {
-        let name = AppName::new(format!("{APP}-{run}")).ok();
         let Accounts { config, roles, .. } = &self.accounts;
-        let mut named = config.clone().into_builder();
-        named.set_app_name(name.or(config.app_name().cloned()));
-        Writer::with(named.build(), roles.clone(), run.to_owned())
+        let name = AppName::new(format!("{APP}-{run}")).ok().or(config.app_name().cloned());
+        let mut config = config.clone().into_builder();
+        config.set_app_name(name);
+        Writer::with(config.build(), roles.clone(), run.to_owned())
+    }
+
+    /// The requests that were made so far.
+    pub fn calls(&self) -> &Calls {
+        &self.calls
     }
 
     /// The id of the run that writes.

@@ -24,8 +24,9 @@
 //! node group, and replace the nodes. The plan names the owner of the node and says so.
 //!
 //! ## What is never automated
-//! No profile is made, none is replaced by another, and none is given to nodes of Karpenter or of EKS Auto
-//! Mode, whose controllers own it.
+//! Without `--allow-profile-association` a node gets no profile: whoever manages the node replaces it. No
+//! profile is made, none is replaced by another, and none is given to nodes of Karpenter or of EKS Auto Mode,
+//! whose controllers own it.
 
 use super::{Cause, Leg, Recognition, Remedy, Severity};
 use crate::explain::{

@@ -78,10 +78,10 @@ pub async fn run(args: &Args, ui: &Ui) -> Result<u8, Error> {
     let state = StateDir::locate(ui.state())?;
     let on_failure = on_failure(args, ui)?;
     if let Some(run) = &args.resume {
-        return resume(args, run, on_failure, &interrupt, &state, ui).await;
+        return Box::pin(resume(args, run, on_failure, &interrupt, &state, ui)).await;
     }
     let args = &in_a_copy(args)?;
-    let (plan, signed_by) = the_plan(args, ui, &interrupt).await?;
+    let (plan, signed_by) = Box::pin(the_plan(args, ui, &interrupt)).await?;
     check_cluster(args.world.cluster.as_deref(), &plan)?;
     usable::check(&plan, args.expect_digest.as_deref())?;
     let world = args.world.for_plan(&plan).hands().await?;
@@ -99,8 +99,8 @@ pub async fn run(args: &Args, ui: &Ui) -> Result<u8, Error> {
 
     let how = how(args, on_failure, signed_by);
     let job = Job { plan: &plan, world: &world, caller, state: &state, how, interrupt: &interrupt, ui };
-    let done = carry_out::carry_out(&job).await?;
-    finish(&job, &done).await
+    let done = Box::pin(carry_out::carry_out(&job)).await?;
+    Box::pin(finish(&job, &done)).await
 }
 
 /// The same for a run that was cut off.
@@ -131,8 +131,8 @@ async fn resume(
 
     let how = how(args, on_failure, None);
     let job = Job { plan: &plan, world: &world, caller, state, how, interrupt, ui };
-    let done = carry_out::resume(&job, &dir).await?;
-    finish(&job, &done).await
+    let done = Box::pin(carry_out::resume(&job, &dir)).await?;
+    Box::pin(finish(&job, &done)).await
 }
 
 fn on_failure(args: &Args, ui: &Ui) -> Result<OnFailure, Error> {

@@ -106,7 +106,7 @@ pub async fn carry_out(job: &Job<'_>) -> Result<Done, Error> {
     let journal = run::start(&staged, plan, now, started(job, &id))?;
     let dir = state.publish_run(&id)?;
     state.use_plan(&plan.digest, &id)?;
-    forward(job, &dir, journal.in_run(&dir), &[], None).await
+    Box::pin(forward(job, &dir, journal.in_run(&dir), &[], None)).await
 }
 
 /// Goes on with a run that was cut off, until everything is as planned.
@@ -121,7 +121,7 @@ pub async fn resume(job: &Job<'_>, dir: &Path) -> Result<Done, Error> {
     let now = Timestamp::now();
     let mut journal = Journal::open(dir, now)?;
     journal.record(now, Event::Resumed { caller: job.caller.clone() })?;
-    forward(job, dir, journal, &record.actions, record.last_at).await
+    Box::pin(forward(job, dir, journal, &record.actions, record.last_at)).await
 }
 
 /// Whether a run can go on.
@@ -273,7 +273,8 @@ async fn forward(
         Outcome::Applied => {
             let confirm_by = await_confirmation(&mut engine.journal, dir)
                 .map_err(|error| unrecorded(error, dir, job.ui))?;
-            let looking = with_heartbeat(&tell, None, "looking again", verify(job, dir, confirm_by));
+            let looking =
+                with_heartbeat(&tell, None, "looking again", Box::pin(verify(job, dir, confirm_by)));
             tokio::select! {
                 biased;
                 // Also where somebody asked during the last change.

@@ -50,6 +50,9 @@ pub struct Choices {
     /// Let HTTPS out to the whole internet where nothing narrower helps, and its replies in
     #[arg(long, env = "ECR_FIX_ALLOW_INTERNET_EGRESS")]
     allow_internet_egress: bool,
+    /// Give nodes that have no instance profile the one that they can be meant to have, instead of replacing the nodes
+    #[arg(long, env = "ECR_FIX_ALLOW_PROFILE_ASSOCIATION")]
+    allow_profile_association: bool,
     /// Plan only this action or finding, such as a2 or f1, and what it depends on (repeatable)
     #[arg(long, env = "ECR_FIX_TARGET", value_name = "ID", value_delimiter = ',')]
     target: Vec<String>,
@@ -81,6 +84,7 @@ impl Choices {
                 prefer: self.prefer,
                 nat: self.nat.clone(),
                 allow_internet_egress: self.allow_internet_egress,
+                allow_profile_association: self.allow_profile_association,
             },
             selection: self.selection(),
             owned: self.owned,

@@ -58,11 +58,11 @@ fn check_one(action: &Action, change: &AnyChange, state: ActionState, world: &Sn
 pub async fn check_permitted(world: &World, plan: &Plan, caller: Option<&str>, ui: &Ui) -> Result<(), Error> {
     let World::Aws { reader, writer, .. } = world else { return Ok(()) };
     for action in &plan.actions {
-        if let Some(refused) = action.change()?.dry_run(writer).await {
+        if let Some(refused) = Box::pin(action.change()?.dry_run(writer)).await {
             return Err(refused.error(format!("action {} would be refused", action.id)));
         }
     }
-    let simulated = simulate(reader, plan, caller.unwrap_or_default()).await;
+    let simulated = Box::pin(simulate(reader, plan, caller.unwrap_or_default())).await;
     match simulated {
         Ok(refused) if refused.is_empty() => Ok(()),
         Ok(refused) => {

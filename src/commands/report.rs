@@ -38,10 +38,9 @@ pub struct Args {
 pub fn run(args: &Args, ui: &Ui) -> Result<u8, Error> {
     let plan = under_pseudonyms(load(&args.plan)?, args.redact, ui)?;
     let form = match ui.output {
-        // `cli` lets only apply and rollback speak line by line.
-        Output::Text | Output::Markdown | Output::JsonLines => Form::Markdown,
+        Output::Text | Output::Markdown => Form::Markdown,
         Output::Html => Form::Html,
-        Output::Json => Form::Json,
+        Output::Json | Output::JsonLines => Form::Json,
         Output::Junit => Form::Junit,
         Output::Sarif => Form::Sarif,
         Output::Github => Form::Github,

@@ -134,7 +134,7 @@ async fn one(
         interrupt,
         ui,
     };
-    let record = carry_out(&job).await?;
+    let record = Box::pin(carry_out(&job)).await?;
     check_pending(args, &record, &plan).await?;
     Ok(Ended { record, was_left: false })
 }
@@ -153,7 +153,7 @@ async fn expired(args: &Args, interrupt: &Interrupt, state: &StateDir, ui: &Ui) 
         if !record.has_ended && Lock::is_held(&at_work) {
             continue;
         }
-        match one(args, &dir, interrupt, state, ui).await {
+        match Box::pin(one(args, &dir, interrupt, state, ui)).await {
             Ok(taken_back) => ended.push(taken_back.record),
             Err(error) if interrupt.asked() => return Err(error),
             Err(error) => {

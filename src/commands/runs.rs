@@ -7,6 +7,7 @@ use crate::diagnosis::FORMAT_VERSION;
 use crate::error::{Code, Error};
 use crate::model::redact;
 use crate::render;
+use crate::render::redact::{Key, redacted_with};
 use crate::run::{self, Lock, Record, StateDir, lock_name};
 use crate::ui::Ui;
 
@@ -35,7 +36,7 @@ enum What {
     Export {
         /// The id of the run
         run: String,
-        /// Without account ids, people and paths
+        /// Without people and paths, and with pseudonyms for accounts and names
         #[arg(long, env = "ECR_FIX_REDACT")]
         redact: bool,
     },
@@ -60,7 +61,7 @@ pub fn run(args: &Args, ui: &Ui) -> Result<u8, Error> {
         What::Verify { run } => verify(&state, run, ui),
         What::Export { run, redact } => {
             let document = export(&state, run)?;
-            let document = if *redact { Redaction::default().of(document) } else { document };
+            let document = if *redact { under_pseudonyms(document, run, &state)? } else { document };
             ui.answer(&render::json::document(&document));
             Ok(0)
         }
@@ -145,83 +146,51 @@ fn export(state: &StateDir, run: &str) -> Result<Value, Error> {
     }))
 }
 
-/// Takes out of a document what does not belong into a ticket: accounts get names, the same one the same name.
-#[derive(Default)]
-struct Redaction {
-    accounts: Vec<String>,
+/// The document without people, paths and secrets, and with pseudonyms for everything that has a name of its own.
+fn under_pseudonyms(document: Value, run: &str, state: &StateDir) -> Result<Value, Error> {
+    let plan = run::read_plan(&state.run(run)?)?;
+    let key = Key::new(state.redaction_secret()?);
+    Ok(redacted_with(&plan, without_people(document), &key))
 }
 
 /// Fields that tell who somebody is, or where they keep their files.
-const PRIVATE: [&str; 6] = ["approved_by", "caller", "planned_by", "principals", "sandbox", "user"];
+const PRIVATE: [&str; 5] = ["approved_by", "caller", "planned_by", "principals", "sandbox"];
 
-impl Redaction {
-    fn of(&mut self, document: Value) -> Value {
-        match document {
-            Value::Object(fields) => {
-                let clean = fields.into_iter().map(|(name, value)| {
-                    let value = match value {
-                        Value::Null => Value::Null,
-                        Value::Bool(_) if name == "redacted" => true.into(),
-                        _ if PRIVATE.contains(&name.as_str()) => "REDACTED".into(),
-                        other => self.of(other),
-                    };
-                    (self.text(&name), value)
-                });
-                Value::Object(clean.collect())
-            }
-            Value::Array(values) => values.into_iter().map(|value| self.of(value)).collect(),
-            Value::String(text) => Value::String(self.text(&redact::redact(&text))),
-            other => other,
+fn without_people(document: Value) -> Value {
+    match document {
+        Value::Object(fields) => {
+            let clean = fields.into_iter().map(|(name, value)| {
+                let value = match value {
+                    Value::Null => Value::Null,
+                    Value::Bool(_) if name == "redacted" => true.into(),
+                    _ if PRIVATE.contains(&name.as_str()) => "REDACTED".into(),
+                    other => without_people(other),
+                };
+                (name, value)
+            });
+            Value::Object(clean.collect())
         }
-    }
-
-    /// The text with `ACCOUNT-1`, `ACCOUNT-2`, … for every number of twelve digits.
-    fn text(&mut self, text: &str) -> String {
-        let mut out = String::with_capacity(text.len());
-        let mut rest = text;
-        while !rest.is_empty() {
-            let end = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
-            let (before, number) = rest.split_at(end);
-            let end = number.find(|c: char| !c.is_ascii_digit()).unwrap_or(number.len());
-            let (number, behind) = number.split_at(end);
-            out.push_str(before);
-            let in_a_word =
-                before.ends_with(char::is_alphanumeric) || behind.starts_with(char::is_alphanumeric);
-            if number.len() == 12 && !in_a_word {
-                out.push_str(&format!("ACCOUNT-{}", self.number_of(number)));
-            } else {
-                out.push_str(number);
-            }
-            rest = behind;
-        }
-        out
-    }
-
-    fn number_of(&mut self, account: &str) -> usize {
-        if !self.accounts.iter().any(|known| known == account) {
-            self.accounts.push(account.to_owned());
-        }
-        self.accounts.iter().position(|known| known == account).unwrap_or_default() + 1
+        Value::Array(values) => values.into_iter().map(without_people).collect(),
+        Value::String(text) => Value::String(redact::redact(&text)),
+        other => other,
     }
 }
 
 #[test]
-fn a_redacted_document_names_no_account_and_nobody() {
+fn a_redacted_document_names_nobody() {
     let document = json!({
         "redacted": false,
         "caller": "arn:aws:sts::111122223333:assumed-role/Admin/alice",
-        "resource": "arn:aws:iam::111122223333:role/node",
-        "444455556666": ["444455556666.dkr.ecr.eu-west-1.amazonaws.com", 7, null],
+        "list": [{ "planned_by": "alice" }, 7, null],
         "approved_by": ["bob"], "sandbox": null, "digest": "sha256:1111222233334444",
         "reason": "password=correcthorse",
     });
     assert_eq!(
-        Redaction::default().of(document),
+        without_people(document),
         json!({
             "redacted": true,
             "caller": "REDACTED",
-            "resource": "arn:aws:iam::ACCOUNT-1:role/node",
-            "ACCOUNT-2": ["ACCOUNT-2.dkr.ecr.eu-west-1.amazonaws.com", 7, null],
+            "list": [{ "planned_by": "REDACTED" }, 7, null],
             "approved_by": "REDACTED", "sandbox": null, "digest": "sha256:1111222233334444",
             "reason": "password=REDACTED",
         })

@@ -15,7 +15,7 @@ use crate::model::iam::InstanceProfile;
 use crate::pulls::{Source, SourceKind, Target, World};
 
 /// Judges `credentials` of nodes.
-pub(super) fn judge(world: &World<'_>, _options: &Options, verdicts: &mut Verdicts) {
+pub(super) fn judge(world: &World<'_>, options: &Options, verdicts: &mut Verdicts) {
     for source in world.sources.iter().filter(|source| source.kind != SourceKind::FargateProfile) {
         let pulls: Vec<String> =
             world.pulls().iter().filter(|pull| pull.source == source).map(pull_id).collect();
@@ -23,13 +23,13 @@ pub(super) fn judge(world: &World<'_>, _options: &Options, verdicts: &mut Verdic
             continue;
         }
         match has_role(world, source) {
-            Seen::Known(()) => judge_nodes(world, source, &pulls, verdicts),
+            Seen::Known(()) => judge_nodes(world, source, &pulls, options, verdicts),
             Seen::Absent => verdicts.blocked(role_is_gone(world, source, &pulls)),
             Seen::Unread(because) => {
                 pulls.iter().for_each(|pull| verdicts.unknown(pull, Leg::Credentials, because.clone()));
                 // The role of such nodes is known only through them: they may have none.
                 if source.role.is_none() && source.kind != SourceKind::Nodegroup {
-                    judge_nodes(world, source, &pulls, verdicts);
+                    judge_nodes(world, source, &pulls, options, verdicts);
                 }
             }
         }
@@ -43,7 +43,13 @@ fn has_role(world: &World<'_>, source: &Source) -> Seen<()> {
     }
 }
 
-fn judge_nodes(world: &World<'_>, source: &Source, pulls: &[String], verdicts: &mut Verdicts) {
+fn judge_nodes(
+    world: &World<'_>,
+    source: &Source,
+    pulls: &[String],
+    options: &Options,
+    verdicts: &mut Verdicts,
+) {
     if !world.snapshot.keys.contains("Reservations") {
         let because = "ec2:DescribeInstances: not read";
         pulls.iter().for_each(|pull| verdicts.unknown(pull, Leg::Credentials, because));
@@ -79,7 +85,11 @@ fn judge_nodes(world: &World<'_>, source: &Source, pulls: &[String], verdicts: &
     for node in nodes.iter().filter(|node| without_profile(node)) {
         well = false;
         let what = ("instance-profile-missing", "has no instance profile, so no role");
-        let fix = give_profile(world, source, &nodes, node);
+        let fix = if options.allow_profile_association {
+            give_profile(world, source, &nodes, node)
+        } else {
+            replace_node(source, "instance-profile-missing", node)
+        };
         verdicts.blocked(node_blocker(world, what, node, pulls, fix));
     }
     for node in nodes.iter().filter(|node| without_metadata(node)) {

@@ -45,7 +45,7 @@ pub(super) fn let_in(world: &Snapshot, role: &Role, repository_arn: &str, cause:
     }
     let before = match RepositoryPolicy::get(world, &at) {
         Found::State(before) => before,
-        Found::Gone(because) => {
+        Found::Deleted(because) | Found::Gone(because) => {
             let because = format!("{because}, and ecr-fix makes no repositories");
             return Fix::Manual { because, steps: vec!["check the name of the image".to_owned()] };
         }

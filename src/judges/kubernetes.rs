@@ -343,9 +343,7 @@ mod tests {
         let image = "111122223333.dkr.ecr.us-west-2.amazon.aws.com/app:v1";
         let message = failed(
             image,
-            &format!(
-                "dial tcp: lookup 111122223333.dkr.ecr.us-west-2.amazon.aws.com on 10.0.0.2:53: no such host"
-            ),
+            "dial tcp: lookup 111122223333.dkr.ecr.us-west-2.amazon.aws.com on 10.0.0.2:53: no such host",
         );
         let waits = state(json!({ "waiting": { "reason": "ErrImagePull", "message": message } }));
         check(

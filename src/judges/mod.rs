@@ -52,6 +52,9 @@ pub struct Options {
     /// Whether HTTPS may be let out to the whole internet, and its replies in.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub allow_internet_egress: bool,
+    /// Whether a node without an instance profile may be given one; its node group would rather replace the node.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub allow_profile_association: bool,
 }
 
 /// How packets leave a network that has no way out.

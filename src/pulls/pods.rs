@@ -88,7 +88,7 @@ impl<'a> Pods<'a> {
 
     /// The image as the matrix names it; none if it is not in a private registry of ECR.
     pub(super) fn image(&self, name: &str) -> Option<Image> {
-        let image = private_image(name).ok().filter(|image| is_whole(image))?;
+        let image = private_image(name).ok().filter(is_whole)?;
         if let Some(stand_in) =
             self.stand_in.as_ref().filter(|of| of.account == image.account && of.region == image.region)
         {

@@ -27,12 +27,19 @@ pub fn line(kind: &str, document: Value) -> String {
         Value::Object(of_document) => fields.extend(of_document),
         other => drop(fields.insert(kind.to_owned(), other)),
     }
-    Value::Object(fields).to_string() + "\n"
+    compact(&fields)
 }
 
 /// What happens during a run, on one line.
 pub fn progress(progress: &Progress) -> String {
-    serde_json::to_string(progress).unwrap_or_default() + "\n"
+    compact(progress)
+}
+
+/// One document on one line, as harmless as [`document`].
+fn compact(value: &impl Serialize) -> String {
+    // Line ends stand between values only: within strings JSON writes them as two characters.
+    let spread = document(value);
+    spread.lines().map(str::trim_start).collect::<String>() + "\n"
 }
 
 /// A document, indented, with a line end. What could steer a terminal or command a pipeline is escaped as JSON knows

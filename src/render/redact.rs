@@ -76,8 +76,26 @@ pub fn redacted(plan: &Plan, key: &Key) -> Result<Plan, Error> {
     serde_json::from_value(document).map_err(refused)
 }
 
+/// The same for any document about a run of a plan, such as its record: under the pseudonyms of the plan.
+pub fn redacted_with(plan: &Plan, mut document: Value, key: &Key) -> Value {
+    let mut names = Names::default();
+    names.gather("", &serde_json::to_value(plan).unwrap_or_default());
+    names.gather_pullers(plan);
+    names.gather("", &document);
+    Pseudonyms::new(key, names).replace_in("", &mut document);
+    document
+}
+
 /// Fields that hold our own words, versions, times and hashes; `id` does for findings and actions.
-const OWN_WORDS: [&str; 27] = [
+const OWN_WORDS: [&str; 37] = [
+    "chain",
+    "event",
+    "hash",
+    "plan_digest",
+    "prev",
+    "run",
+    "started_at",
+    "state",
     "format_version",
     "ecr_fix_version",
     "created_at",
@@ -101,6 +119,8 @@ const OWN_WORDS: [&str; 27] = [
     "api_calls",
     "pull_policy",
     "options",
+    "tool",
+    "prefer",
     "Version",
     "Effect",
     "Action",

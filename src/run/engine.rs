@@ -281,7 +281,7 @@ impl Engine<'_> {
         self.note(Event::RevertIntended { action: id.clone() })?;
         match self.make(&id, &inverse).await {
             Made::Seen(Sent { request_id, .. }) => self.reverted(&id, request_id, "taken back"),
-            Made::AlreadySo => self.reverted(&id, None, "somebody else took it back"),
+            Made::AlreadySo => self.reverted(&id, None, "somebody else was faster"),
             Made::Refused(refused) => self.not_back(&id, explained(&refused), certain),
             Made::NotSeen(because) => self.not_back(&id, because, false),
         }
@@ -313,7 +313,11 @@ impl Engine<'_> {
     }
 
     async fn make_in_silence(&self, change: &AnyChange) -> Made {
-        match self.world.make(change).await {
+        let before = self.world.retries();
+        let made = self.world.make(change).await;
+        // Where a call was tried again, what it finds there may be of its own earlier try, whose answer was lost.
+        let tried_again = self.world.retries() > before;
+        match made {
             Ok(sent) => match self.wait_until_seen(change).await {
                 Ok(()) => Made::Seen(sent),
                 Err(because) => Made::NotSeen(because),
@@ -323,7 +327,7 @@ impl Engine<'_> {
                 Err(_) => Made::NotSeen(explained(&refused)),
             },
             Err(refused) => match self.standing(change).await {
-                Standing::After if refused.reason == Reason::AlreadyThere => Made::AlreadySo,
+                Standing::After if refused.reason == Reason::AlreadyThere && !tried_again => Made::AlreadySo,
                 Standing::After => Made::Seen(Sent { request_id: refused.request_id, assigned_id: None }),
                 _ => Made::Refused(refused),
             },
@@ -377,12 +381,12 @@ impl Engine<'_> {
         longest.saturating_sub(passed)
     }
 
-    /// How the world stands to a change. What others changed beside it, in the same document, does not count.
     async fn standing(&self, change: &AnyChange) -> Standing {
         self.look(change).await.0
     }
 
-    /// How the resource stands, and why AWS is still at work on it, where it is.
+    /// How the resource stands, and why AWS is still at work on it, where it is. What others changed beside the change,
+    /// in the same document, does not count.
     async fn look(&self, change: &AnyChange) -> (Standing, Option<String>) {
         let world = match self.world.look(change).await {
             Ok(world) => world,

@@ -266,6 +266,11 @@ fn refuse_foreign(root: &Path) -> Result<(), Error> {
     .because(because))
 }
 
+/// The user that this process runs as, where the system says so.
+fn own_id() -> Option<u32> {
+    fs::metadata("/proc/self").ok().map(|metadata| metadata.uid())
+}
+
 /// A secret that was kept earlier.
 fn read_secret(file: &Path) -> Result<Option<[u8; 32]>, Error> {
     let refused = |because: &str| {
@@ -288,11 +293,6 @@ fn read_secret(file: &Path) -> Result<Option<[u8; 32]>, Error> {
         *byte = value.ok_or_else(|| refused("it does not hold 64 hexadecimal digits"))?;
     }
     Ok(Some(secret))
-}
-
-/// The user that this process runs as, where the system says so.
-fn own_id() -> Option<u32> {
-    fs::metadata("/proc/self").ok().map(|metadata| metadata.uid())
 }
 
 /// A harmless file name for any text.

@@ -40,6 +40,14 @@ impl World {
         }
     }
 
+    /// How many requests that change something were tried again so far.
+    pub fn retries(&self) -> usize {
+        match self {
+            World::Aws { writer, .. } => writer.calls().retries(),
+            World::Sandbox(_) => 0,
+        }
+    }
+
     /// Takes away what a process that was killed was writing. Only whoever holds the lock may.
     ///
     /// # Errors
@@ -58,7 +66,8 @@ impl World {
     pub async fn read(&self, cluster: &str, images: &[String]) -> Result<Snapshot, Error> {
         match self {
             World::Aws { reader, kubernetes, .. } => {
-                collect::snapshot(reader, cluster, images, kubernetes).await
+                // Boxed, as are the next two: what they hold while they wait is too large for a stack.
+                Box::pin(collect::snapshot(reader, cluster, images, kubernetes)).await
             }
             World::Sandbox(dir) => Ok(snapshot_dir::load(dir)?.snapshot),
         }
@@ -70,7 +79,7 @@ impl World {
     /// It cannot be read.
     pub async fn look(&self, change: &AnyChange) -> Result<Snapshot, Error> {
         match self {
-            World::Aws { reader, .. } => change.look(reader).await,
+            World::Aws { reader, .. } => Box::pin(change.look(reader)).await,
             World::Sandbox(dir) => Ok(snapshot_dir::load(dir)?.snapshot),
         }
     }
@@ -81,7 +90,7 @@ impl World {
     /// What AWS, or the disk, answered.
     pub async fn make(&self, change: &AnyChange) -> Result<Sent, Refused> {
         match self {
-            World::Aws { writer, .. } => change.send(writer).await,
+            World::Aws { writer, .. } => Box::pin(change.send(writer)).await,
             World::Sandbox(dir) => {
                 let make = || {
                     let before = snapshot_dir::load(dir)?.snapshot;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use ecr_fix::actions::{Kind, Risk};
-use ecr_fix::plan::{Action, Inverse, Plan, Precondition};
+use ecr_fix::plan::{Action, Inverse, Owner, Plan, Precondition, Tool};
 use ecr_fix::render::export::{Language, export};
 use serde_json::{Value, json};
 
@@ -60,14 +60,14 @@ fn changes() -> Vec<Parts> {
     };
     let rule = |direction: &str, peer: Value| {
         json!({
-            "security_group_arn": ec2("security-group/sg-0123456789abcdef0"), "direction": direction, "protocol": "tcp",
+            "vpc": vpc, "group_id": "sg-0123456789abcdef0", "direction": direction, "protocol": "tcp",
             "from_port": 443, "to_port": 443, "peer": peer
         })
     };
     let described = |direction: &str| json!({"direction": direction, "description": "ecr-fix: image pulls from Amazon ECR"});
-    let acl = |egress: bool| json!({"network_acl_arn": ec2("network-acl/acl-0123456789abcdef0"), "rule_number": 90, "egress": egress});
+    let acl = |egress: bool| json!({"vpc": vpc, "acl_id": "acl-0123456789abcdef0", "rule_number": 90, "egress": egress});
     let entry = |action: &str, block: &str| json!({"action": action, "protocol": "6", "block": block, "ports": [1024, 65535]});
-    let route = |destination: &str| json!({"route_table_arn": ec2("route-table/rtb-0123456789abcdef0"), "destination": destination});
+    let route = |destination: &str| json!({"vpc": vpc, "table_id": "rtb-0123456789abcdef0", "destination": destination});
     let to = |target: &str| json!({"target": target});
     let off_on = |attribute: &str| {
         (in_vpc(json!({"attribute": attribute})), json!({"value": false}), json!({"value": true}))
@@ -191,9 +191,13 @@ fn action(number: usize, kind: Kind, at: Value, before: Value, after: Value) -> 
         inverse: Inverse { kind, summary: "undo it".to_owned() },
         api_calls: vec![kind.api_call().to_owned()],
         monthly_cost_usd: 0.0,
-        assumes: None,
-        owner: None,
-        warnings: Vec::new(),
+        assumes: Some("arn:aws:iam::111122223333:role/registry".to_owned()),
+        owner: Some(Owner {
+            tool: Tool::CloudFormation,
+            name: Some("stack".to_owned()),
+            because: "a tag".to_owned(),
+        }),
+        warnings: vec!["a later run may undo it".to_owned()],
     }
 }
 

@@ -246,7 +246,8 @@ ec2.disassociate_iam_instance_profile(AssociationId=found["IamInstanceProfileAss
 "#,
     );
     let calls = ["ec2:AssociateIamInstanceProfile", "ec2:DisassociateIamInstanceProfile"];
-    let plan = whole_loop(&case, "instance-profile-missing", &[], calls[0], calls[1]);
+    let plan =
+        whole_loop(&case, "instance-profile-missing", &["--allow-profile-association"], calls[0], calls[1]);
     let owner = &plan["actions"][0]["owner"];
     assert_eq!(owner["tool"], "aws", "the node group owns its nodes: {plan:#}");
     assert!(

@@ -52,7 +52,7 @@ const ATTACKS: [&str; 32] = [
 ];
 
 /// Fields of a plan in which only ecr-fix itself writes, or which say where and not what.
-const OWN_WORDS: [&str; 28] = [
+const OWN_WORDS: [&str; 30] = [
     "format_version",
     "created_at",
     "expires_at",
@@ -67,6 +67,8 @@ const OWN_WORDS: [&str; 28] = [
     "remedy",
     "fixes",
     "depends_on",
+    "tool",
+    "prefer",
     "pull_policy",
     "Version",
     "Effect",
@@ -152,6 +154,16 @@ fn reports_of_every_story_are_well_formed() {
     check(dir.path());
 }
 
+#[test]
+fn every_change_of_every_story_has_words_in_every_language() {
+    for (name, plan) in stories() {
+        for language in Language::ALL {
+            let code = export(&plan, language);
+            assert!(!code.contains("this version has no words"), "{name}:\n{code}");
+        }
+    }
+}
+
 /// The plan with the attack at the end of everything foreign.
 fn attacked(plan: &Plan, attack: &str) -> Plan {
     let mut document = serde_json::to_value(plan).unwrap();
@@ -213,7 +225,7 @@ fn everything_is_still_read_as_it_was_written() {
 
 #[test]
 fn a_large_plan_fits_a_comment_and_keeps_its_risks() {
-    for number in [10, 100, 1_000, 20_000] {
+    for number in [10, 100, 1_000, 5_000] {
         let mut plan = demo();
         let action = plan.actions[0].clone();
         plan.actions = (1..=number)

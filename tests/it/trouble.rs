@@ -64,6 +64,18 @@ fn a_lost_answer_to_a_write_is_resolved_by_reading() {
     ends_known(&case, &outcome, &before);
 }
 
+/// The SDK asks again, and is told that the rule is there: it is ours all the same, and is taken back.
+#[test]
+fn a_write_whose_answer_was_lost_and_that_is_tried_again_is_ours() {
+    let mut case = Case::planned("endpoint-sg-closed");
+    let before = case.state();
+    case.operator = case.operator.without("AWS_MAX_ATTEMPTS");
+    case.proxy.rule("writes", Times::Nth(1), Fault::LoseAnswer);
+    let applied = case.run(&["apply", "plan.json", "--yes"]).expect(0).json();
+    assert_eq!(applied["actions"][0]["state"], "applied", "{applied:#}");
+    case.roll_back_to(&before);
+}
+
 #[test]
 fn a_request_that_never_arrived_is_resolved_by_reading() {
     let case = Case::planned("fargate-trust");

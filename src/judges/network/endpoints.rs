@@ -231,7 +231,7 @@ impl<'n, 'w> Site<'n, 'w> {
                 Ok(Change { at, before: Some(before), after: Some(after) }.into())
             }
             Found::State(None) => Err(format!("{} does not exist", row.vpc_endpoint_id)),
-            Found::Gone(because) | Found::Unread(because) => Err(because),
+            Found::Deleted(because) | Found::Gone(because) | Found::Unread(because) => Err(because),
         }
     }
 
@@ -353,7 +353,7 @@ impl<'n, 'w> Site<'n, 'w> {
             Found::State(Some(_)) => Err(format!(
                 "security group {name} exists and lets others in than ecr-fix would: delete it, or mend it"
             )),
-            Found::Gone(because) | Found::Unread(because) => Err(because),
+            Found::Deleted(because) | Found::Gone(because) | Found::Unread(because) => Err(because),
         }
     }
 

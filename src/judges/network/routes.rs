@@ -172,7 +172,9 @@ fn route_now(
     let at = Address { vpc: vpc.clone(), table_id: table.to_owned(), destination };
     match Route::get(world.snapshot, &at) {
         Found::State(route) => Ok(route),
-        Found::Gone(because) | Found::Unread(because) => Err(Manual::because(because)),
+        Found::Deleted(because) | Found::Gone(because) | Found::Unread(because) => {
+            Err(Manual::because(because))
+        }
     }
 }
 

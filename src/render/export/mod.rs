@@ -72,6 +72,8 @@ fn about(action: &Action) -> Vec<String> {
         lines.push(format!("why: {}", action.because));
     }
     lines.push(format!("undo: {}", action.inverse.summary));
+    lines.extend(action.owner.iter().map(|owner| format!("owner: {}", owner.in_words())));
+    lines.extend(action.warnings.iter().map(|warning| format!("WARNING: {warning}")));
     lines
 }
 

@@ -179,7 +179,7 @@ fn endpoint(action: &Action) -> Option<Step> {
 fn group_rule(action: &Action) -> Option<Step> {
     let peer = action.at.get("peer")?.as_object()?.values().next()?.as_str()?.to_owned();
     Some(Step::SecurityGroupRule {
-        group: id_of(&text(&action.at, "security_group_arn")?),
+        group: text(&action.at, "group_id")?,
         is_egress: action.kind == Kind::AuthorizeSecurityGroupEgress,
         rule: Rule {
             protocol: text(&action.at, "protocol")?,
@@ -193,7 +193,7 @@ fn group_rule(action: &Action) -> Option<Step> {
 
 fn acl_entry(action: &Action, exists: bool) -> Option<Step> {
     Some(Step::NetworkAclEntry {
-        acl: id_of(&text(&action.at, "network_acl_arn")?),
+        acl: text(&action.at, "acl_id")?,
         number: action.at.get("rule_number")?.as_i64()?,
         is_egress: action.at.get("egress")?.as_bool()?,
         entry: read(&action.after)?,
@@ -203,7 +203,7 @@ fn acl_entry(action: &Action, exists: bool) -> Option<Step> {
 
 fn route(action: &Action, exists: bool) -> Option<Step> {
     Some(Step::Route {
-        table: id_of(&text(&action.at, "route_table_arn")?),
+        table: text(&action.at, "table_id")?,
         destination: text(&action.at, "destination")?,
         target: text(&action.after, "target")?,
         exists,

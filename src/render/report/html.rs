@@ -104,7 +104,10 @@ fn risks(plan: &Plan) -> Markup {
                                 td { (clean(&action.summary)) }
                                 td class=(risk_class(action.risk)) { (risk_word(action.risk)) }
                                 td { (cost(action.monthly_cost_usd)) }
-                                td { (clean(&action.why_safe)) }
+                                td {
+                                    (clean(&action.why_safe))
+                                    @for warning in &action.warnings { br; strong { "Warning: " (clean(warning)) } }
+                                }
                             }
                         }
                     }
@@ -264,6 +267,9 @@ fn action(action: &Action) -> Markup {
                 dt { "safe" } dd { (clean(&action.why_safe)) }
                 dt { "undo" } dd { (clean(&action.inverse.summary)) }
                 dt { "calls" } dd { code { (clean(&action.api_calls.join(", "))) } }
+                @if let Some(role) = &action.assumes { dt { "as" } dd { code { (clean(role)) } } }
+                @if let Some(owner) = &action.owner { dt { "owner" } dd { (clean(&owner.in_words())) } }
+                @for warning in &action.warnings { dt { "warning" } dd { strong { (clean(warning)) } } }
             }
             ul.words { @for line in semantic::lines(action) { (word(&line)) } }
             details open[action.diff.lines().count() <= 40] {

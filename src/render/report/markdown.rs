@@ -23,10 +23,13 @@ const FOR_THE_CUT: usize = 1_200;
 /// Longer lists of what the plan also opens end with a number.
 const OPENED_SHOWN: usize = 40;
 
+/// What the shortest part takes: with less room than that, none is even written.
+const SHORTEST_PART: usize = 200;
+
 /// A part that may be cut, and what it is called then.
-struct Part {
+struct Part<'p> {
     name: String,
-    text: String,
+    write: Box<dyn Fn() -> String + 'p>,
 }
 
 /// The report, in at most so many bytes. Summary and risks are never cut, and what is cut is said.
@@ -35,10 +38,11 @@ pub(super) fn report(plan: &Plan, limit: usize) -> String {
     let mut room = limit.saturating_sub(head.len() + FOR_THE_CUT);
     let (mut body, mut cut) = (String::new(), Vec::new());
     for part in parts(plan) {
-        match room.checked_sub(part.text.len()) {
-            Some(left) => {
+        let text = if room < SHORTEST_PART { None } else { Some((part.write)()) };
+        match text.as_ref().and_then(|text| Some((room.checked_sub(text.len())?, text))) {
+            Some((left, text)) => {
                 room = left;
-                body += &part.text;
+                body += text;
             }
             None => cut.push(part.name),
         }
@@ -96,7 +100,7 @@ fn risks(plan: &Plan, limit: usize) -> String {
             text(&action.summary),
             loud(action.risk),
             cost(action.monthly_cost_usd),
-            text(&action.why_safe)
+            text(&action.why_safe) + &warnings(action)
         );
     }
     if table.len() <= limit {
@@ -114,7 +118,16 @@ fn risks(plan: &Plan, limit: usize) -> String {
             let _ = writeln!(lists, "- {} ({}): {}", loud(risk), ids.len(), text(&ranges(&ids)));
         }
     }
+    let warned = plan.actions.iter().filter(|action| !action.warnings.is_empty());
+    let warned: Vec<&str> = warned.map(|action| action.id.as_str()).collect();
+    if !warned.is_empty() {
+        let _ = writeln!(lists, "- **with warnings** ({}): {}", warned.len(), text(&ranges(&warned)));
+    }
     format!("{title}{lists}\n")
+}
+
+fn warnings(action: &Action) -> String {
+    action.warnings.iter().map(|warning| format!("<br>**Warning:** {}", text(warning))).collect()
 }
 
 fn sign_word(action: &Action) -> &'static str {
@@ -180,21 +193,22 @@ fn said(cut: &[String]) -> String {
 }
 
 /// What may be cut, the most important first.
-fn parts(plan: &Plan) -> Vec<Part> {
-    let mut parts = vec![part("what blocks the pulls", findings(plan))];
+fn parts(plan: &Plan) -> Vec<Part<'_>> {
+    let mut parts = vec![part("what blocks the pulls", move || findings(plan))];
     parts.extend(
-        plan.actions.iter().map(|action| part(&format!("details of {}", text(&action.id)), details(action))),
+        plan.actions
+            .iter()
+            .map(|action| part(&format!("details of {}", text(&action.id)), move || details(action))),
     );
-    parts.push(part("what is not mended", left(plan)));
-    parts.push(part("the pulls, leg by leg", pulls(plan)));
-    parts.push(part("what could not be read", unread(plan)));
-    parts.push(part("the permissions that applying needs", permissions(plan)));
-    parts.retain(|part| !part.text.is_empty());
+    parts.push(part("what is not mended", move || left(plan)));
+    parts.push(part("the pulls, leg by leg", move || pulls(plan)));
+    parts.push(part("what could not be read", move || unread(plan)));
+    parts.push(part("the permissions that applying needs", move || permissions(plan)));
     parts
 }
 
-fn part(name: &str, text: String) -> Part {
-    Part { name: name.to_owned(), text }
+fn part<'p>(name: &str, write: impl Fn() -> String + 'p) -> Part<'p> {
+    Part { name: name.to_owned(), write: Box::new(write) }
 }
 
 fn findings(plan: &Plan) -> String {
@@ -239,6 +253,8 @@ fn details(action: &Action) -> String {
         ("safe", text(&action.why_safe)),
         ("undo", text(&action.inverse.summary)),
         ("calls", code(&action.api_calls.join(", "))),
+        ("as", action.assumes.as_deref().map(code).unwrap_or_default()),
+        ("owner", action.owner.as_ref().map(|owner| text(&owner.in_words())).unwrap_or_default()),
     ];
     for (label, value) in rows.iter().filter(|(_, value)| !value.is_empty() && value != "<code></code>") {
         let _ = writeln!(out, "- {label}: {value}");

@@ -10,6 +10,7 @@ use crate::diagnosis::{Diagnosis, Finding};
 use crate::model::Unread;
 use crate::plan::Plan;
 use crate::plan::file::sha256_of;
+use crate::pulls::Source;
 use crate::render::terminal::clean;
 use crate::render::totals::mended_by;
 
@@ -92,7 +93,7 @@ fn result(plan: &Plan, found: &Finding, causes: &[&str], file_name: &str) -> Val
             },
             "logicalLocations": [{"fullyQualifiedName": clean(&found.resource), "kind": "resource"}],
         }],
-        "partialFingerprints": {"ecrFixFinding/v1": fingerprint(found)},
+        "partialFingerprints": {"ecrFixFinding/v1": fingerprint(plan, found)},
         "properties": {
             "finding": clean(&found.id),
             "severity": found.severity.as_str(),
@@ -104,9 +105,19 @@ fn result(plan: &Plan, found: &Finding, causes: &[&str], file_name: &str) -> Val
     })
 }
 
-/// The same for the same cause on the same thing, whatever else a plan holds.
-fn fingerprint(found: &Finding) -> String {
-    sha256_of(&json!([found.cause, found.resource, found.account, found.region])).replace("sha256:", "")
+/// The same for the same cause on the same thing, whatever else a plan holds. Where that is true of several findings, who
+/// cannot pull tells them apart.
+fn fingerprint(plan: &Plan, found: &Finding) -> String {
+    let findings = &plan.diagnosis.findings;
+    let is_same = |other: &&Finding| (&other.cause, &other.resource) == (&found.cause, &found.resource);
+    let pullers: BTreeSet<&Source> = if findings.iter().filter(is_same).count() > 1 {
+        let blocked = plan.diagnosis.pull_paths.iter().filter(|path| found.blocks.contains(&path.id));
+        blocked.map(|path| &path.from).collect()
+    } else {
+        BTreeSet::new()
+    };
+    sha256_of(&json!([found.cause, found.resource, found.account, found.region, pullers]))
+        .replace("sha256:", "")
 }
 
 fn notification(unread: &Unread) -> Value {
