@@ -110,7 +110,7 @@ for policy in iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]
 fn a_role_that_is_gone_or_another_holds_nothing_of_ours() {
     // What is gone is gone; another of the same name is not ours, and is left alone.
     let made_again = "iam.create_role(RoleName=role, AssumeRolePolicyDocument='{}')";
-    for (again, code, state) in [("", 0, "reverted"), (made_again, 14, "revert-skipped")] {
+    for (again, exit, state) in [("", 0, "reverted"), (made_again, 14, "revert-skipped")] {
         let case = Case::planned("node-role-no-ecr");
         case.run(&APPLY).expect(0);
         let code = format!(
@@ -124,7 +124,7 @@ iam.delete_role(RoleName=role)
         );
         somebody_else(&case.scenario, &code);
         case.proxy.forget();
-        let gone = case.run(&["rollback", "--yes"]).expect(code);
+        let gone = case.run(&["rollback", "--yes"]).expect(exit);
         assert_eq!(states(&gone), [state]);
         assert_eq!(case.writes(), [""; 0]);
     }

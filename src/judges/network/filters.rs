@@ -469,10 +469,15 @@ mod tests {
             let group = GroupId { group_id: "sg-0endpoints".to_owned(), group_name: None };
             name_server(snapshot, "10.42.130.53", vec![group]);
         };
-        check("sg-egress-missing-s3-prefix-list", &Options::default(), closed, &expect![[r#"
+        check(
+            "sg-egress-missing-s3-prefix-list",
+            &Options::default(),
+            closed,
+            &expect![[r#"
             dns-server-unreachable on sg-0endpoints
               by hand: sg-0endpoints guards what is no endpoint: its owner decides who comes in
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
