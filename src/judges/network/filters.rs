@@ -32,8 +32,13 @@ pub(super) fn remedy(
     stop: &Stop,
     options: &Options,
 ) -> RemedyOrSteps {
-    if cause == "nacl-blocked" {
+    if component.starts_with("acl-") {
         return entries::remedy(world, component, stop, options);
+    }
+    if !component.starts_with("sg-") {
+        return Err(Manual::because(
+            "no rule and no entry stands in the way, and ecr-fix makes no other way there",
+        ));
     }
     let Some(group) = world.snapshot.ec2.security_groups.get(component) else {
         return Err(Manual::because(format!("security group {component} was not read")));
@@ -43,6 +48,11 @@ pub(super) fn remedy(
         "vpce-sg-blocks-443" => (Direction::Ingress, Reason::SecurityGroupIngress),
         _ => (Direction::Egress, Reason::SecurityGroupEgress),
     };
+    if denied_at(stop, component).any(|(blocker, _)| blocker.reason != reason) {
+        return Err(Manual::because(format!(
+            "{component} guards what is no endpoint: its owner decides who comes in"
+        )));
+    }
     let wanted = match direction {
         Direction::Ingress => ingress(network, world, group, stop),
         Direction::Egress => egress(network, world, group, stop)?,
@@ -307,4 +317,308 @@ pub(super) fn denied_at<'s>(
     let blockers = stop.flows.iter().flat_map(|(_, trace, _)| &trace.blockers);
     let here = blockers.filter(move |blocker| blocker.component == component);
     here.filter_map(|blocker| Some((blocker, blocker.denied.as_ref()?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+    use std::path::Path;
+
+    use expect_test::{Expect, expect};
+
+    use super::*;
+    use crate::diagnosis::{self, Fix};
+    use crate::model::Snapshot;
+    use crate::model::ec2::{DhcpConfiguration, DhcpValue, GroupId, IpRange, NetworkInterface};
+    use crate::pulls::Scope;
+    use crate::snapshot_dir;
+
+    /// What is found in a story that was changed, each with what mends it or why a person has to.
+    fn check(story: &str, options: &Options, change: impl FnOnce(&mut Snapshot), expected: &Expect) {
+        let dir = Path::new("plans").join(story).join("world");
+        let mut snapshot = snapshot_dir::load(&dir).unwrap().snapshot;
+        change(&mut snapshot);
+        let world = World::of(&snapshot, &Scope::default()).unwrap();
+        let mut text = String::new();
+        for blocker in diagnosis::verdicts(&world, options).blockers {
+            let _ = writeln!(text, "{} on {}", blocker.cause, blocker.resource);
+            match blocker.fix {
+                Fix::Automatic { changes, .. } => changes.iter().for_each(|change| {
+                    let _ = writeln!(text, "  {}", change.summary());
+                    assert_eq!(change.allowed(), Ok(()), "the engine makes what is planned");
+                    assert_eq!(change.planned_for(&world.target), Ok(()));
+                }),
+                Fix::Manual { because, .. } | Fix::NotAws { because, .. } => {
+                    let _ = writeln!(text, "  by hand: {because}");
+                }
+            }
+        }
+        expected.assert_eq(&text);
+    }
+
+    fn group<'s>(snapshot: &'s mut Snapshot, id: &str) -> &'s mut SecurityGroup {
+        snapshot.ec2.security_groups.get_mut(id).unwrap()
+    }
+
+    /// Lets only one thing out.
+    fn only_out(snapshot: &mut Snapshot, block: &str) {
+        let range = IpRange { cidr_ip: Some(block.parse().unwrap()), description: None };
+        let permission =
+            IpPermission { ip_protocol: "-1".to_owned(), ip_ranges: vec![range], ..IpPermission::default() };
+        group(snapshot, "sg-0cluster").ip_permissions_egress = vec![permission];
+    }
+
+    #[test]
+    fn a_group_that_lets_nothing_out_gets_one_rule_for_each_kind_of_destination() {
+        check(
+            "sg-egress-missing-s3-prefix-list",
+            &Options::default(),
+            |snapshot| only_out(snapshot, "10.99.0.0/16"),
+            &expect![[r#"
+                fargate-sg-blocks on sg-0cluster
+                  let tcp/443 out of sg-0cluster, to pl-0s3
+                  let tcp/443 out of sg-0cluster, to sg-0endpoints
+                sg-egress-blocked on sg-0cluster
+                  let tcp/443 out of sg-0cluster, to sg-0endpoints
+                sg-egress-missing-s3-prefix-list on sg-0cluster
+                  let tcp/443 out of sg-0cluster, to pl-0s3
+            "#]],
+        );
+    }
+
+    #[test]
+    fn endpoints_without_a_group_of_this_vpc_are_named_by_their_subnets() {
+        check(
+            "sg-egress-missing-s3-prefix-list",
+            &Options::default(),
+            |snapshot| {
+                only_out(snapshot, "10.99.0.0/16");
+                group(snapshot, "sg-0endpoints").vpc_id = Some("vpc-other".to_owned());
+            },
+            &expect![[r#"
+                fargate-sg-blocks on sg-0cluster
+                  let tcp/443 out of sg-0cluster, to 10.42.128.0/20
+                  let tcp/443 out of sg-0cluster, to 10.42.144.0/20
+                  let tcp/443 out of sg-0cluster, to pl-0s3
+                sg-egress-blocked on sg-0cluster
+                  let tcp/443 out of sg-0cluster, to 10.42.128.0/20
+                  let tcp/443 out of sg-0cluster, to 10.42.144.0/20
+                sg-egress-missing-s3-prefix-list on sg-0cluster
+                  let tcp/443 out of sg-0cluster, to pl-0s3
+            "#]],
+        );
+    }
+
+    /// The VPC asks this server; at 10.42.130.53 there is one, with these groups.
+    fn name_server(snapshot: &mut Snapshot, asked: &str, groups: Vec<GroupId>) {
+        for options in snapshot.ec2.dhcp_options.values_mut() {
+            options.dhcp_configurations = vec![DhcpConfiguration {
+                key: "domain-name-servers".to_owned(),
+                values: vec![DhcpValue { value: asked.to_owned() }],
+            }];
+        }
+        let interface = NetworkInterface {
+            network_interface_id: "eni-0dns".to_owned(),
+            subnet_id: Some("subnet-0a".to_owned()),
+            vpc_id: Some("vpc-0demo".to_owned()),
+            private_ip_address: Some("10.42.130.53".parse().unwrap()),
+            groups,
+            ..NetworkInterface::default()
+        };
+        snapshot.ec2.network_interfaces.insert("eni-0dns".to_owned(), interface);
+    }
+
+    #[test]
+    fn name_servers_of_the_vpc_are_let_through_and_others_are_not() {
+        let custom = |server: &'static str| {
+            move |snapshot: &mut Snapshot| {
+                only_out(snapshot, "10.99.0.0/16");
+                name_server(snapshot, server, Vec::new());
+            }
+        };
+        let story = "sg-egress-missing-s3-prefix-list";
+        check(
+            story,
+            &Options::default(),
+            custom("10.42.130.53"),
+            &expect![[r#"
+                dns-server-unreachable on sg-0cluster
+                  let tcp/53 out of sg-0cluster, to 10.42.130.53/32
+                  let udp/53 out of sg-0cluster, to 10.42.130.53/32
+            "#]],
+        );
+        check(
+            story,
+            &Options::default(),
+            custom("10.77.0.53"),
+            &expect![[r#"
+                dns-server-unreachable on rtb-0b
+                  by hand: no rule and no entry stands in the way, and ecr-fix makes no other way there
+                dns-server-unreachable on rtb-0private
+                  by hand: no rule and no entry stands in the way, and ecr-fix makes no other way there
+                dns-server-unreachable on sg-0cluster
+                  by hand: the name servers are not all in the VPC: their owner decides who asks them
+            "#]],
+        );
+    }
+
+    /// The group of the server itself is not opened: who may ask it is not for a pull to say.
+    #[test]
+    fn a_name_server_that_lets_nobody_in_is_left_to_its_owner() {
+        let closed = |snapshot: &mut Snapshot| {
+            let group = GroupId { group_id: "sg-0endpoints".to_owned(), group_name: None };
+            name_server(snapshot, "10.42.130.53", vec![group]);
+        };
+        check(
+            "sg-egress-missing-s3-prefix-list",
+            &Options::default(),
+            closed,
+            &expect![[r#"
+            dns-server-unreachable on sg-0endpoints
+              by hand: sg-0endpoints guards what is no endpoint: its owner decides who comes in
+        "#]],
+        );
+    }
+
+    #[test]
+    fn groups_of_others_and_groups_that_are_full_are_left_to_a_person() {
+        let story = "vpce-sg-blocks-443";
+        check(
+            story,
+            &Options::default(),
+            |snapshot| group(snapshot, "sg-0endpoints").owner_id = Some("999988887777".to_owned()),
+            &expect![[r#"
+                vpce-sg-blocks-443 on sg-0endpoints
+                  by hand: sg-0endpoints belongs to account 999988887777: its owner decides
+            "#]],
+        );
+        check(
+            story,
+            &Options::default(),
+            |snapshot| {
+                let ranges = (0..60_u8).map(|third| IpRange {
+                    cidr_ip: Some(format!("10.7.{third}.0/24").parse().unwrap()),
+                    description: None,
+                });
+                let permission = IpPermission {
+                    ip_protocol: "-1".to_owned(),
+                    ip_ranges: ranges.collect(),
+                    ..IpPermission::default()
+                };
+                group(snapshot, "sg-0endpoints").ip_permissions = vec![permission];
+            },
+            &expect![[r#"
+                vpce-sg-blocks-443 on sg-0endpoints
+                  by hand: sg-0endpoints has 60 rules of 60, and this needs 1 more
+            "#]],
+        );
+    }
+
+    #[test]
+    fn the_whole_internet_takes_a_word_of_the_user() {
+        let asked = Options { allow_internet_egress: true, ..Options::default() };
+        check(
+            "sg-egress-blocked",
+            &asked,
+            |_| {},
+            &expect![[r#"
+            fargate-sg-blocks on sg-0cluster
+              let tcp/443 out of sg-0cluster, to 0.0.0.0/0
+            sg-egress-blocked on sg-0cluster
+              let tcp/443 out of sg-0cluster, to 0.0.0.0/0
+        "#]],
+        );
+    }
+
+    #[test]
+    fn routes_lead_to_the_only_gateway_that_works_or_to_the_one_that_was_named() {
+        let second = |snapshot: &mut Snapshot| {
+            let mut nat = snapshot.ec2.nat_gateways["nat-0"].clone();
+            nat.nat_gateway_id = "nat-9".to_owned();
+            nat.nat_gateway_addresses.clear();
+            snapshot.ec2.nat_gateways.insert("nat-9".to_owned(), nat);
+        };
+        let prefer = Options { prefer: Some(crate::judges::WayOut::Nat), ..Options::default() };
+        let named = |id: &str| Options { nat: vec![id.to_owned()], ..prefer.clone() };
+        check(
+            "no-route-to-internet",
+            &prefer,
+            second,
+            &expect![[r#"
+                fargate-subnet-no-egress on subnet-0a
+                  by hand: there are several NAT gateways: name the right one with --nat: nat-0 in eu-west-1a, nat-9 in eu-west-1a
+                fargate-subnet-no-egress on subnet-0b
+                  by hand: there are several NAT gateways: name the right one with --nat: nat-0 in eu-west-1a, nat-9 in eu-west-1a
+                no-route-to-internet on rtb-0private
+                  by hand: there are several NAT gateways: name the right one with --nat: nat-0 in eu-west-1a, nat-9 in eu-west-1a
+            "#]],
+        );
+        check(
+            "no-route-to-internet",
+            &named("nat-9"),
+            second,
+            &expect![[r#"
+            fargate-subnet-no-egress on subnet-0a
+              lead 0.0.0.0/0 in rtb-0private to nat-9
+            fargate-subnet-no-egress on subnet-0b
+              lead 0.0.0.0/0 in rtb-0private to nat-9
+            no-route-to-internet on rtb-0private
+              lead 0.0.0.0/0 in rtb-0private to nat-9
+        "#]],
+        );
+        check(
+            "no-route-to-internet",
+            &named("nat-7"),
+            second,
+            &expect![[r#"
+            fargate-subnet-no-egress on subnet-0a
+              by hand: nat-7 is no NAT gateway that works for these subnets
+            fargate-subnet-no-egress on subnet-0b
+              by hand: nat-7 is no NAT gateway that works for these subnets
+            no-route-to-internet on rtb-0private
+              by hand: nat-7 is no NAT gateway that works for these subnets
+        "#]],
+        );
+        let private = |snapshot: &mut Snapshot| {
+            let nat = snapshot.ec2.nat_gateways.get_mut("nat-0").unwrap();
+            nat.connectivity_type = Some("private".to_owned());
+        };
+        check(
+            "no-route-to-internet",
+            &prefer,
+            private,
+            &expect![[r#"
+            fargate-subnet-no-egress on subnet-0a
+              by hand: vpc-0demo has no NAT gateway that works, and ecr-fix makes none: it would have a price and a public address
+            fargate-subnet-no-egress on subnet-0b
+              by hand: vpc-0demo has no NAT gateway that works, and ecr-fix makes none: it would have a price and a public address
+            no-route-to-internet on rtb-0private
+              by hand: vpc-0demo has no NAT gateway that works, and ecr-fix makes none: it would have a price and a public address
+        "#]],
+        );
+    }
+
+    /// The NAT gateway stands in a subnet whose own routes lead nowhere: a route there would make the subnet public.
+    #[test]
+    fn no_subnet_is_made_public() {
+        let no_way_out = |snapshot: &mut Snapshot| {
+            for table in snapshot.ec2.route_tables.values_mut() {
+                table.routes.retain(|route| route.gateway_id.as_deref() != Some("igw-0"));
+            }
+        };
+        let prefer = Options { prefer: Some(crate::judges::WayOut::Nat), ..Options::default() };
+        check(
+            "healthy-look-alike",
+            &prefer,
+            no_way_out,
+            &expect![[r#"
+            fargate-subnet-no-egress on subnet-0a
+              by hand: vpc-0demo has no NAT gateway that works, and ecr-fix makes none: it would have a price and a public address
+            fargate-subnet-no-egress on subnet-0b
+              by hand: vpc-0demo has no NAT gateway that works, and ecr-fix makes none: it would have a price and a public address
+            no-route-to-internet on rtb-0public
+              by hand: vpc-0demo has no NAT gateway that works, and ecr-fix makes none: it would have a price and a public address
+        "#]],
+        );
+    }
 }

@@ -54,6 +54,7 @@ pub(super) fn fix(
         | "sg-egress-blocked"
         | "sg-egress-missing-s3-prefix-list"
         | "fargate-sg-blocks"
+        | "dns-server-unreachable"
         | "nacl-blocked" => filters::remedy(network, world, cause, component, stop, options),
         _ => routes::remedy(network, world, cause, component, stop, options),
     };
