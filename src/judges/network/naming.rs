@@ -256,7 +256,9 @@ impl<'w> Place<'w> {
     /// An endpoint of another VPC to which routes lead; names do not.
     fn shared_endpoint(&self, service: &str) -> Option<String> {
         let elsewhere = self.world.snapshot.ec2.vpc_endpoints.values().filter(|endpoint| {
-            Some(endpoint.vpc_id.as_str()) != self.vpc && is_of(endpoint, service, &self.pull.image.region) && !is_gateway(endpoint)
+            Some(endpoint.vpc_id.as_str()) != self.vpc
+                && is_of(endpoint, service, &self.pull.image.region)
+                && !is_gateway(endpoint)
         });
         let mut reached = elsewhere.map(|endpoint| &endpoint.vpc_endpoint_id).filter(|id| {
             let to = Destination::Endpoint((*id).clone());
