@@ -249,7 +249,7 @@ mod tests {
         let mut world = Snapshot::default();
         assert!(matches!(ProfileAssociation::get(&world, &at), Found::Unread(_)));
         world.keys.insert("Reservations".to_owned());
-        assert!(matches!(ProfileAssociation::get(&world, &at), Found::Gone(_)));
+        assert!(matches!(ProfileAssociation::get(&world, &at), Found::Deleted(_)));
         world.put(serde_json::from_str::<Instance>(r#"{"InstanceId":"i-1"}"#).unwrap());
         assert!(matches!(ProfileAssociation::get(&world, &at), Found::Unread(_)));
         let profile = |role: &str| {
