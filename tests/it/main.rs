@@ -5,6 +5,7 @@
 
 mod approval;
 mod bad_input;
+mod causes;
 mod confirmation;
 mod diagnosis;
 mod documents;
