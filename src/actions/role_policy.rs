@@ -385,8 +385,7 @@ mod tests {
     fn the_way_back_leaves_the_statements_of_others() {
         let (one, two) = (policy(true, &[APP]), policy(true, &[APP, ADD_ONS]));
         let alone = RolePolicy { document: format!(r#"{{"Version":"2012-10-17","Statement":[{THEIRS}]}}"#) };
-        for (before, after, expected) in
-            [(None, &two, alone.clone()), (Some(&one), &two, with(&one, THEIRS))]
+        for (before, after, expected) in [(None, &two, alone.clone()), (Some(&one), &two, with(&one, THEIRS))]
         {
             let now = with(after, THEIRS);
             let Undo::Restored(Some(undone)) = RolePolicy::undo(Some(&now), before, Some(after)) else {

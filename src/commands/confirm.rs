@@ -11,7 +11,7 @@ use super::rollback;
 use crate::cli::Format;
 use crate::error::{Code, Error};
 use crate::render;
-use crate::run::{self, Event, Journal, Lock, Progress, Record, StateDir, with_heartbeat};
+use crate::run::{self, Event, Journal, Progress, Record, with_heartbeat};
 use crate::ui::Ui;
 
 /// Keep a run that was made with --confirm-within
@@ -29,11 +29,11 @@ pub struct Args {
 /// # Errors
 /// There is no such run, or nothing to confirm.
 pub fn run(args: &Args, ui: &Ui) -> Result<u8, Error> {
-    let state = StateDir::locate(ui.state())?;
+    let state = ui.state_dir()?;
     let dir = state.run(&args.run)?;
     let record = Record::load(&dir)?;
-    let lock = state.lock_file(&run::lock_name(record.sandbox.as_deref(), &record.target))?;
-    let _lock = Lock::take(&lock, args.lock_timeout.unwrap_or_default().unsigned_abs())?;
+    let target = run::lock_name(record.sandbox.as_deref(), &record.target);
+    let _lock = state.lock(&target, args.lock_timeout.unwrap_or_default().unsigned_abs())?;
     // Somebody may have been faster.
     let record = Record::load(&dir)?;
     rollback::check_intact(&record, &dir)?;

@@ -202,6 +202,15 @@ pub fn duration(text: &str) -> Result<SignedDuration, String> {
     if parsed.is_positive() { Ok(parsed) } else { Err("expected more than nothing".to_owned()) }
 }
 
+/// As [`duration`], and long enough to be renewed in time.
+pub fn lease(text: &str) -> Result<SignedDuration, String> {
+    let shortest = SignedDuration::from_secs(3);
+    match duration(text)? {
+        lease if lease < shortest => Err("expected 3 seconds or more".to_owned()),
+        lease => Ok(lease),
+    }
+}
+
 /// `444455556666=arn:aws:iam::444455556666:role/reader`.
 fn account_role(text: &str) -> Result<(String, String), String> {
     let expected = || "expected ACCOUNT=ROLE_ARN, such as 444455556666=arn:aws:iam::444455556666:role/reader";
