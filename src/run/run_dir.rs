@@ -74,10 +74,7 @@ impl RunDir {
                 let written = file.write_all(bytes).and_then(|()| file.sync_all());
                 written.map_err(|error| storage(&path, &error))
             }
-            RunDir::Shared(run) => match run.shared.put(&run.object(name), bytes, Only::New)? {
-                Put::Done(_) => Ok(()),
-                Put::Unmet => Err(run.fork(name)),
-            },
+            RunDir::Shared(run) => run.create(name, bytes),
         }
     }
 }
@@ -86,6 +83,14 @@ impl SharedRun {
     /// The name of an object of the record.
     pub(super) fn object(&self, name: &str) -> String {
         format!("runs/{}/{name}", self.id)
+    }
+
+    /// Makes an object that was not there before.
+    pub(super) fn create(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
+        match self.shared.put(&self.object(name), bytes, Only::New)? {
+            Put::Done(_) => Ok(()),
+            Put::Unmet => Err(self.fork(name)),
+        }
     }
 
     /// Somebody else writes the same record.

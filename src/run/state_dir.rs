@@ -444,6 +444,27 @@ mod tests {
         }
     }
 
+    /// A run that was cut off before it began is not there, or it is there as a whole.
+    #[test]
+    fn a_shared_run_begins_as_a_whole_or_not_at_all() {
+        for trouble in [Trouble::Lost, Trouble::AnswerLost] {
+            for number in 1..=3 {
+                let (state, memory) = in_memory();
+                memory.trouble(number, trouble);
+                let staged = state.stage_run("1-a").unwrap();
+                let planned = staged.create("plan.json", b"{}");
+                let begun = planned
+                    .and_then(|()| Journal::create(&staged)?.record(Timestamp::UNIX_EPOCH, intended(0)));
+                begun.unwrap_err();
+                match state.runs().unwrap().as_slice() {
+                    [] => assert!(number < 3 || trouble == Trouble::Lost),
+                    [id] => assert_eq!(read(&state.run(id).unwrap()).unwrap().1, Chain::Intact),
+                    more => panic!("{more:?}"),
+                }
+            }
+        }
+    }
+
     #[test]
     fn every_object_of_a_shared_journal_that_is_gone_changed_or_added_is_found() {
         let written = || {

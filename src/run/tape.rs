@@ -101,13 +101,16 @@ impl Tape {
             }
             Tape::Objects { run, head: tag } => {
                 let name = format!("journal/{:06}.jsonl", number + 1);
-                RunDir::Shared(run.clone()).create(&name, line)?;
+                // The first line is what makes a run be seen, so everything else comes before it.
+                if number > 0 {
+                    run.create(&name, line)?;
+                }
                 let only = tag.as_deref().map_or(Only::New, Only::Unchanged);
                 match run.shared.put(&run.object(HEAD), head, only)? {
                     Put::Done(new) => *tag = Some(new),
                     Put::Unmet => return Err(run.fork(HEAD)),
                 }
-                Ok(())
+                if number == 0 { run.create(&name, line) } else { Ok(()) }
             }
         }
     }

@@ -27,6 +27,7 @@ mod reports;
 mod resume;
 mod sandbox;
 mod schemas;
+mod shared_state;
 mod snapshots;
 mod stories;
 mod support;
