@@ -214,7 +214,8 @@ pub fn unrecorded(error: Error, dir: &RunDir, ui: &Ui) -> Error {
         _ => {
             let what = match error.code {
                 Code::Locked => "somebody else has the lock, so nothing more was done",
-                _ => "the journal could not be written, or the lock not renewed, so nothing more was done",
+                Code::Storage => "the journal could not be written, so nothing more was done",
+                _ => "the records are out of reach, so nothing more was done",
             };
             let (back, on) = (undo(&name, ui), go_on(&name, ui));
             let hint = format!("{}; then, to go back, run `{back}`; to go on, run `{on}`", error.hint());
@@ -370,7 +371,7 @@ async fn roll_back_now(job: &Job<'_>, engine: &mut Engine<'_>, dir: &RunDir) -> 
 }
 
 async fn verify(job: &Job<'_>, dir: &RunDir, confirm_by: Option<Instant>) -> Result<Done, Error> {
-    let record = Record::load(dir)?;
+    let record = Record::load(dir).map_err(|error| unrecorded(error, dir, job.ui))?;
     job.ui.note("looking again …");
     let Plan { target, scope, options, .. } = job.plan;
     let look = async {

@@ -287,7 +287,7 @@ pub async fn carry_out(job: &Job<'_>) -> Result<Record, Error> {
     let back = ended.map_err(|error| unrecorded(error, job.dir, job.ui))?;
     let complete = back.state == RunState::RolledBack;
     if complete && !back.interrupted {
-        return Record::load(job.dir);
+        return Record::load(job.dir).map_err(|error| unrecorded(error, job.dir, job.ui));
     }
     Err(with_outcome(not_complete(job, &record.run, back), job.dir))
 }

@@ -331,9 +331,11 @@ pub(super) mod memory {
 
         fn list(&self, begin: &str, delimiter: Option<&str>) -> Result<Vec<String>, Error> {
             let cut = |key: String| {
-                let found = delimiter.and_then(|text| Some((key[begin.len()..].find(text)?, text)));
-                found.map_or(key.clone(), |(at, text)| key[..begin.len() + at + text.len()].to_owned())
+                let (text, below) = (delimiter?, key.strip_prefix(begin)?);
+                let (first, _) = below.split_once(text)?;
+                Some(format!("{begin}{first}{text}"))
             };
+            let cut = |key: String| cut(key.clone()).unwrap_or(key);
             let mut keys: Vec<String> =
                 self.keys().into_iter().filter(|key| key.starts_with(begin)).map(cut).collect();
             keys.dedup();
