@@ -129,8 +129,8 @@ fn an_endpoint_that_took_the_place_of_ours_is_left_alone() {
          SubnetIds=old['SubnetIds'], SecurityGroupIds=[group['GroupId'] for group in old['Groups']], PrivateDnsEnabled=True)",
     );
     case.proxy.forget();
-    let outcome = case.run(&["rollback", "--yes"]).expect(0);
-    assert!(outcome.stderr.contains("is in its place"), "{outcome}");
+    let outcome = case.run(&["rollback", "--yes"]).expect(14);
+    assert!(outcome.stdout.contains("is in its place"), "{outcome}");
     assert_eq!(case.writes(), [DELETE, DELETE], "the other two are ours");
     assert!(case.state().contains("ecr.dkr"), "theirs is there");
 }
