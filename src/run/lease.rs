@@ -4,7 +4,7 @@
 //! deleted: who is done writes that the lock is free.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
@@ -49,6 +49,9 @@ struct State {
     lost: Option<Error>,
     has_ended: bool,
 }
+
+/// A moment of this machine, by both of its clocks: one stands still while the machine sleeps, the other can be set.
+struct Moment(Instant, SystemTime);
 
 /// What an object that is there means for somebody else.
 enum Standing {
@@ -113,6 +116,16 @@ impl Lease {
     }
 }
 
+impl Moment {
+    fn now() -> Moment {
+        Moment(Instant::now(), SystemTime::now())
+    }
+
+    fn passed(&self) -> Duration {
+        self.0.elapsed().max(self.1.elapsed().unwrap_or_default())
+    }
+}
+
 impl Drop for Lease {
     fn drop(&mut self) {
         let mut state = self.held.state();
@@ -150,10 +163,16 @@ impl Held {
         }
         state.claim.renewals += 1;
         let renewed = text(&state.claim);
-        for _ in 0..2 {
+        let late = Duration::from_secs(state.claim.lease_seconds) / 2;
+        for _ in 0..3 {
+            let start = Moment::now();
             if let Put::Done(tag) = self.shared.put(&self.name, &renewed, Only::Unchanged(&state.tag))? {
                 state.tag = tag;
-                return Ok(());
+                // An answer that took long, or a machine that slept meanwhile, tells how it was.
+                if start.passed() < late {
+                    return Ok(());
+                }
+                continue;
             }
             // The answer to an earlier renewal may have been lost: then it is still ours, with another tag.
             let found = self.shared.get(&self.name)?;
@@ -170,7 +189,7 @@ impl Held {
                 }
             }
         }
-        Err(lost().because("somebody writes it all the time"))
+        Err(Error::new(Code::Aws, "the lock could not be renewed in time", "check the network to S3"))
     }
 }
 

@@ -40,12 +40,18 @@ pub(super) struct Shared {
 }
 
 impl Address {
-    /// Reads `s3://bucket/prefix`; nothing where the text begins in another way.
+    /// Reads `s3://bucket/prefix`; nothing where the text is a path.
     ///
     /// # Errors
-    /// It is no such address.
+    /// It is neither.
     pub fn parse(text: &str) -> Result<Option<Address>, Error> {
-        let Some(rest) = text.strip_prefix("s3://") else { return Ok(None) };
+        let Some(rest) = text.strip_prefix("s3://") else {
+            return if text.contains("://") || text.starts_with("s3:") {
+                Err(not_a_place(text))
+            } else {
+                Ok(None)
+            };
+        };
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
         let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
         let of_bucket = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || ".-".contains(c);
@@ -56,11 +62,7 @@ impl Address {
             && bucket.chars().all(of_bucket)
             && (prefix.is_empty() || prefix.split('/').all(is_part));
         if !is_valid {
-            return Err(Error::new(
-                Code::Usage,
-                format!("{text} is no place for records"),
-                "write it as s3://BUCKET/PREFIX, with letters, digits and . _ - = @ + in the prefix",
-            ));
+            return Err(not_a_place(text));
         }
         Ok(Some(Address { bucket: bucket.to_owned(), prefix: prefix.to_owned() }))
     }
@@ -69,6 +71,14 @@ impl Address {
     fn key(&self, name: &str) -> String {
         if self.prefix.is_empty() { name.to_owned() } else { format!("{}/{name}", self.prefix) }
     }
+}
+
+fn not_a_place(text: &str) -> Error {
+    Error::new(
+        Code::Usage,
+        format!("{text} is no place for records"),
+        "name a directory, or s3://BUCKET/PREFIX, with letters, digits and . _ - = @ + in the prefix",
+    )
 }
 
 impl std::fmt::Display for Address {
@@ -193,6 +203,10 @@ fn explained(refused: &Refused) -> Error {
                 refused.call
             );
             Error::new(Code::AccessDenied, what, hint).because(refused).because(&refused.message)
+        }
+        Reason::NoCredentials | Reason::BadCredentials => {
+            let hint = "log in, and set AWS_PROFILE or AWS_ACCESS_KEY_ID: --profile is about the cluster";
+            Error::new(Code::Credentials, what, hint).because(refused).because(&refused.message)
         }
         _ => refused.error(what),
     }
@@ -378,6 +392,9 @@ mod tests {
             "s3://records/../x",
             "s3://records/$(id)",
             "s3://records/a b",
+            "s3:/records",
+            "S3://records",
+            "gs://records",
         ] {
             assert_eq!(Address::parse(text).unwrap_err().code, Code::Usage, "{text}");
         }
