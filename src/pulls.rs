@@ -670,4 +670,55 @@ pub(crate) mod tests {
             "#]],
         );
     }
+
+    /// A group that has no nodes yet is judged by what its nodes will be like.
+    #[test]
+    fn pods_that_wait_are_judged_only_where_they_can_run() {
+        let group = |name: &str, more: Value| {
+            let mut group = json!({ "nodegroupName": name, "clusterName": "c", "subnets": [] });
+            group.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            json!({ "nodegroup": group })
+        };
+        let taint = json!([{ "key": "dedicated", "value": "gpu", "effect": "NO_SCHEDULE" }]);
+        let gpu = json!({
+            "nodeSelector": { "team": "ml" },
+            "tolerations": [{ "key": "dedicated", "operator": "Equal", "value": "gpu", "effect": "NoSchedule" }],
+        });
+        let mut tainted = node("ip-1", "i-1", json!({}));
+        tainted["spec"]["taints"] = json!([{ "key": "own", "effect": "NoExecute" }]);
+        let pending = |name: &str, spec: Value| {
+            pod(&format!("a/{name}"), &APP.replace("app", name), spec, json!({ "phase": "Pending" }))
+        };
+        check(
+            &[
+                group("gpu", json!({ "labels": { "team": "ml" }, "taints": taint })),
+                group("web", json!({ "labels": { "team": "web" } })),
+                json!({ "Reservations": [{ "Instances": [
+                    instance("i-1", "ng", json!({ "eks:nodegroup-name": "ng", "eks:cluster-name": "c" })),
+                ] }] }),
+                profiles(&["ng"]),
+                list(&[
+                    tainted,
+                    pending("model", gpu),
+                    pending("shop", json!({})),
+                    pending("nowhere", json!({ "nodeSelector": { "team": "ml" } })),
+                ]),
+            ],
+            &[],
+            &expect![[r#"
+                nodegroup gpu role - nodes 
+                  111122223333/model:v1
+                  111122223333/nowhere:v1
+                  602401143452/eks/*
+                nodegroup ng role ng nodes i-1
+                  602401143452/eks/*
+                nodegroup web role - nodes 
+                  111122223333/shop:v1
+                  602401143452/eks/*
+                fargate-profile serverless role fargate nodes 
+                  602401143452/eks/*
+                elsewhere 0
+            "#]],
+        );
+    }
 }

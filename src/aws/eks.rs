@@ -6,6 +6,7 @@ use crate::model::eks::{
     CertificateAuthority, Cluster, ComputeConfig, FargateProfile, FargateSelector, LaunchTemplate, Nodegroup,
     VpcConfig,
 };
+use crate::model::kubernetes::Taint;
 
 impl Reader {
     /// `eks:DescribeCluster`.
@@ -83,6 +84,8 @@ impl Reader {
             nodegroup_arn: group.nodegroup_arn,
             node_role: group.node_role,
             subnets: group.subnets.unwrap_or_default(),
+            labels: group.labels.unwrap_or_default().into_iter().collect(),
+            taints: group.taints.unwrap_or_default().into_iter().map(taint).collect(),
             status: group.status.map(|status| status.as_str().to_owned()),
             ami_type: group.ami_type.map(|kind| kind.as_str().to_owned()),
             launch_template: group
@@ -129,4 +132,9 @@ impl Reader {
             status: profile.status.map(|status| status.as_str().to_owned()),
         })
     }
+}
+
+fn taint(row: aws_sdk_eks::types::Taint) -> Taint {
+    let effect = row.effect.map(|effect| effect.as_str().to_owned());
+    Taint { key: row.key.unwrap_or_default(), value: row.value, effect: effect.unwrap_or_default() }
 }

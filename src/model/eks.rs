@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::kubernetes::{Taint, or_default};
 use super::snapshot::{Record, Snapshot, Table};
 
 /// A cluster, as `aws eks describe-cluster` prints it under `cluster`.
@@ -92,6 +93,12 @@ pub struct Nodegroup {
     /// Where its nodes are started.
     #[serde(default)]
     pub subnets: Vec<String>,
+    /// Which its nodes get in Kubernetes.
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// Which its nodes get in Kubernetes.
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
+    pub taints: Vec<Taint>,
     /// `ACTIVE`, `DEGRADED`, …
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,
