@@ -62,8 +62,8 @@ pub fn build(snapshot: &Snapshot, request: &Request) -> Result<Plan, Error> {
     let mut plan = Plan {
         format_version: FORMAT_VERSION.to_owned(),
         ecr_fix_version: env!("CARGO_PKG_VERSION").to_owned(),
-        created_at: written(request.now),
-        expires_at: written(expires_at),
+        created_at: to_the_millisecond(request.now),
+        expires_at: to_the_second(expires_at),
         target: world.target.clone(),
         planned_by: snapshot.about.caller.clone(),
         digest: String::new(),
@@ -88,9 +88,14 @@ pub fn build(snapshot: &Snapshot, request: &Request) -> Result<Plan, Error> {
 }
 
 /// RFC 3339, fine enough that two plans of one world, made one after the other, are two: each can be used once.
-fn written(at: Timestamp) -> String {
-    let to_the_millisecond = TimestampRound::new().smallest(Unit::Millisecond).mode(RoundMode::Trunc);
-    at.round(to_the_millisecond).unwrap_or(at).to_string()
+fn to_the_millisecond(at: Timestamp) -> String {
+    let rounding = TimestampRound::new().smallest(Unit::Millisecond).mode(RoundMode::Trunc);
+    at.round(rounding).unwrap_or(at).to_string()
+}
+
+/// RFC 3339, as people read it.
+fn to_the_second(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// Only the changes without which a leg would stay blocked: the others would change no verdict.
