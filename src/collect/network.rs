@@ -302,7 +302,7 @@ fn put_profiles(part: &mut Snapshot, profiles: Each<Result<InstanceProfile, Refu
 }
 
 /// A list that was read, or why it was not.
-fn put<R: Record>(part: &mut Snapshot, rows: Result<Vec<R>, Refused>) {
+pub(super) fn put<R: Record>(part: &mut Snapshot, rows: Result<Vec<R>, Refused>) {
     put_by_id(part, R::TABLE.key, rows, |part, rows| rows.into_iter().for_each(|row| part.put(row)));
 }
 

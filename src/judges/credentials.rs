@@ -17,8 +17,7 @@ use crate::pulls::{Source, SourceKind, Target, World};
 /// Judges `credentials` of nodes.
 pub(super) fn judge(world: &World<'_>, options: &Options, verdicts: &mut Verdicts) {
     for source in world.sources.iter().filter(|source| source.kind != SourceKind::FargateProfile) {
-        let pulls: Vec<String> =
-            world.pulls().iter().filter(|pull| pull.source == source).map(pull_id).collect();
+        let pulls: Vec<String> = world.pulls_by(source).map(|pull| pull_id(&pull)).collect();
         if pulls.is_empty() {
             continue;
         }

@@ -141,16 +141,24 @@ mod tests {
     #[test]
     fn a_token_that_had_expired_explains_a_refusal() {
         let expired = logins(pull_secret_tests::HOST, "2026-11-23T03:00:00Z");
-        check(&failed(FORBIDDEN), Some(&expired), &expect![[r#"
+        check(
+            &failed(FORBIDDEN),
+            Some(&expired),
+            &expect![[r#"
             pull-secret-expired on secret/shop/regcred
               kubernetes:GetSecret: shop/regcred: its token for 111122223333.dkr.ecr.eu-west-1.amazonaws.com expired at 2026-11-23T03:00:00Z
               kubernetes:ListPods: pod shop/web on ip-1: Failed to pull image "111122223333.dkr.ecr.eu-west-1.amazonaws.com/app:v1": rpc error: code = Unknown desc = unexpected status from HEAD request: 403 Forbidden
-        "#]]);
-        check(&format!("Back-off pulling image \"{APP}\""), Some(&expired), &expect![[r#"
+        "#]],
+        );
+        check(
+            &format!("Back-off pulling image \"{APP}\""),
+            Some(&expired),
+            &expect![[r#"
             pull-secret-expired on secret/shop/regcred
               kubernetes:GetSecret: shop/regcred: its token for 111122223333.dkr.ecr.eu-west-1.amazonaws.com expired at 2026-11-23T03:00:00Z
               kubernetes:ListPods: pod shop/web on ip-1: Back-off pulling image "111122223333.dkr.ecr.eu-west-1.amazonaws.com/app:v1"
-        "#]]);
+        "#]],
+        );
         // What a token has nothing to do with.
         check(&failed("dial tcp 52.1.2.3:443: i/o timeout"), Some(&expired), &expect![[""]]);
         // It is valid.
@@ -164,20 +172,28 @@ mod tests {
     #[test]
     fn a_secret_for_another_host_explains_that_there_were_no_credentials() {
         let other = logins("111122223333.dkr.ecr.us-east-1.amazonaws.com", "2026-11-23T13:00:00Z");
-        check(&failed(NONE), Some(&other), &expect![[r#"
+        check(
+            &failed(NONE),
+            Some(&other),
+            &expect![[r#"
             pull-secret-wrong on secret/shop/regcred
               kubernetes:GetSecret: shop/regcred: it is for 111122223333.dkr.ecr.us-east-1.amazonaws.com, and not for 111122223333.dkr.ecr.eu-west-1.amazonaws.com
               kubernetes:ListPods: pod shop/web on ip-1: Failed to pull image "111122223333.dkr.ecr.eu-west-1.amazonaws.com/app:v1": rpc error: code = Unknown desc = authorization failed: no basic auth credentials
-        "#]]);
+        "#]],
+        );
         // Some login was sent: it was not this one.
         check(&failed(FORBIDDEN), Some(&other), &expect![[""]]);
         // For images of other registries.
         let hub = pull_secret_tests::secret("regcred", &json!({ "docker.io": { "username": "CANARY" } }));
         check(&failed(NONE), Some(&hub), &expect![[""]]);
-        check(&failed(NONE), None, &expect![[r#"
+        check(
+            &failed(NONE),
+            None,
+            &expect![[r#"
             pull-secret-missing on secret/shop/regcred
               kubernetes:GetSecret: shop/regcred: there is no such Secret
               kubernetes:ListPods: pod shop/web on ip-1: Failed to pull image "111122223333.dkr.ecr.eu-west-1.amazonaws.com/app:v1": rpc error: code = Unknown desc = authorization failed: no basic auth credentials
-        "#]]);
+        "#]],
+        );
     }
 }

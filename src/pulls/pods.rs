@@ -6,7 +6,7 @@ use super::nodes::{Nodes, SourceKey};
 use super::{Image, Source, SourceKind, private_image};
 use crate::iam::Glob;
 use crate::model::eks::{FargateProfile, Nodegroup};
-use crate::model::kubernetes::{Event, Kubernetes, LabelSet, Node, Pod, PodSpec, Taint, image_in};
+use crate::model::kubernetes::{Event, Kubernetes, LabelSet, Node, Pod, PodSpec, image_in};
 use crate::model::{EcrHost, Partition, Snapshot, aws_accounts};
 
 /// What the pods pull.
@@ -149,28 +149,29 @@ impl<'a> Pods<'a> {
         let mut may: BTreeSet<SourceKey> =
             self.of_nodes().filter(|key| self.may_take(key, &pod.spec, true)).collect();
         if may.is_empty() {
-            // Taints may go, such as those of an agent that starts; a pod that nobody judges would look well.
+            // What taints a node may go, such as an agent that starts; a pod that nobody judges would look well.
             may = self.of_nodes().filter(|key| self.may_take(key, &pod.spec, false)).collect();
         }
         self.waiting.entry(asks).or_insert(may).clone()
     }
 
-    /// Whether a node of a source, or one that it would start, may take a pod.
-    fn may_take(&self, key: &SourceKey, pod: &PodSpec, with_taints: bool) -> bool {
-        let tolerates = |taints: &[Taint]| !with_taints || pod.tolerates(taints);
+    /// Whether a node of a source, or one that it would start, may take a pod: now, or without the taints that its nodes have
+    /// beside those of their group.
+    fn may_take(&self, key: &SourceKey, pod: &PodSpec, now: bool) -> bool {
+        let group = (key.0 == SourceKind::Nodegroup).then(|| self.groups.get(key.1.as_str())).flatten();
+        if group.is_some_and(|group| !pod.tolerates(&group.taints)) {
+            return false;
+        }
         match self.nodes_of.get(key) {
             Some(nodes) => nodes.iter().any(|node| {
                 let name = Some(node.metadata.name.as_str());
                 pod.may_run_on(LabelSet { labels: &node.metadata.labels, name, complete: true })
-                    && tolerates(&node.spec.taints)
+                    && (!now || pod.tolerates(&node.spec.taints))
             }),
             None => {
-                let group =
-                    (key.0 == SourceKind::Nodegroup).then(|| self.groups.get(key.1.as_str())).flatten();
                 let mut labels = group.map(|group| group.labels.clone()).unwrap_or_default();
                 labels.extend(labels_of_new_nodes(key));
                 pod.may_run_on(LabelSet { labels: &labels, name: None, complete: false })
-                    && group.is_none_or(|group| tolerates(&group.taints))
             }
         }
     }
