@@ -123,7 +123,7 @@ fn by_registry(images: &[String]) -> BTreeMap<At, Wanted> {
 
 /// Everything that is wanted of one registry.
 async fn whole(registry: Registry, wanted: Wanted, turns: Turns) -> Snapshot {
-    let mut reads = JoinSet::new();
+    let (mut reads, everything) = (JoinSet::new(), wanted.clone());
     let mut read = |reading: Pin<Box<dyn Future<Output = Snapshot> + Send>>| {
         let turns = turns.clone();
         reads.spawn(async move { turns.take(reading).await });
@@ -138,23 +138,33 @@ async fn whole(registry: Registry, wanted: Wanted, turns: Turns) -> Snapshot {
             known("ecr:GetRepositoryPolicy", resource, policy.map(|policy| vec![policy]))
         }));
     }
-    let rules_of = registry.clone();
+    let policy_of = registry.clone();
     read(Box::pin(async move {
-        let rules = rules_of.pull_through_cache_rules().await;
-        let resource = rules_of.resource();
-        let none = rules.as_ref().is_ok_and(Vec::is_empty);
-        let mut part = known("ecr:DescribePullThroughCacheRules", resource.clone(), rules);
-        if none {
-            // A list without rows does not say whose it is.
-            part.not_found.insert(format!("ecr:DescribePullThroughCacheRules {resource}"));
-        }
-        part
+        let policy = policy_of.registry_policy().await;
+        known("ecr:GetRegistryPolicy", policy_of.resource(), policy.map(|policy| vec![policy]))
     }));
-    read(Box::pin(async move {
-        let policy = registry.registry_policy().await;
-        known("ecr:GetRegistryPolicy", registry.resource(), policy.map(|policy| vec![policy]))
-    }));
-    all(reads).await
+    let mut part = all(reads).await;
+    // What is there need not be fetched by a cache.
+    let is_there = |(name, references): (&String, &BTreeSet<String>)| {
+        references.iter().all(|one| matches!(part.image(registry.at(name), one), Seen::Known(_)))
+    };
+    if !everything.iter().all(is_there) {
+        let rules = turns.take(cache_rules(&registry)).await;
+        absorb(&mut part, rules);
+    }
+    part
+}
+
+/// The pull-through caches of a registry.
+async fn cache_rules(registry: &Registry) -> Snapshot {
+    let (rules, resource) = (registry.pull_through_cache_rules().await, registry.resource());
+    let none = rules.as_ref().is_ok_and(Vec::is_empty);
+    let mut part = known("ecr:DescribePullThroughCacheRules", resource.clone(), rules);
+    if none {
+        // A list without rows does not say whose it is.
+        part.not_found.insert(format!("ecr:DescribePullThroughCacheRules {resource}"));
+    }
+    part
 }
 
 /// The images of a repository: all in one call, and one by one where that fails because one of them does not exist.

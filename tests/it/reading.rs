@@ -8,9 +8,10 @@ use serde_json::Value;
 use crate::support::{Case, Fault, Times};
 
 /// Calls that only something unusual in a cluster asks for, which no scenario has.
-const RARE: [&str; 19] = [
+const RARE: [&str; 21] = [
     "ec2:DescribeDhcpOptions",
     "ec2:DescribeEgressOnlyInternetGateways",
+    "ec2:DescribeInternetGateways",
     "ec2:DescribeManagedPrefixLists",
     "ec2:DescribeTransitGatewayAttachments",
     "ec2:DescribeTransitGatewayRouteTables",
@@ -20,6 +21,7 @@ const RARE: [&str; 19] = [
     "ec2:GetManagedPrefixListEntries",
     "ec2:SearchTransitGatewayRoutes",
     "ecr:BatchGetImage",
+    "ecr:DescribePullThroughCacheRules",
     "ecr:DescribeRepositories",
     "ecr:GetLifecyclePolicy",
     "iam:GetPolicy",
@@ -143,7 +145,10 @@ fn the_calls_are_counted_where_somebody_wants_to_know() {
     assert!(by_operation.stderr.contains("\nec2:DescribeVpcs: 1 requests, "), "{by_operation}");
 }
 
-/// A cluster of 3 node groups, 1 Fargate profile, 3 roles and 4 repositories: at most 45 requests, and none twice.
+/// A cluster of 3 node groups, 1 Fargate profile, 3 roles and 4 repositories in 2 accounts: none is made twice.
+///
+/// AWS needs two less than the emulator, which gives no blocks with its prefix lists and whose nodes have a profile that EKS did
+/// not make.
 #[test]
 fn nothing_is_asked_twice() {
     let case = Case::build("healthy-private");
@@ -154,6 +159,6 @@ fn nothing_is_asked_twice() {
     let questions: BTreeSet<String> = requests.iter().map(|request| request.question()).collect();
     assert_eq!(questions.len(), requests.len());
     let names: Vec<String> = requests.iter().map(|request| request.name()).collect();
-    assert!(requests.len() <= 45, "{} requests: {names:#?}", requests.len());
+    assert!(requests.len() <= 48, "{} requests: {names:#?}", requests.len());
     println!("{} requests", requests.len());
 }

@@ -187,5 +187,11 @@ for number in (2, 3):
     client("eks").create_nodegroup(clusterName=world["cluster"]["name"], nodegroupName=f"workers-{number}",
         nodeRole=role["Arn"], subnets=client("eks").describe_nodegroup(
             clusterName=world["cluster"]["name"], nodegroupName="workers")["nodegroup"]["subnets"])
-print(client("ecr").create_repository(repositoryName="fourth")["repository"]["repositoryUri"])
+ecr = client("ecr")
+fourth = ecr.create_repository(repositoryName="fourth")["repository"]["repositoryUri"]
+manifest = {"schemaVersion": 2, "mediaType": "application/vnd.docker.distribution.manifest.v2+json",
+            "config": {"mediaType": "application/vnd.docker.container.image.v1+json", "size": 1,
+                       "digest": "sha256:" + "1" * 64}, "layers": []}
+ecr.put_image(repositoryName="fourth", imageManifest=json.dumps(manifest), imageTag="v1")
+print(fourth)
 "#;
