@@ -65,6 +65,7 @@ const READS: [(&str, &[&str]); 7] = [
             "ec2:DescribeTransitGatewayRouteTables",
             "ec2:DescribeTransitGatewayVpcAttachments",
             "ec2:DescribeVpcAttribute",
+            "ec2:DescribeVpcEndpointServices",
             "ec2:DescribeVpcEndpoints",
             "ec2:DescribeVpcPeeringConnections",
             "ec2:DescribeVpcs",
