@@ -283,14 +283,25 @@ impl<'a> World<'a> {
 
     /// Every pull, in a fixed order.
     pub fn pulls(&self) -> Vec<Pull<'_>> {
-        let happens = |at: (usize, usize)| self.pairs.as_ref().is_none_or(|pairs| pairs.contains(&at));
-        let mut pulls = Vec::new();
-        for (source_at, source) in self.sources.iter().enumerate() {
-            let images = self.images.iter().enumerate();
-            let pulled = images.filter(|(image_at, _)| happens((source_at, *image_at)));
-            pulls.extend(pulled.map(|(_, image)| Pull { source, image }));
-        }
-        pulls
+        self.sources.iter().enumerate().flat_map(|(at, source)| self.pulls_at(at, source)).collect()
+    }
+
+    /// The pulls of one source.
+    pub fn pulls_by<'w>(&'w self, source: &Source) -> impl Iterator<Item = Pull<'w>> {
+        let at = self.sources.iter().position(|known| known == source);
+        at.into_iter()
+            .flat_map(|at| self.sources.get(at).map(|source| (at, source)))
+            .flat_map(|(at, source)| self.pulls_at(at, source))
+    }
+
+    fn pulls_at<'w>(&'w self, at: usize, source: &'w Source) -> impl Iterator<Item = Pull<'w>> {
+        let all = self.pairs.is_none().then_some(0..self.images.len());
+        let some = self
+            .pairs
+            .iter()
+            .flat_map(move |pairs| pairs.range((at, 0)..(at + 1, 0)).map(|(_, image)| *image));
+        let images = all.into_iter().flatten().chain(some);
+        images.filter_map(move |image| Some(Pull { source, image: self.images.get(image)? }))
     }
 
     /// The pulls that a kubelet may speak of.
@@ -521,7 +532,7 @@ pub(crate) mod tests {
             let nodes: Vec<&str> = world.nodes_of(source).map(|node| node.instance_id.as_str()).collect();
             text +=
                 &format!("{} {} role {role} nodes {}\n", source.kind.as_str(), source.id, nodes.join(" "));
-            for pull in world.pulls().iter().filter(|pull| pull.source == source) {
+            for pull in world.pulls_by(source) {
                 let name = pull
                     .image
                     .name
@@ -667,6 +678,59 @@ pub(crate) mod tests {
                   602401143452/eks/*
                 elsewhere 1
                 unread ec2:DescribeInstances: pods run on nodes of which it is not known what they are, so their pulls are judged for every node: ip-9
+            "#]],
+        );
+    }
+
+    /// A group that has no nodes yet is judged by what its nodes will be like.
+    #[test]
+    fn pods_that_wait_are_judged_only_where_they_can_run() {
+        let group = |name: &str, more: Value| {
+            let mut group = json!({ "nodegroupName": name, "clusterName": "c", "subnets": [] });
+            group.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            json!({ "nodegroup": group })
+        };
+        let taint = json!([{ "key": "dedicated", "value": "gpu", "effect": "NO_SCHEDULE" }]);
+        let gpu = json!({
+            "nodeSelector": { "team": "ml" },
+            "tolerations": [{ "key": "dedicated", "operator": "Equal", "value": "gpu", "effect": "NoSchedule" }],
+        });
+        // Not a taint of its group: it may go, and then a pod that asks for this node pulls there.
+        let mut tainted = node("ip-1", "i-1", json!({ "team": "agents" }));
+        tainted["spec"]["taints"] = json!([{ "key": "own", "effect": "NoExecute" }]);
+        let pending = |name: &str, spec: Value| {
+            pod(&format!("a/{name}"), &APP.replace("app", name), spec, json!({ "phase": "Pending" }))
+        };
+        check(
+            &[
+                group("gpu", json!({ "labels": { "team": "ml" }, "taints": taint })),
+                group("web", json!({ "labels": { "team": "web" } })),
+                json!({ "Reservations": [{ "Instances": [
+                    instance("i-1", "ng", json!({ "eks:nodegroup-name": "ng", "eks:cluster-name": "c" })),
+                ] }] }),
+                profiles(&["ng"]),
+                list(&[
+                    tainted,
+                    pending("model", gpu),
+                    pending("shop", json!({})),
+                    pending("nowhere", json!({ "nodeSelector": { "team": "ml" } })),
+                    pending("agent", json!({ "nodeSelector": { "team": "agents" } })),
+                ]),
+            ],
+            &[],
+            &expect![[r#"
+                nodegroup gpu role - nodes 
+                  111122223333/model:v1
+                  602401143452/eks/*
+                nodegroup ng role ng nodes i-1
+                  111122223333/agent:v1
+                  602401143452/eks/*
+                nodegroup web role - nodes 
+                  111122223333/shop:v1
+                  602401143452/eks/*
+                fargate-profile serverless role fargate nodes 
+                  602401143452/eks/*
+                elsewhere 0
             "#]],
         );
     }

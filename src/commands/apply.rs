@@ -69,6 +69,13 @@ pub struct Args {
     approved_by: Vec<String>,
 }
 
+impl Args {
+    /// Whether the plan was made before.
+    pub fn has_a_plan(&self) -> bool {
+        self.plan.is_some() || self.resume.is_some()
+    }
+}
+
 /// Its phases in a row.
 ///
 /// # Errors

@@ -331,6 +331,8 @@ cat >"$work/common" <<'END'
 {{define "containers"}}[{{$s := ""}}{{range .}}{{$s}}{{$s = ","}}{"name":"{{js .name}}"{{with .image}},"image":"{{js .}}"{{end}}}{{end}}]{{end}}
 {{define "rules"}}[{{$s := ""}}{{range .}}{{$s}}{{$s = ","}}{"key":"{{js .key}}","operator":"{{js .operator}}","values":[{{$t := ""}}{{range .values}}{{$t}}{{$t = ","}}"{{js .}}"{{end}}]}{{end}}]{{end}}
 {{define "states"}}[{{$s := ""}}{{range .}}{{$s}}{{$s = ","}}{"name":"{{js .name}}","state":{ {{with .state}}{{with .running}}"running":{ {{with .startedAt}}"startedAt":"{{js .}}"{{end}}}{{end}}{{with .waiting}}"waiting":{"reason":"{{with .reason}}{{js .}}{{end}}"{{with .message}},"message":"{{js .}}"{{end}}}{{end}}{{with .terminated}}"terminated":{"reason":"{{with .reason}}{{js .}}{{end}}"}{{end}}{{end}}}}{{end}}]{{end}}
+{{define "taints"}}[{{$s := ""}}{{range .}}{{$s}}{{$s = ","}}{"key":"{{js .key}}"{{with .value}},"value":"{{js .}}"{{end}},"effect":"{{js .effect}}"}{{end}}]{{end}}
+{{define "tolerations"}}[{{$s := ""}}{{range .}}{{$s}}{{$s = ","}}{ {{with .key}}"key":"{{js .}}",{{end}}{{with .value}}"value":"{{js .}}",{{end}}{{with .effect}}"effect":"{{js .}}",{{end}}"operator":"{{with .operator}}{{js .}}{{end}}"}{{end}}]{{end}}
 {{define "ids"}}[{{$s := ""}}{{range .}}{{$s}}{{$s = ","}}{"id":"{{js .id}}"}{{end}}]{{end}}
 END
 cat >"$work/Pod" <<'END'
@@ -341,6 +343,7 @@ cat >"$work/Pod" <<'END'
 {{with .spec.serviceAccountName}},"serviceAccountName":"{{js .}}"{{end}}
 {{with .spec.imagePullSecrets}},"imagePullSecrets":{{template "names" .}}{{end}}
 {{with .spec.nodeSelector}},"nodeSelector":{{template "labels" .}}{{end}}
+{{with .spec.tolerations}},"tolerations":{{template "tolerations" .}}{{end}}
 {{with .spec.affinity}}{{with .nodeAffinity}}{{with .requiredDuringSchedulingIgnoredDuringExecution}},"affinity":{"nodeAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":{"nodeSelectorTerms":[{{$s := ""}}{{range .nodeSelectorTerms}}{{$s}}{{$s = ","}}{"matchExpressions":{{template "rules" .matchExpressions}},"matchFields":{{template "rules" .matchFields}}}{{end}}]}}}{{end}}{{end}}{{end}}
 },"status":{"phase":"{{with .status.phase}}{{js .}}{{end}}"
 {{with .status.initContainerStatuses}},"initContainerStatuses":{{template "states" .}}{{end}}
@@ -348,7 +351,7 @@ cat >"$work/Pod" <<'END'
 {{with .status.ephemeralContainerStatuses}},"ephemeralContainerStatuses":{{template "states" .}}{{end}}}
 END
 cat >"$work/Node" <<'END'
-{{template "meta" .metadata}},"spec":{ {{with .spec.providerID}}"providerID":"{{js .}}"{{end}}},"status":{"addresses":[{{$s := ""}}{{range .status.addresses}}{{$s}}{{$s = ","}}{"type":"{{js .type}}","address":"{{js .address}}"}{{end}}]
+{{template "meta" .metadata}},"spec":{"taints":{{template "taints" .spec.taints}}{{with .spec.providerID}},"providerID":"{{js .}}"{{end}}},"status":{"addresses":[{{$s := ""}}{{range .status.addresses}}{{$s}}{{$s = ","}}{"type":"{{js .type}}","address":"{{js .address}}"}{{end}}]
 {{with .status.nodeInfo}},"nodeInfo":{"architecture":"{{js .architecture}}","operatingSystem":"{{js .operatingSystem}}","containerRuntimeVersion":"{{js .containerRuntimeVersion}}","kubeletVersion":"{{js .kubeletVersion}}"}{{end}}}
 END
 cat >"$work/Event" <<'END'

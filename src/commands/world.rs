@@ -50,6 +50,9 @@ pub struct WorldArgs {
     /// Do not ask the Kubernetes API: only the add-on images and those named with --image are judged
     #[arg(long, env = "ECR_FIX_NO_KUBERNETES")]
     pub no_kubernetes: bool,
+    /// Read the pull secrets that pods name, and keep of them only the hosts and when a token of ECR expires
+    #[arg(long, env = "ECR_FIX_READ_PULL_SECRETS")]
+    pub read_pull_secrets: bool,
     /// Give up reading after this time, such as 30s or 2m
     #[arg(long, env = "ECR_FIX_TIMEOUT", value_name = "DURATION", default_value = "2m", value_parser = duration)]
     pub timeout: SignedDuration,
@@ -170,6 +173,7 @@ impl WorldArgs {
             kubeconfig: self.kubeconfig.clone(),
             context: self.kube_context.clone(),
             off: self.no_kubernetes,
+            pull_secrets: self.read_pull_secrets,
             limit: limit * 3 / 4,
         }
     }

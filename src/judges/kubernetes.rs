@@ -6,10 +6,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::pull_secrets::{self, Proof, Tried};
+use super::quoted;
 use crate::checks::{Cause, Leg, Likelihood, Remedy};
 use crate::diagnosis::{Blocker, Evidence, Fix, Verdicts, pull_id};
 use crate::explain::{self, Explanation, Known, Reason};
 use crate::model::Unread;
+use crate::model::kubernetes::GET_SECRET;
 use crate::pulls::{Words, World};
 
 /// Causes that the words of a kubelet or of AWS prove, and that nothing which this program reads could refute.
@@ -59,6 +62,8 @@ struct Chorus<'a> {
     reason: Reason,
     cause: &'static Cause,
     pulls: Vec<String>,
+    /// What they say of the logins that were tried, where they are about that.
+    tried: Option<Tried>,
 }
 
 /// Weighs what kubelets say against the verdicts so far.
@@ -91,7 +96,10 @@ fn choruses<'w>(world: &'w World<'_>) -> Vec<Chorus<'w>> {
         if pulls.is_empty() && is_elsewhere(explained.image.as_ref()) {
             continue;
         }
-        let fresh = || Chorus { words: Vec::new(), reason: reason.clone(), cause, pulls: pulls.clone() };
+        let candidates: Vec<&str> = explained.causes.iter().map(|reason| reason.id).collect();
+        let tried = pull_secrets::tried(cause, &candidates, reason.id == BACK_OFF);
+        let fresh =
+            || Chorus { words: Vec::new(), reason: reason.clone(), cause, pulls: pulls.clone(), tried };
         choruses.entry((pulls.clone(), reason.id)).or_insert_with(fresh).words.push(words);
     }
     choruses.into_values().collect()
@@ -110,7 +118,7 @@ fn leg_of(cause: &Cause) -> Leg {
 /// Adds the words to the blockers that explain them. A pull stops at its first blocker, and the kubelet sees the
 /// consequence on that leg or on a later one.
 fn confirm(verdicts: &mut Verdicts, chorus: &Chorus<'_>) {
-    let Chorus { words, cause, pulls, reason } = chorus;
+    let Chorus { words, cause, pulls, reason, .. } = chorus;
     let mut blocked: BTreeSet<&String> = BTreeSet::new();
     for blocker in &mut verdicts.blockers {
         let same = blocker.cause == cause.id;
@@ -133,8 +141,21 @@ fn confirm(verdicts: &mut Verdicts, chorus: &Chorus<'_>) {
 
 /// Doubts what looks well, or reports what the words prove, where no blocker explains them.
 fn contradict(world: &World<'_>, verdicts: &mut Verdicts, chorus: &Chorus<'_>) {
-    let Chorus { words, reason, cause, pulls } = chorus;
-    let Some(first) = words.iter().find(|words| !verdicts.explained.contains(&words.key())) else { return };
+    let Chorus { words, reason, cause, pulls, .. } = chorus;
+    let unexplained = words.iter().filter(|words| !verdicts.explained.contains(&words.key())).copied();
+    let (mut spent, mut others): (BTreeMap<Proof, Vec<&Words>>, Vec<&Words>) = Default::default();
+    for words in unexplained {
+        match chorus.tried.and_then(|tried| pull_secrets::proof(world, words, tried)) {
+            Some(proof) => spent.entry(proof).or_default().push(words),
+            None => others.push(words),
+        }
+    }
+    for (proof, words) in spent {
+        secret_blocker(world, pulls, &proof, &words)
+            .into_iter()
+            .for_each(|blocker| verdicts.blocked(blocker));
+    }
+    let Some(first) = others.first() else { return };
     let certain =
         reason.recognition.likelihood == Likelihood::Certain && BEYOND_THE_MODEL.contains(&reason.id);
     if certain {
@@ -200,6 +221,37 @@ fn describe(words: &Words) -> String {
         Some((namespace, name)) => format!("kubectl describe pod -n {namespace} {name}"),
         None => format!("kubectl describe pod {}", words.pod),
     }
+}
+
+/// What a pull secret proves together with the words.
+fn secret_blocker(world: &World<'_>, pulls: &[String], proof: &Proof, words: &[&Words]) -> Option<Blocker> {
+    let cause = Cause::find(proof.cause)?;
+    let (namespace, name) = proof.secret.split_once('/')?;
+    let (namespace, name) = (quoted(namespace), quoted(name));
+    let of_secret =
+        Evidence { source: GET_SECRET.to_owned(), saw: format!("{}: {}", proof.secret, proof.saw) };
+    let heard = words.iter().take(SHOWN).map(|words| evidence(words));
+    let steps = vec![
+        format!(
+            "on EKS the role of the node pulls: take {name} out of `imagePullSecrets` of the pods in {namespace} and of \
+             their service accounts"
+        ),
+        format!(
+            "or make it anew, with a fresh token for the host of the image: kubectl get secret -n {namespace} {name}"
+        ),
+        format!("read more: ecr-fix explain {}", cause.id),
+    ];
+    Some(Blocker {
+        cause: cause.id,
+        legs: vec![Leg::Credentials],
+        pulls: pulls.to_vec(),
+        severity: cause.severity,
+        resource: format!("secret/{}", proof.secret),
+        account: world.target.account.clone(),
+        summary: format!("pull secret {} cannot work: {}", proof.secret, proof.saw),
+        evidence: std::iter::once(of_secret).chain(heard).collect(),
+        fix: Fix::NotAws { because: "no change in AWS mends it".to_owned(), steps },
+    })
 }
 
 /// What the words prove by themselves.

@@ -12,6 +12,7 @@ mod network;
 mod paths;
 mod permission;
 mod platforms;
+mod pull_secrets;
 mod pull_through;
 pub(crate) mod registry_policies;
 pub(crate) mod role_policies;

@@ -244,8 +244,15 @@ impl Misshapen {
 }
 
 /// Every key that is understood. A file may hold any of them.
-pub const TABLES: &[&[Table]] =
-    &[eks::TABLES, iam::TABLES, ec2::TABLES, ecr::TABLES, route53::TABLES, organizations::TABLES];
+pub const TABLES: &[&[Table]] = &[
+    eks::TABLES,
+    iam::TABLES,
+    ec2::TABLES,
+    ecr::TABLES,
+    route53::TABLES,
+    organizations::TABLES,
+    kubernetes::TABLES,
+];
 
 /// The table of a key.
 pub fn table(key: &str) -> Option<&'static Table> {

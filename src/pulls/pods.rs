@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::nodes::{Nodes, SourceKey};
 use super::{Image, Source, SourceKind, private_image};
 use crate::iam::Glob;
-use crate::model::eks::FargateProfile;
+use crate::model::eks::{FargateProfile, Nodegroup};
 use crate::model::kubernetes::{Event, Kubernetes, LabelSet, Node, Pod, PodSpec, image_in};
 use crate::model::{EcrHost, Partition, Snapshot, aws_accounts};
 
@@ -26,6 +26,7 @@ pub(super) struct Pods<'a> {
     nodes: &'a Nodes,
     sources: &'a [Source],
     profiles: Vec<&'a FargateProfile>,
+    groups: BTreeMap<&'a str, &'a Nodegroup>,
     stand_in: Option<Image>,
     nodes_of: BTreeMap<SourceKey, Vec<&'a Node>>,
     /// The sources of pods that wait for a node, by what they ask of it: thousands may ask for the same.
@@ -48,9 +49,17 @@ impl<'a> Pods<'a> {
         }
         let profiles =
             world.fargate_profiles.values().filter(|profile| profile.cluster_name == cluster).collect();
-        let stand_in = stand_in.cloned();
-        let kubernetes = &world.kubernetes;
-        Pods { kubernetes, nodes, sources, profiles, stand_in, nodes_of, waiting: BTreeMap::new() }
+        let groups = world.nodegroups.values().filter(|group| group.cluster_name == cluster);
+        Pods {
+            kubernetes: &world.kubernetes,
+            nodes,
+            sources,
+            profiles,
+            groups: groups.map(|group| (group.nodegroup_name.as_str(), group)).collect(),
+            stand_in: stand_in.cloned(),
+            nodes_of,
+            waiting: BTreeMap::new(),
+        }
     }
 
     /// Everything that is pulled.
@@ -132,32 +141,36 @@ impl<'a> Pods<'a> {
         if let Some(profile) = self.profiles.iter().find(|profile| takes(profile)) {
             return BTreeSet::from([(SourceKind::FargateProfile, profile.fargate_profile_name.clone())]);
         }
-        let asks = serde_json::to_string(&(&pod.spec.node_selector, &pod.spec.affinity)).unwrap_or_default();
+        let PodSpec { node_selector, affinity, tolerations, .. } = &pod.spec;
+        let asks = serde_json::to_string(&(node_selector, affinity, tolerations)).unwrap_or_default();
         if let Some(known) = self.waiting.get(&asks) {
             return known.clone();
         }
-        let may = self.of_nodes().filter(|key| self.may_take(key, &pod.spec)).collect();
+        let mut may: BTreeSet<SourceKey> =
+            self.of_nodes().filter(|key| self.may_take(key, &pod.spec, true)).collect();
+        if may.is_empty() {
+            // What taints a node may go, such as an agent that starts; a pod that nobody judges would look well.
+            may = self.of_nodes().filter(|key| self.may_take(key, &pod.spec, false)).collect();
+        }
         self.waiting.entry(asks).or_insert(may).clone()
     }
 
-    /// Whether a node of a source, or one that it would start, may take a pod.
-    fn may_take(&self, key: &SourceKey, pod: &PodSpec) -> bool {
-        let name = key.1.clone();
-        let (label, kind) = match key.0 {
-            SourceKind::Nodegroup => ("eks.amazonaws.com/nodegroup", "ec2"),
-            SourceKind::AutoMode => ("karpenter.sh/nodepool", "auto"),
-            SourceKind::Karpenter => ("karpenter.sh/nodepool", "ec2"),
-            SourceKind::Hybrid => ("", "hybrid"),
-            SourceKind::SelfManaged | SourceKind::FargateProfile => ("", "ec2"),
-        };
+    /// Whether a node of a source, or one that it would start, may take a pod: now, or without the taints that its nodes have
+    /// beside those of their group.
+    fn may_take(&self, key: &SourceKey, pod: &PodSpec, now: bool) -> bool {
+        let group = (key.0 == SourceKind::Nodegroup).then(|| self.groups.get(key.1.as_str())).flatten();
+        if group.is_some_and(|group| !pod.tolerates(&group.taints)) {
+            return false;
+        }
         match self.nodes_of.get(key) {
             Some(nodes) => nodes.iter().any(|node| {
                 let name = Some(node.metadata.name.as_str());
                 pod.may_run_on(LabelSet { labels: &node.metadata.labels, name, complete: true })
+                    && (!now || pod.tolerates(&node.spec.taints))
             }),
             None => {
-                let compute = ("eks.amazonaws.com/compute-type".to_owned(), kind.to_owned());
-                let labels = BTreeMap::from([(label.to_owned(), name), compute]);
+                let mut labels = group.map(|group| group.labels.clone()).unwrap_or_default();
+                labels.extend(labels_of_new_nodes(key));
                 pod.may_run_on(LabelSet { labels: &labels, name: None, complete: false })
             }
         }
@@ -178,6 +191,19 @@ impl<'a> Pods<'a> {
         let known = self.nodes.by_name.get(node).is_some_and(|key| self.is_source(key));
         (!known).then_some(node)
     }
+}
+
+/// The labels that every node of a source gets from whoever starts it.
+fn labels_of_new_nodes((kind, name): &SourceKey) -> BTreeMap<String, String> {
+    let (label, compute) = match kind {
+        SourceKind::Nodegroup => ("eks.amazonaws.com/nodegroup", "ec2"),
+        SourceKind::AutoMode => ("karpenter.sh/nodepool", "auto"),
+        SourceKind::Karpenter => ("karpenter.sh/nodepool", "ec2"),
+        SourceKind::Hybrid => ("", "hybrid"),
+        SourceKind::SelfManaged | SourceKind::FargateProfile => ("", "ec2"),
+    };
+    let pairs = [(label, name.as_str()), ("eks.amazonaws.com/compute-type", compute)];
+    pairs.map(|(label, value)| (label.to_owned(), value.to_owned())).into()
 }
 
 /// Whether the host is one of ECR to its end. Messages may cut a host short; what a pod names so does not exist.

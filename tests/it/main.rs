@@ -19,6 +19,7 @@ mod following;
 mod harness;
 mod interrupts;
 mod kubernetes;
+mod project_file;
 mod reading;
 mod records;
 mod refusals;

@@ -150,6 +150,33 @@ fn credentials_that_expire_before_the_first_read() {
     }
 }
 
+/// Whatever was read until then counts, and nothing that was not: no cause is invented and none of the rest looks well.
+#[test]
+fn credentials_that_expire_while_reading() {
+    let case = Case::build("healthy");
+    case.live("diagnose", &[]).expect(0);
+    let all = case.proxy.count("*");
+    for first in [3, all / 2, all - 1] {
+        case.proxy.calm();
+        case.proxy.forget();
+        case.proxy.rule("*", Times::From(first), Fault::ExpireToken);
+        let outcome = case.live("diagnose", &["--detailed-exitcode"]);
+        match outcome.code {
+            1 => assert_eq!(outcome.error_code(), "credentials", "{outcome}"),
+            11 => {
+                let diagnosis = outcome.json();
+                assert_eq!(diagnosis["findings"], serde_json::json!([]), "{outcome}");
+                let unread = diagnosis["unread"].as_array().expect("unread").iter();
+                let expired = unread.filter(|row| row["because"].as_str().unwrap().contains("Expired"));
+                assert!(expired.count() > 0, "{outcome}");
+            }
+            code => panic!("from request {first}: exit code {code}\n{outcome}"),
+        }
+        let plan = case.live("plan", &[]);
+        assert!(plan.code == 1 || plan.json()["actions"] == serde_json::json!([]), "{plan}");
+    }
+}
+
 #[test]
 fn credentials_that_expire_at_the_write() {
     let case = Case::planned("node-role-no-ecr");
