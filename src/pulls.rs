@@ -1,9 +1,11 @@
 //! Who pulls which image: the sources, the images, and every pair of them that can happen.
 
+mod narrowing;
 mod nodes;
 mod pods;
 mod words;
 
+pub use narrowing::{Narrowed, Narrowing};
 pub use words::Words;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -129,6 +131,10 @@ pub struct World<'a> {
     instances: BTreeMap<nodes::SourceKey, BTreeSet<String>>,
     /// Nodes that run pods, and of which it is not known what they are.
     strangers: BTreeSet<String>,
+    /// That not all pulls are judged, where that was asked for.
+    pub narrowed: Option<Narrowed>,
+    /// Everything that pulls in the cluster, also what is not judged: no change may forget it.
+    pub every_source: Vec<Source>,
 }
 
 /// What to diagnose in a snapshot.
@@ -137,9 +143,12 @@ pub struct Scope {
     /// The name of the cluster, where there are several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<String>,
-    /// Images to judge, beside those of the add-ons.
+    /// Images to judge: only those where pods pull any of them, else beside what pods and add-ons pull.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub images: Vec<String>,
+    /// Which pulls to judge; nothing: all of them.
+    #[serde(default, skip_serializing_if = "Narrowing::is_empty")]
+    pub only: Narrowing,
     /// The roles to assume for registries of other accounts, by account.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub account_roles: BTreeMap<String, String>,
@@ -170,23 +179,50 @@ impl<'a> World<'a> {
         let asked = asked(&scope.images)?;
         let nodes = nodes::Nodes::of(snapshot, cluster);
         let sources = sources(snapshot, cluster, &nodes);
-        let for_all = asked.into_iter().chain(stand_in.clone());
+        let for_all = asked.iter().cloned().chain(stand_in.clone());
         let mut world = World {
             snapshot,
             target,
             images: for_all.collect::<BTreeSet<_>>().into_iter().collect(),
+            every_source: sources.clone(),
             sources,
+            narrowed: None,
             words: Vec::new(),
             images_elsewhere: 0,
             pairs: None,
             instances: BTreeMap::new(),
             strangers: BTreeSet::new(),
         };
+        let mut of_pods = BTreeMap::new();
         if snapshot.keys.contains("Pods") {
-            world.add_pods(&nodes, stand_in.as_ref());
+            of_pods = world.add_pods(&nodes, stand_in.as_ref(), &asked);
+        }
+        if !(scope.only.is_empty() && of_pods.is_empty()) {
+            narrowing::narrow(&mut world, scope, &asked, &of_pods, &nodes)?;
         }
         world.instances = nodes.instances;
         Ok(world)
+    }
+
+    /// Every pull, by where its source and its image stand in the lists.
+    fn all_pairs(&self) -> BTreeSet<(usize, usize)> {
+        let all =
+            || (0..self.sources.len()).flat_map(|source| (0..self.images.len()).map(move |at| (source, at)));
+        self.pairs.clone().unwrap_or_else(|| all().collect())
+    }
+
+    /// Forgets all pulls but these, and the sources and images that have none of them.
+    fn keep(&mut self, kept: &BTreeSet<(usize, usize)>) {
+        let places = |of: BTreeSet<usize>| of.into_iter().zip(0..).collect::<BTreeMap<usize, usize>>();
+        let sources = places(kept.iter().map(|(source, _)| *source).collect());
+        let images = places(kept.iter().map(|(_, image)| *image).collect());
+        let moved = |(source, image): &(usize, usize)| Some((*sources.get(source)?, *images.get(image)?));
+        for words in &mut self.words {
+            words.pulls = words.pulls.intersection(kept).filter_map(moved).collect();
+        }
+        self.pairs = Some(kept.iter().filter_map(moved).collect());
+        self.sources = sources.keys().filter_map(|at| self.sources.get(*at).cloned()).collect();
+        self.images = images.keys().filter_map(|at| self.images.get(*at).cloned()).collect();
     }
 
     /// The same pulls in a world that was changed.
@@ -198,12 +234,20 @@ impl<'a> World<'a> {
         World { snapshot, ..self.clone() }
     }
 
-    /// The images of pods, for the sources that pull them; what was asked for is pulled by all.
-    fn add_pods(&mut self, nodes: &nodes::Nodes, stand_in: Option<&Image>) {
+    /// The images of pods, for the sources that pull them; what was asked for and no pod pulls is pulled by all.
+    /// Returns what was asked for and pods pull, and as what the matrix has it.
+    fn add_pods(
+        &mut self,
+        nodes: &nodes::Nodes,
+        stand_in: Option<&Image>,
+        asked: &BTreeSet<Image>,
+    ) -> BTreeMap<Image, Image> {
         let sources = self.sources.clone();
         let mut pods = pods::Pods::new(self.snapshot, &self.target.cluster, nodes, &sources, stand_in);
-        let demand = pods.demand();
-        let for_all: BTreeSet<Image> = self.images.drain(..).collect();
+        let named = narrowing::asked_of_pods(asked, &pods, &self.snapshot.kubernetes.pods);
+        let demand = pods.demand(&|_, _| true);
+        let for_all: BTreeSet<Image> =
+            self.images.drain(..).filter(|image| !named.contains_key(image)).collect();
         let images: BTreeSet<Image> = for_all.iter().chain(demand.images.keys()).cloned().collect();
         self.images = images.into_iter().collect();
         let places = words::Places::of(&self.sources, &self.images);
@@ -215,6 +259,7 @@ impl<'a> World<'a> {
         self.words = words::all(&self.snapshot.kubernetes, &mut pods, &places);
         self.images_elsewhere = demand.elsewhere;
         self.strangers = demand.strangers;
+        named
     }
 
     /// What was not read: what was refused, what a snapshot does not hold, and what this version does not look at.

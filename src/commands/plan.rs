@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::world::{WorldArgs, duration};
+use super::world::{NarrowArgs, WorldArgs, duration};
 use crate::cli::Format;
 use crate::error::{Code, Error};
 use crate::judges::{Options, PullPolicy, WayOut};
@@ -35,6 +35,8 @@ pub struct Args {
 /// How a plan shall be made.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Choices {
+    #[command(flatten)]
+    narrow: NarrowArgs,
     /// Which AWS managed policy lets nodes pull
     #[arg(long, env = "ECR_FIX_PULL_POLICY", value_name = "POLICY", default_value = "pull-only")]
     pull_policy: PullPolicy,
@@ -77,7 +79,7 @@ impl Choices {
     /// The scope names something that is not in the world.
     pub fn plan(&self, snapshot: &Snapshot, world: &WorldArgs) -> Result<Plan, Error> {
         let request = plan::Request {
-            scope: world.scope(),
+            scope: world.scope(&self.narrow),
             options: Options {
                 pull_policy: self.pull_policy,
                 least_privilege: self.least_privilege,
@@ -96,7 +98,7 @@ impl Choices {
 
     /// Whether it is asked for something else than everything: a plan that is made already cannot be.
     pub fn selects(&self) -> bool {
-        self.selection() != Selection::default()
+        self.selection() != Selection::default() || self.narrow.narrows()
     }
 
     fn selection(&self) -> Selection {

@@ -6,8 +6,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::quoted;
 use crate::checks::{Cause, Leg, Likelihood, Remedy};
-use crate::diagnosis::{Blocker, Evidence, Fix, Verdicts, pull_id};
+use crate::diagnosis::{Blocker, Contradiction, Evidence, Fix, Verdicts, pull_id};
 use crate::explain::{self, Explanation, Known, Reason};
 use crate::model::Unread;
 use crate::pulls::{Words, World};
@@ -142,6 +143,7 @@ fn contradict(world: &World<'_>, verdicts: &mut Verdicts, chorus: &Chorus<'_>) {
         return;
     }
     let because = doubt(chorus, first);
+    verdicts.contradictions.push(contradiction(world, chorus, first, &because));
     if pulls.is_empty() {
         verdicts.untied.push(Unread {
             source: first.source.to_owned(),
@@ -195,10 +197,82 @@ fn doubt(chorus: &Chorus<'_>, words: &Words) -> String {
     )
 }
 
+/// What could explain words that contradict the model, and how to find out.
+fn contradiction(world: &World<'_>, chorus: &Chorus<'_>, words: &Words, because: &str) -> Contradiction {
+    let Chorus { reason, cause, pulls, .. } = chorus;
+    let reads_as = (reason.id != BACK_OFF).then(|| reason.id.to_owned());
+    Contradiction {
+        source: words.source.to_owned(),
+        pod: words.pod.clone(),
+        node: words.node.clone(),
+        at: words.at.clone(),
+        says: quote(&words.text),
+        others: others(chorus).unwrap_or_default(),
+        leg: leg_of(cause),
+        pulls: pulls.clone(),
+        may_be: may_be(world, chorus, words),
+        look_closer: look_closer(chorus, words),
+        reads_as,
+        summary: because.to_owned(),
+    }
+}
+
+fn may_be(world: &World<'_>, chorus: &Chorus<'_>, words: &Words) -> Vec<String> {
+    let mut may_be = Vec::new();
+    let leg = leg_of(chorus.cause);
+    let hides = |unread: &Unread| {
+        unread.hides.iter().any(|id| {
+            chorus.reason.id == BACK_OFF
+                || *id == chorus.reason.id
+                || Cause::find(id).is_some_and(|cause| cause.leg == Some(leg))
+        })
+    };
+    let unread: BTreeSet<String> =
+        world.unread().into_iter().filter(hides).map(|unread| unread.source).collect();
+    if !unread.is_empty() {
+        may_be.push(format!(
+            "in what could not be read: {}",
+            unread.into_iter().collect::<Vec<_>>().join(", ")
+        ));
+    }
+    may_be.push(match &words.at {
+        Some(at) => format!("over by now: it was said at {at}, and Kubernetes keeps events for an hour"),
+        None => "over by now: a kubelet waits up to five minutes before it tries again".to_owned(),
+    });
+    may_be.push(match &words.node {
+        Some(node) if !node.starts_with("fargate-") => format!(
+            "local to node {node}, where AWS shows nothing of it: proxy, mirror or certificates of containerd, clock, \
+             disk, stale credentials of the kubelet"
+        ),
+        _ => "local to the node, where AWS shows nothing of it".to_owned(),
+    });
+    may_be
+}
+
+fn look_closer(chorus: &Chorus<'_>, words: &Words) -> Vec<String> {
+    let mut steps = vec![describe(words)];
+    if let Some((namespace, name)) = words.pod.split_once('/') {
+        steps.push(format!(
+            "kubectl get events -n {} --field-selector involvedObject.name={} --sort-by=.lastTimestamp",
+            quoted(namespace),
+            quoted(name)
+        ));
+    }
+    if let Some(node) = words.node.as_deref().filter(|node| !node.starts_with("fargate-")) {
+        steps.push(format!("on node {node}: journalctl -u kubelet -u containerd --since -1h"));
+    }
+    if chorus.reason.id != BACK_OFF {
+        steps.push(chorus.reason.recognition.next.clone());
+    }
+    steps
+}
+
 fn describe(words: &Words) -> String {
     match words.pod.split_once('/') {
-        Some((namespace, name)) => format!("kubectl describe pod -n {namespace} {name}"),
-        None => format!("kubectl describe pod {}", words.pod),
+        Some((namespace, name)) => {
+            format!("kubectl describe pod -n {} {}", quoted(namespace), quoted(name))
+        }
+        None => format!("kubectl describe pod {}", quoted(&words.pod)),
     }
 }
 

@@ -53,12 +53,13 @@ impl<'a> Pods<'a> {
         Pods { kubernetes, nodes, sources, profiles, stand_in, nodes_of, waiting: BTreeMap::new() }
     }
 
-    /// Everything that is pulled.
-    pub(super) fn demand(&mut self) -> Demand {
+    /// Everything that the chosen pods pull, by their namespaces and names.
+    pub(super) fn demand(&mut self, chosen: &dyn Fn(Option<&str>, &str) -> bool) -> Demand {
         let mut demand = Demand::default();
         let mut elsewhere: BTreeSet<&str> = BTreeSet::new();
         let mut images: BTreeMap<&str, Option<Image>> = BTreeMap::new();
-        for pod in self.kubernetes.pods.values().filter(|pod| !pod.has_ended()) {
+        let is_chosen = |pod: &&Pod| chosen(pod.metadata.namespace.as_deref(), &pod.metadata.name);
+        for pod in self.kubernetes.pods.values().filter(|pod| !pod.has_ended()).filter(is_chosen) {
             let sources = self.sources_of(pod);
             demand.strangers.extend(self.strange_node(pod).map(str::to_owned));
             for name in pod.containers().filter_map(|container| container.image.as_deref()) {
@@ -71,7 +72,9 @@ impl<'a> Pods<'a> {
                 }
             }
         }
-        for event in self.kubernetes.events.values() {
+        let is_chosen =
+            |event: &&Event| chosen(event.involved_object.namespace.as_deref(), &event.involved_object.name);
+        for event in self.kubernetes.events.values().filter(is_chosen) {
             let (Some(name), Some(sources)) =
                 (image_of_gone(self.kubernetes, event), self.sources_of_event(event))
             else {
@@ -88,7 +91,7 @@ impl<'a> Pods<'a> {
 
     /// The image as the matrix names it; none if it is not in a private registry of ECR.
     pub(super) fn image(&self, name: &str) -> Option<Image> {
-        let image = private_image(name).ok().filter(is_whole)?;
+        let image = self.image_as_named(name)?;
         if let Some(stand_in) =
             self.stand_in.as_ref().filter(|of| of.account == image.account && of.region == image.region)
         {
@@ -97,6 +100,11 @@ impl<'a> Pods<'a> {
         // Nobody may look into the registries of AWS, and there is nothing to mend in them.
         let is_of_aws = aws_accounts::is_add_on_registry(&image.account);
         Some(Image { reference: image.reference.filter(|_| !is_of_aws), ..image })
+    }
+
+    /// The image by its own name, also where the matrix has a stand-in for it.
+    pub(super) fn image_as_named(&self, name: &str) -> Option<Image> {
+        private_image(name).ok().filter(is_whole)
     }
 
     /// What stands for the images that AWS serves for every node.

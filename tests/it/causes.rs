@@ -31,8 +31,7 @@ client("route53").create_hosted_zone(
     Name=f"ecr.{world['region']}.amazonaws.com", CallerReference="x", HostedZoneConfig={"PrivateZone": True, "Comment": ""},
     VPC={"VPCRegion": world["region"], "VPCId": world["vpc"]["id"]})"#,
     );
-    let host =
-        format!("{}.dkr.ecr.{}.amazonaws.com", case.scenario.account(), case.scenario.text("/region"));
+    let host = format!("{}.dkr.ecr.{}.amazonaws.com", case.scenario.account(), case.scenario.text("/region"));
     let images = [format!("{host}/extra:graviton"), format!("{host}/extra:gone")];
     let arguments = ["--image", &images[0], "--image", &images[1]];
     let diagnosis = case.live("diagnose", &arguments).expect(0).json();
