@@ -15,7 +15,7 @@ use crate::run::Interrupt;
 use crate::ui::Ui;
 
 /// How long to wait before the second look; each wait is twice the one before.
-const FIRST_PAUSE: Duration = Duration::from_secs(5);
+const FIRST_PAUSE: Duration = Duration::from_secs(2);
 
 /// A kubelet tries again after five minutes at the latest: looking less often than this would keep people waiting.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);

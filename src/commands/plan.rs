@@ -52,6 +52,9 @@ pub struct Choices {
     /// Let HTTPS out to the whole internet where nothing narrower helps, and its replies in
     #[arg(long, env = "ECR_FIX_ALLOW_INTERNET_EGRESS")]
     allow_internet_egress: bool,
+    /// Let roles in that the policy of a repository lets in under a condition only, which they do not meet
+    #[arg(long, env = "ECR_FIX_ALLOW_PAST_CONDITIONS")]
+    allow_past_conditions: bool,
     /// Give nodes that have no instance profile the one that they can be meant to have, instead of replacing the nodes
     #[arg(long, env = "ECR_FIX_ALLOW_PROFILE_ASSOCIATION")]
     allow_profile_association: bool,
@@ -86,6 +89,7 @@ impl Choices {
                 prefer: self.prefer,
                 nat: self.nat.clone(),
                 allow_internet_egress: self.allow_internet_egress,
+                allow_past_conditions: self.allow_past_conditions,
                 allow_profile_association: self.allow_profile_association,
             },
             selection: self.selection(),

@@ -47,14 +47,17 @@ pub(crate) enum Part {
 }
 
 use Part::*;
-use Topology::{CrossAccount, CrossRegion, DualStack, FargateOnly, Nat, Private, Public, Spoke};
+use Topology::{
+    AutoMode, CentralEgress, CrossAccount, CrossRegion, DualStack, FargateOnly, Nat, Private, Public, Spoke,
+};
 
 /// Everywhere.
 const ALL: &[Topology] = &Topology::ALL;
 /// Where there are nodes.
-const NODES: &[Topology] = &[Public, Nat, Private, CrossAccount, CrossRegion, DualStack, Spoke];
+const NODES: &[Topology] =
+    &[Public, Nat, Private, CrossAccount, CrossRegion, DualStack, Spoke, CentralEgress, AutoMode];
 /// Where both leave through the NAT gateway.
-const NATTED: &[Topology] = &[Nat, CrossAccount, CrossRegion];
+const NATTED: &[Topology] = &[Nat, CrossAccount, CrossRegion, CentralEgress, AutoMode];
 
 macro_rules! fault {
     ($name:literal, $part:ident, $on:expr, $inject:expr) => {
@@ -306,11 +309,12 @@ pub(crate) static FAULTS: &[Fault] = &[
             json!({ "Effect": "Deny", "Principal": "*", "Action": "ecr:BatchGetImage", "Resource": "*" }),
         );
     }),
-    fault!("repo-policy-missing-cross-account", Registry, &[CrossAccount, Nat, Private], |ground| shared(
-        ground,
-        "ungranted",
-        None
-    )),
+    fault!(
+        "repo-policy-missing-cross-account",
+        Registry,
+        &[CrossAccount, Nat, Private, AutoMode],
+        |ground| shared(ground, "ungranted", None)
+    ),
     fault!("repo-policy-explicit-deny", Registry, &[CrossAccount, Nat], |ground| {
         let mut document = grant(both());
         document["Statement"]
@@ -342,9 +346,9 @@ pub(crate) static FAULTS: &[Fault] = &[
     fault!("repository-not-found", Image, &[Nat, Private, FargateOnly], |ground| no_repository(
         ground, ACCOUNT, REGION, "lost"
     )),
-    fault!("image-tag-not-found", Image, &[Nat, Private, FargateOnly], |ground| no_image(
-        ground, ACCOUNT, "untagged"
-    )),
+    fault!("image-tag-not-found", Image, &[Nat, Private, FargateOnly, AutoMode, CentralEgress], |ground| {
+        no_image(ground, ACCOUNT, "untagged")
+    }),
     fault!("image-digest-not-found", Image, &[Nat], |ground| {
         let digest = "sha256:2222222222222222222222222222222222222222222222222222222222222222";
         ground.repository(ACCOUNT, REGION, "rebuilt");
@@ -408,12 +412,20 @@ pub(crate) static FAULTS: &[Fault] = &[
     }),
     // Ways to the internet.
     fault!("no-route-to-internet", NodeRoute, NATTED, |ground| drop_default_route(ground, "rtb-a")),
-    fault!("fargate-subnet-no-egress", FargateRoute, &[Nat, CrossAccount, FargateOnly, Public], |ground| {
-        drop_default_route(ground, "rtb-f")
-    }),
-    fault!("nat-gateway-broken", Beyond, &[Nat, CrossAccount, FargateOnly, DualStack], |ground| {
-        ground.list("NatGateways")[0]["State"] = json!("failed");
-    }),
+    fault!(
+        "fargate-subnet-no-egress",
+        FargateRoute,
+        &[Nat, CrossAccount, FargateOnly, Public, AutoMode],
+        |ground| { drop_default_route(ground, "rtb-f") }
+    ),
+    fault!(
+        "nat-gateway-broken",
+        Beyond,
+        &[Nat, CrossAccount, FargateOnly, DualStack, CentralEgress, AutoMode],
+        |ground| {
+            ground.list("NatGateways")[0]["State"] = json!("failed");
+        }
+    ),
     fault!("igw-no-public-ip", NodeRoute, &[Public], |ground| {
         row(ground.list("NetworkInterfaces"), "NetworkInterfaceId", "eni-node")
             .as_object_mut()
@@ -427,6 +439,21 @@ pub(crate) static FAULTS: &[Fault] = &[
             json!({ "DestinationCidrBlock": "0.0.0.0/0", "TransitGatewayId": "tgw-1", "State": "blackhole" });
         replace_default_route(ground, "rtb-a", gone);
     }),
+    fault!("tgw-no-route" => "tgw-egress-broken", Beyond, &[CentralEgress], |ground| {
+        ground.list("TransitGatewayStaticRoutes")[0]["Routes"] = json!([]);
+    }),
+    fault!("tgw-blackhole" => "tgw-egress-broken", Beyond, &[CentralEgress], |ground| {
+        ground.list("TransitGatewayStaticRoutes")[0]["Routes"] =
+            json!([{ "DestinationCidrBlock": "0.0.0.0/0", "State": "blackhole", "Type": "static" }]);
+    }),
+    fault!("tgw-not-attached" => "tgw-egress-broken", Beyond, &[CentralEgress], |ground| {
+        ground.remove("TransitGatewayVpcAttachments", "VpcId", "vpc-1");
+        ground.remove("TransitGatewayAttachments", "ResourceId", "vpc-1");
+    }),
+    fault!("tgw-no-way-back" => "tgw-egress-broken", Beyond, &[CentralEgress], |ground| {
+        let routes = row(ground.list("RouteTables"), "RouteTableId", "rtb-nat")["Routes"].as_array_mut().unwrap();
+        routes.retain(|route| route["TransitGatewayId"].is_null());
+    }),
     fault!("egress-only-igw-missing" => "egress-only-igw-missing", ["no-route-to-internet"], NodeRoute, &[DualStack], |ground| {
         drop_default_route(ground, "rtb-a");
         let routes = row(ground.list("RouteTables"), "RouteTableId", "rtb-a")["Routes"].as_array_mut().unwrap();
@@ -436,15 +463,25 @@ pub(crate) static FAULTS: &[Fault] = &[
     }),
     fault!("ipv6-only-egress", NodeRoute, &[DualStack], |ground| drop_default_route(ground, "rtb-a")),
     // Filters.
-    fault!("sg-egress-blocked", NodeFilter, &[Public, Nat, CrossAccount, CrossRegion], |ground| {
-        row(ground.list("SecurityGroups"), "GroupId", "sg-node")["IpPermissionsEgress"][0]["IpRanges"] =
-            json!([{ "CidrIp": "10.0.0.0/16" }]);
-    }),
-    fault!("fargate-sg-blocks", FargateFilter, &[Public, Nat, FargateOnly, CrossAccount], |ground| {
-        row(ground.list("SecurityGroups"), "GroupId", "sg-cluster")["IpPermissionsEgress"][0]["IpRanges"] =
-            json!([{ "CidrIp": "10.0.0.0/16" }]);
-    }),
-    fault!("nacl-blocked", NodeFilter, &[Public, Nat, Private, CrossAccount, Spoke], |ground| {
+    fault!(
+        "sg-egress-blocked",
+        NodeFilter,
+        &[Public, Nat, CrossAccount, CrossRegion, CentralEgress, AutoMode],
+        |ground| {
+            row(ground.list("SecurityGroups"), "GroupId", "sg-node")["IpPermissionsEgress"][0]["IpRanges"] =
+                json!([{ "CidrIp": "10.0.0.0/16" }]);
+        }
+    ),
+    fault!(
+        "fargate-sg-blocks",
+        FargateFilter,
+        &[Public, Nat, FargateOnly, CrossAccount, CentralEgress],
+        |ground| {
+            row(ground.list("SecurityGroups"), "GroupId", "sg-cluster")["IpPermissionsEgress"][0]["IpRanges"] =
+                json!([{ "CidrIp": "10.0.0.0/16" }]);
+        }
+    ),
+    fault!("nacl-blocked", NodeFilter, &[Public, Nat, Private, CrossAccount, Spoke, AutoMode], |ground| {
         let entries =
             row(ground.list("NetworkAcls"), "NetworkAclId", "acl-a")["Entries"].as_array_mut().unwrap();
         entries.retain(|entry| entry["Egress"] == true);
@@ -456,6 +493,11 @@ pub(crate) static FAULTS: &[Fault] = &[
             json!([{ "CidrIp": "10.0.0.0/8" }]);
     }),
     // Names.
+    fault!("dns-server-unreachable", Names, &[Nat, CrossAccount, AutoMode], |ground| {
+        ground.list("DhcpOptions")[0]["DhcpConfigurations"][0]["Values"][0]["Value"] = json!("10.0.2.53");
+        let egress = json!([{ "IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "IpRanges": [{ "CidrIp": "0.0.0.0/0" }] }]);
+        row(ground.list("SecurityGroups"), "GroupId", "sg-node")["IpPermissionsEgress"] = egress;
+    }),
     fault!("vpc-dns-support-disabled", Names, ALL, |ground| {
         ground.file("EnableDnsSupport")["EnableDnsSupport"]["Value"] = json!(false);
     }),
@@ -604,6 +646,13 @@ pub(crate) static LOOK_ALIKES: &[LookAlike] = &[
             .as_array_mut()
             .unwrap();
         rules.push(everything());
+    }),
+    (CentralEgress, "a transit gateway of which only the near side was read", |ground| {
+        ground.remove("Vpcs", "VpcId", "vpc-egress");
+    }),
+    (AutoMode, "another node pool that has no nodes yet", |ground| {
+        ground.file("cluster")["cluster"]["computeConfig"]["nodePools"] =
+            json!(["general-purpose", "system"]);
     }),
     (DualStack, "IPv4 carries what IPv6 does not", |ground| {
         let routes =
