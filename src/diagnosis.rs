@@ -545,7 +545,7 @@ pub fn diagnosis(world: &World<'_>, verdicts: &Verdicts) -> Diagnosis {
 /// that was checked", and says so. An API that was asked and refused a list is another matter.
 fn hides_pulls(unread: &Unread) -> bool {
     let refused_list = unread.source.starts_with("kubernetes:") && unread.source != NO_KUBERNETES;
-    let never_looked = ["kubernetes:", "organizations:", "route53:", "route53resolver:"];
+    let never_looked = ["kms:", "kubernetes:", "organizations:", "route53:", "route53resolver:"];
     (refused_list && !unread.hides.is_empty())
         || !never_looked.iter().any(|service| unread.source.starts_with(service))
 }

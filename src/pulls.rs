@@ -125,6 +125,8 @@ pub struct World<'a> {
     pub words: Vec<Words>,
     /// How many images of pods come from elsewhere than private registries of ECR: they are not judged.
     pub images_elsewhere: usize,
+    /// Those of them that somebody waits for.
+    pub elsewhere: Vec<Elsewhere>,
     /// Which sources pull which images, by where they stand in the lists above; all pull all where it is not known.
     pairs: Option<BTreeSet<(usize, usize)>>,
     /// The instances of each source.
@@ -135,6 +137,17 @@ pub struct World<'a> {
     pub narrowed: Option<Narrowed>,
     /// Everything that pulls in the cluster, also what is not judged: no change may forget it.
     pub every_source: Vec<Source>,
+}
+
+/// An image from elsewhere than a private registry of ECR, which containers do not have yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// As the pods name it.
+    pub image: String,
+    /// The pods, as `NAMESPACE/NAME`.
+    pub pods: BTreeSet<String>,
+    /// Who would pull it.
+    pub sources: BTreeSet<Source>,
 }
 
 /// What to diagnose in a snapshot.
@@ -189,6 +202,7 @@ impl<'a> World<'a> {
             narrowed: None,
             words: Vec::new(),
             images_elsewhere: 0,
+            elsewhere: Vec::new(),
             pairs: None,
             instances: BTreeMap::new(),
             strangers: BTreeSet::new(),
@@ -258,8 +272,20 @@ impl<'a> World<'a> {
         self.pairs = Some(pairs.collect());
         self.words = words::all(&self.snapshot.kubernetes, &mut pods, &places);
         self.images_elsewhere = demand.elsewhere;
+        self.elsewhere = self.wanted(demand.wanted_elsewhere);
         self.strangers = demand.strangers;
         named
+    }
+
+    fn wanted(&self, wanted: pods::Wanted) -> Vec<Elsewhere> {
+        let sources = |keys: &BTreeSet<nodes::SourceKey>| {
+            let is_one = |source: &&Source| keys.contains(&(source.kind, source.id.clone()));
+            self.sources.iter().filter(is_one).cloned().collect()
+        };
+        wanted
+            .into_iter()
+            .map(|(image, (pods, keys))| Elsewhere { image, pods, sources: sources(&keys) })
+            .collect()
     }
 
     /// What was not read: what was refused, what a snapshot does not hold, and what this version does not look at.
@@ -309,6 +335,16 @@ impl<'a> World<'a> {
         if !said("route53:") && !keys.contains("HostedZoneSummaries") {
             let causes = ["private-hosted-zone-shadow"];
             unread.push(row("route53:ListHostedZonesByVPC", "not in the snapshot", &causes));
+        }
+        let keys =
+            self.images.iter().filter_map(|image| match self.snapshot.repository_key(image.repository()) {
+                Seen::Unread(key) => Some(key),
+                Seen::Known(_) | Seen::Absent => None,
+            });
+        for key in keys.collect::<BTreeSet<String>>() {
+            let because = "not in the snapshot: `aws kms describe-key` tells whether it is enabled";
+            unread
+                .push(Unread { resource: key, ..row("kms:DescribeKey", because, &["kms-key-unavailable"]) });
         }
         unread.push(row(
             "route53resolver:ListFirewallRuleGroupAssociations",

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::quoted;
+use super::{elsewhere, quoted};
 use crate::checks::{Cause, Leg, Likelihood, Remedy};
 use crate::diagnosis::{Blocker, Contradiction, Evidence, Fix, Verdicts, pull_id};
 use crate::explain::{self, Explanation, Known, Reason};
@@ -66,6 +66,7 @@ struct Chorus<'a> {
 pub(crate) fn weigh_words(world: &World<'_>, verdicts: &mut Verdicts) {
     let choruses = choruses(world);
     choruses.iter().for_each(|chorus| confirm(verdicts, chorus));
+    choruses.iter().for_each(|chorus| confirm_elsewhere(world, verdicts, chorus));
     // Whoever backs off has said before why, if anybody heard it.
     let told: BTreeSet<&Vec<String>> =
         choruses.iter().filter(|chorus| chorus.reason.id != BACK_OFF).map(|chorus| &chorus.pulls).collect();
@@ -129,6 +130,23 @@ fn confirm(verdicts: &mut Verdicts, chorus: &Chorus<'_>) {
     // All pulls that they may be about must be explained: a kubelet speaks of one of them.
     if !pulls.is_empty() && blocked.len() == pulls.len() {
         verdicts.explained.extend(words.iter().map(|words| words.key()));
+    }
+}
+
+/// The same for images that are not in the matrix.
+fn confirm_elsewhere(world: &World<'_>, verdicts: &mut Verdicts, chorus: &Chorus<'_>) {
+    if !chorus.pulls.is_empty() {
+        return;
+    }
+    for blocker in verdicts.blockers.iter_mut().filter(|blocker| blocker.cause == chorus.cause.id) {
+        let is_of = |words: &&&Words| {
+            world.elsewhere.iter().any(|wanted| {
+                elsewhere::is_about(&blocker.resource, wanted) && wanted.pods.contains(&words.pod)
+            })
+        };
+        let heard: Vec<&Words> = chorus.words.iter().filter(is_of).copied().collect();
+        blocker.evidence.extend(heard.iter().take(SHOWN).map(|words| evidence(words)));
+        verdicts.explained.extend(heard.iter().map(|words| words.key()));
     }
 }
 

@@ -4,6 +4,7 @@
 //! has several ways to be no.
 
 mod credentials;
+mod elsewhere;
 mod endpoint_policy;
 mod grants;
 mod image;
@@ -32,6 +33,7 @@ pub const ALL: &[Judge] = &[
     endpoint_policy::judge,
     pull_through::judge,
     image::judge,
+    elsewhere::judge,
 ];
 
 /// Which remedies to prefer, where several work.

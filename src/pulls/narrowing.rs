@@ -106,9 +106,14 @@ pub(super) fn narrow(
         let everywhere: BTreeSet<_> = sources.iter().map(|source| (source.kind, source.id.clone())).collect();
         let beside = beside.flat_map(|image| places.pairs(image, &everywhere));
         kept.extend(beside.filter(|(at, _)| !only.picks_pods() || pulling.contains(at)));
+        // Who asks for an image does not ask for others.
+        let elsewhere = if of_pods.is_empty() { world.wanted(demand.wanted_elsewhere) } else { Vec::new() };
+        world.elsewhere = elsewhere;
         world.images_elsewhere = demand.elsewhere;
         world.strangers = demand.strangers;
     }
+    world.elsewhere.iter_mut().for_each(|wanted| wanted.sources.retain(|source| only.takes_source(source)));
+    world.elsewhere.retain(|wanted| !wanted.sources.is_empty());
     let before_sources = kept.clone();
     kept.retain(|(source, _)| sources.get(*source).is_some_and(|source| only.takes_source(source)));
     if kept.is_empty() {

@@ -6,7 +6,7 @@ use super::nodes::{Nodes, SourceKey};
 use super::{Image, Source, SourceKind, private_image};
 use crate::iam::Glob;
 use crate::model::eks::FargateProfile;
-use crate::model::kubernetes::{Event, Kubernetes, LabelSet, Node, Pod, PodSpec, image_in};
+use crate::model::kubernetes::{ContainerStatus, Event, Kubernetes, LabelSet, Node, Pod, PodSpec, image_in};
 use crate::model::{EcrHost, Partition, Snapshot, aws_accounts};
 
 /// What the pods pull.
@@ -18,7 +18,12 @@ pub(super) struct Demand {
     pub elsewhere: usize,
     /// Nodes that run pods, and of which it is not known what they are.
     pub strangers: BTreeSet<String>,
+    /// The images from elsewhere that containers do not have yet, with their pods and sources.
+    pub wanted_elsewhere: Wanted,
 }
+
+/// Images that containers do not have yet, with their pods and sources.
+pub(super) type Wanted = BTreeMap<String, (BTreeSet<String>, BTreeSet<SourceKey>)>;
 
 /// Reads pods against the sources of a cluster.
 pub(super) struct Pods<'a> {
@@ -62,13 +67,21 @@ impl<'a> Pods<'a> {
         for pod in self.kubernetes.pods.values().filter(|pod| !pod.has_ended()).filter(is_chosen) {
             let sources = self.sources_of(pod);
             demand.strangers.extend(self.strange_node(pod).map(str::to_owned));
-            for name in pod.containers().filter_map(|container| container.image.as_deref()) {
+            for container in pod.containers() {
+                let Some(name) = container.image.as_deref() else { continue };
                 match images.entry(name).or_insert_with(|| self.image(name)) {
                     Some(image) if demand.images.contains_key(image) => {
                         demand.images.entry(image.clone()).or_default().extend(sources.iter().cloned());
                     }
                     Some(image) => drop(demand.images.insert(image.clone(), sources.clone())),
-                    None => drop(elsewhere.insert(name)),
+                    None => {
+                        elsewhere.insert(name);
+                        if !pod.status_of(&container.name).is_some_and(ContainerStatus::has_image) {
+                            let (pods, of) = demand.wanted_elsewhere.entry(name.to_owned()).or_default();
+                            pods.insert(pod.metadata.id());
+                            of.extend(sources.iter().cloned());
+                        }
+                    }
                 }
             }
         }
@@ -188,8 +201,11 @@ impl<'a> Pods<'a> {
     }
 }
 
-/// Whether the host is one of ECR to its end. Messages may cut a host short; what a pod names so does not exist.
+/// Whether the host is one of ECR to its end, and the repository one that can be. Messages may cut a host short; what a pod names so does not exist.
 fn is_whole(image: &Image) -> bool {
+    if image.repository().name.contains(|c: char| c.is_ascii_uppercase()) {
+        return false;
+    }
     let host = image.name.split('/').next().unwrap_or_default().to_ascii_lowercase();
     let host = host.split(':').next().unwrap_or_default();
     let suffix = Partition::of_region(&image.region).dns_suffix;

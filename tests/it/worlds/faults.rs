@@ -210,6 +210,16 @@ fn index(ground: &mut Ground, name: &str, architecture: &str) {
     );
 }
 
+/// An image in a repository that a key encrypts.
+fn encrypted(ground: &mut Ground, name: &str, state: &str) {
+    let key = format!("arn:aws:kms:{REGION}:{ACCOUNT}:key/{name}");
+    ground.image(ACCOUNT, REGION, name, "v1");
+    row(ground.list("repositories"), "repositoryName", name)["encryptionConfiguration"] =
+        json!({ "encryptionType": "KMS", "kmsKey": key });
+    *ground.file(&format!("key-{name}")) =
+        json!({ "KeyMetadata": { "Arn": key, "KeyId": name, "KeyState": state } });
+}
+
 /// An image of the other account, with a policy of its repository.
 fn shared(ground: &mut Ground, name: &str, document: Option<Value>) {
     ground.image(OTHER, REGION, name, "v1");
@@ -383,7 +393,18 @@ pub(crate) static FAULTS: &[Fault] = &[
         row(ground.list("imageDetails"), "repositoryName", "chart")["artifactMediaType"] =
             json!("application/vnd.cncf.helm.config.v1+json");
     }),
+    fault!("kms-key-unavailable", Image, &[Nat, AutoMode], |ground| encrypted(
+        ground,
+        "sealed",
+        "PendingDeletion"
+    )),
     // Pull-through caches.
+    fault!("ptc-upstream-auth-failed" => "ptc-upstream-auth-failed", ["ptc-permission-missing"], Image, &[Nat], |ground| {
+        cache_rule(ground, ACCOUNT, "login", "registry-1.docker.io");
+        *ground.file("validated") = json!({ "registryId": ACCOUNT, "region": REGION, "ecrRepositoryPrefix": "login",
+            "upstreamRegistryUrl": "registry-1.docker.io", "isValid": false, "failure": "UpstreamAccessDenied" });
+        no_repository(ground, ACCOUNT, REGION, "login/team/tool");
+    }),
     fault!("ptc-rule-missing", Image, &[Nat, Private, FargateOnly], |ground| no_repository(
         ground,
         ACCOUNT,
@@ -639,6 +660,13 @@ pub(crate) static LOOK_ALIKES: &[LookAlike] = &[
         only["ServiceName"] = json!(format!("com.amazonaws.{REGION}.s3"));
         only["PrivateDnsEnabled"] = json!(false);
         ground.add("VpcEndpoints", only);
+    }),
+    (Nat, "a key that is enabled", |ground| encrypted(ground, "sealed", "Enabled")),
+    (Nat, "a rule that is valid", |ground| {
+        cache_rule(ground, ACCOUNT, "hub", "registry-1.docker.io");
+        *ground.file("validated") = json!({ "registryId": ACCOUNT, "region": REGION, "ecrRepositoryPrefix": "hub",
+            "upstreamRegistryUrl": "registry-1.docker.io", "isValid": true });
+        ground.image(ACCOUNT, REGION, "hub/nginx", "v1");
     }),
     (Nat, "a private zone of another name", |ground| ground.zone("ZMINE", "example.internal.", &[])),
     (Nat, "egress to the prefix list, the endpoints and everything", |ground| {

@@ -134,7 +134,7 @@ impl Ground {
     }
 
     /// The files that somebody may not have been allowed to read. Without the cluster and what is in it there is nothing
-    /// to say; what organizations and private zones forbid is said to be unread beside the verdicts.
+    /// to say; what organizations and private zones forbid, and how keys are, is said to be unread beside the verdicts.
     pub(crate) fn optional_files(&self) -> Vec<String> {
         let needed = [
             "cluster",
@@ -146,7 +146,7 @@ impl Ground {
             "policies-of",
             "policy-",
         ];
-        let said_beside = ["HostedZoneSummaries", "zone-", "HostedZone"];
+        let said_beside = ["HostedZoneSummaries", "zone-", "HostedZone", "key-"];
         let is = |name: &String, known: &[&str]| known.iter().any(|known| name.starts_with(known));
         self.files.keys().filter(|name| !is(name, &needed) && !is(name, &said_beside)).cloned().collect()
     }
