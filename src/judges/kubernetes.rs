@@ -441,9 +441,10 @@ mod tests {
         check(
             &[pod("shop/web", image, on_node(), waits)],
             &expect![[r#"
-            registry-host-typo on pod/shop/web blocks 0
-              saw pod shop/web on ip-1: Failed to pull image "111122223333.dkr.ecr.us-west-2.amazon.aws.com/app:v1": rpc error: code = Unknown desc = dial tcp: lookup 111122223333.dkr.ecr.us-west-2.amazon.aws.com on 10.0.0.2:53: no such host
-        "#]],
+                registry-host-typo on 111122223333.dkr.ecr.us-west-2.amazon.aws.com/app:v1 blocks 0
+                  saw pod shop/web wait for 111122223333.dkr.ecr.us-west-2.amazon.aws.com/app:v1
+                  saw pod shop/web on ip-1: Failed to pull image "111122223333.dkr.ecr.us-west-2.amazon.aws.com/app:v1": rpc error: code = Unknown desc = dial tcp: lookup 111122223333.dkr.ecr.us-west-2.amazon.aws.com on 10.0.0.2:53: no such host
+            "#]],
         );
     }
 

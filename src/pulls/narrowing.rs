@@ -400,13 +400,13 @@ mod tests {
             json!({}),
             &[APP, &new],
             &expect![[r#"
-            nodegroup/ng <- 111122223333/app:v1
-            nodegroup/ng <- 111122223333/app:v2
-            fargate-profile/serverless <- 111122223333/app:v2
-            self-managed/own <- 111122223333/app:v1
-            self-managed/own <- 111122223333/app:v2
-            narrowed to image 111122223333.dkr.ecr.eu-west-1.amazonaws.com/app:v1, 4 left out
-        "#]],
+                nodegroup/ng <- 111122223333/app:v1
+                nodegroup/ng <- 111122223333/app:v2
+                fargate-profile/serverless <- 111122223333/app:v2
+                self-managed/own <- 111122223333/app:v1
+                self-managed/own <- 111122223333/app:v2
+                narrowed to image 111122223333.dkr.ecr.eu-west-1.amazonaws.com/app:v1, image 111122223333.dkr.ecr.eu-west-1.amazonaws.com/app:v2, 4 left out
+            "#]],
         );
         check(
             json!({ "pods": ["api-1"] }),

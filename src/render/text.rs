@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::diagnosis::{headline, unread};
+use super::diagnosis::{contradictions, headline, unread};
 use super::semantic::{self, Line, Sign};
 use super::terminal::{Paint, clean};
 use super::totals::{Totals, cost, risk_word};
@@ -66,6 +66,7 @@ fn diagnosis_in_short(plan: &Plan, paint: Paint) -> String {
         let line = format!("{} {}: {}", clean(&found.id), clean(&found.cause), clean(&found.summary));
         out += &wrapped(&line, 2);
     }
+    out += &contradictions(&plan.diagnosis, paint);
     out += &unread(&plan.diagnosis, paint);
     out
 }
@@ -359,7 +360,7 @@ pub(super) fn count(number: usize, what: &str) -> String {
     if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 
-pub(super) fn steps(steps: &[String], indent: usize) -> String {
+fn steps(steps: &[String], indent: usize) -> String {
     steps
         .iter()
         .zip(1..)

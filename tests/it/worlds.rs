@@ -69,7 +69,7 @@ fn check(topology: Topology, faults: &[&Fault]) -> Option<String> {
 
 /// Demands that there is nothing wrong, and otherwise shows the first of it.
 fn none(wrong: Vec<String>) {
-    let shown: Vec<&str> = wrong.iter().map(String::as_str).take(25).collect();
+    let shown: Vec<&str> = wrong.iter().map(String::as_str).take(60).collect();
     assert!(wrong.is_empty(), "{} are wrong, such as:\n{}", wrong.len(), shown.join("\n"));
 }
 

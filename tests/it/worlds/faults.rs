@@ -92,7 +92,10 @@ pub(crate) fn hides(hider: &Fault, hidden: &Fault) -> Option<&'static str> {
     if gone(hider) == Some("vpce-s3") && hidden.name == "sg-egress-missing-s3-prefix-list" {
         return Some("without the gateway there is no prefix list to let out to");
     }
-    if hider.name == "nat-gateway-broken" && hidden.name == "nacl-blocked" {
+    if hider.cause == "tgw-egress-broken" && hidden.name == "nat-gateway-broken" {
+        return Some("packets do not get so far");
+    }
+    if hider.name == "nat-gateway-broken" && ["nacl-blocked", "tgw-no-way-back"].contains(&hidden.name) {
         return Some("without an answer nothing of it is dropped");
     }
     let names = matches!(hidden.part, Names | NodeRoute | FargateRoute | Beyond | NodeFilter | FargateFilter);
@@ -485,7 +488,9 @@ pub(crate) static FAULTS: &[Fault] = &[
     fault!("ipv6-only-egress", NodeRoute, &[DualStack], |ground| drop_default_route(ground, "rtb-a")),
     // Filters.
     fault!(
-        "sg-egress-blocked",
+        "sg-egress-blocked" => "sg-egress-blocked",
+        // Where only endpoints mend the way out, the list of S3 is needed with them.
+        ["sg-egress-missing-s3-prefix-list"],
         NodeFilter,
         &[Public, Nat, CrossAccount, CrossRegion, CentralEgress, AutoMode],
         |ground| {
