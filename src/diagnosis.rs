@@ -542,10 +542,15 @@ pub fn diagnosis(world: &World<'_>, verdicts: &Verdicts) -> Diagnosis {
 
 /// Whether there may be pullers, or reasons, that nobody saw. What this version never looks at, and a Kubernetes API
 /// that nobody could ask, is said with every diagnosis, and leaves the verdict on what was judged: it is "every pull
-/// that was checked", and says so. An API that was asked and refused a list is another matter.
+/// that was checked", and says so. An API that was asked and refused a list is another matter. Ids of rules and names of
+/// services only make an answer nicer.
 fn hides_pulls(unread: &Unread) -> bool {
     let refused_list = unread.source.starts_with("kubernetes:") && unread.source != NO_KUBERNETES;
     let never_looked = ["kms:", "kubernetes:", "organizations:", "route53:", "route53resolver:"];
+    let hides_nothing = ["ec2:DescribeSecurityGroupRules", "ec2:DescribeVpcEndpointServices"];
+    if hides_nothing.contains(&unread.source.as_str()) {
+        return false;
+    }
     (refused_list && !unread.hides.is_empty())
         || !never_looked.iter().any(|service| unread.source.starts_with(service))
 }

@@ -7,7 +7,6 @@ use super::each::{Each, each};
 use super::hides::hides;
 use crate::actions::attachment::policy_name;
 use crate::aws::{Reader, Reason, Refused};
-use crate::model::Snapshot;
 use crate::model::ec2::{
     DhcpOptions, EgressOnlyInternetGateway, Instance, PrefixList, PrefixListEntry, RouteTable,
     SecurityGroupRule, TransitGatewayAttachment, TransitGatewayRouteTable, TransitGatewayRoutes,
@@ -16,6 +15,7 @@ use crate::model::ec2::{
 use crate::model::eks::{Cluster, VpcConfig};
 use crate::model::iam::InstanceProfile;
 use crate::model::snapshot::Record;
+use crate::model::{Snapshot, endpoint_service_names};
 
 /// The network of a cluster, as a part of a snapshot. What it costs does not grow with the number of nodes.
 pub(super) async fn read(reader: &Reader, cluster: &Cluster) -> Snapshot {
@@ -54,6 +54,7 @@ pub(super) async fn read(reader: &Reader, cluster: &Cluster) -> Snapshot {
 
 /// Everything that EC2 lists by VPC.
 async fn in_vpc(reader: &Reader, vpc: &str, cluster: &str, part: &mut Snapshot) {
+    let services = endpoint_services(reader.region());
     let answers = tokio::join!(
         reader.vpc(vpc),
         reader.dns_support(vpc),
@@ -69,6 +70,7 @@ async fn in_vpc(reader: &Reader, vpc: &str, cluster: &str, part: &mut Snapshot) 
         reader.nodes(vpc, cluster),
         reader.prefix_lists_of_aws(),
         reader.private_zones(vpc),
+        reader.endpoint_services(&services),
     );
     put(part, answers.0);
     put(part, answers.1.map(|row| vec![row]));
@@ -86,6 +88,13 @@ async fn in_vpc(reader: &Reader, vpc: &str, cluster: &str, part: &mut Snapshot) 
     put_by_id(part, "HostedZoneSummaries", answers.13, |part, zones| {
         zones.into_iter().for_each(|zone| part.put(zone));
     });
+    put(part, answers.14);
+}
+
+/// The names that the services of a pull may have as endpoints.
+fn endpoint_services(region: &str) -> Vec<String> {
+    let services = ["ecr.api", "ecr.dkr", "s3"].into_iter();
+    services.flat_map(|service| endpoint_service_names(region, service)).collect()
 }
 
 /// What the rows of a VPC name and EC2 does not list by VPC.

@@ -15,14 +15,13 @@ const DEEPEST: usize = 7;
 /// told nothing of its own account, it is not asked for the others.
 pub(super) async fn read(reader: &Reader, home: &str, others: BTreeSet<String>) -> Snapshot {
     let mut part = Snapshot::default();
+    let mut accounts = vec![home.to_owned()];
     match reader.organization(home).await {
         Ok(organization) => {
             part.keys.insert("Organization".to_owned());
-            let is_management = organization.master_account_id.as_deref() == Some(home);
+            // No policy of the organization binds the account that manages it.
+            accounts.retain(|account| organization.master_account_id.as_ref() != Some(account));
             part.put(organization);
-            if is_management && others.is_empty() {
-                return part;
-            }
         }
         Err(refused) if refused.reason == Reason::NotFound => {
             part.not_found.insert(format!("{} {home}", refused.call));
@@ -34,7 +33,7 @@ pub(super) async fn read(reader: &Reader, home: &str, others: BTreeSet<String>) 
             return part;
         }
     }
-    for account in [home.to_owned()].into_iter().chain(others) {
+    for account in accounts.into_iter().chain(others) {
         match above(reader, &account, &mut part).await {
             Ok(()) => {}
             // The account of a registry may be in no organization, or in another one.

@@ -140,6 +140,15 @@ network RouteTables RouteTables DescribeRouteTables vpc-id describe-route-tables
 network SecurityGroups SecurityGroups DescribeSecurityGroups vpc-id describe-security-groups
 network NetworkAcls NetworkAcls DescribeNetworkAcls vpc-id describe-network-acls
 network VpcEndpoints VpcEndpoints DescribeVpcEndpoints vpc-id describe-vpc-endpoints
+# The services that a pull needs endpoints for, by all names that they have in any partition.
+services=
+for service in ecr.api ecr.dkr s3; do
+    for prefix in com.amazonaws cn.com.amazonaws eu.amazonaws gov.ic.c2s gov.sgov.sc2s uk.adc-e.cloud gov.ic.hci.csp; do
+        services="$services${services:+,}$prefix.$region.$service"
+    done
+done
+save ServiceDetails ServiceDetails ec2:DescribeVpcEndpointServices '' \
+    ec2 describe-vpc-endpoint-services --filters "Name=service-name,Values=$services"
 save NatGateways NatGateways ec2:DescribeNatGateways "$vpc" \
     ec2 describe-nat-gateways --filter "Name=vpc-id,Values=$vpc"
 network InternetGateways InternetGateways DescribeInternetGateways attachment.vpc-id describe-internet-gateways

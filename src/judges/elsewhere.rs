@@ -273,10 +273,6 @@ mod tests {
         );
         check("", &[pod("kube-system/karpenter", PUBLIC, on_node(), runs())], &expect![[""]]);
         // A gateway that was not read may work.
-        check(
-            "nat-1",
-            &[pod("kube-system/karpenter", PUBLIC, on_node(), json!({}))],
-            &expect![""],
-        );
+        check("nat-1", &[pod("kube-system/karpenter", PUBLIC, on_node(), json!({}))], &expect![""]);
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::iam::{self, Document, Knowledge, Layer, Named, Policies};
 use crate::model::iam::Role;
 use crate::model::organizations::PolicyKind;
-use crate::model::{Arn, PolicyText, Seen, Snapshot};
+use crate::model::{Arn, PolicyText, Seen, Snapshot, aws_accounts};
 use crate::pulls::Image;
 
 /// The policies of a role, and which of them could not be read.
@@ -71,18 +71,27 @@ pub(crate) fn organization(world: &Snapshot, role: &Role) -> Option<(String, Vec
     Some(("aws:PrincipalOrgID".to_owned(), vec![organization.id.clone()]))
 }
 
+/// How the names of its calls begin.
+const ORGANIZATIONS: &str = "organizations:";
+
 fn account_of(role: &Role) -> String {
     role.arn.parse::<Arn>().map(|arn| arn.account).unwrap_or_default()
 }
 
-/// The levels of an organization above an account, and their policies; none where none bind it. Where nothing at all was
-/// read of an organization there are none either: that it was not read is said once, beside the verdicts.
+/// The levels of an organization above an account, and their policies; none where none bind it. Where nobody asked for
+/// them nothing speaks for any; where the answer was refused, there may be some.
 fn organization_levels(world: &Snapshot, account: &str, kind: PolicyKind) -> Result<Vec<Vec<Named>>, String> {
     let levels = match world.organization_policies(account, kind) {
         Seen::Known(levels) => levels,
         Seen::Absent => return Ok(Vec::new()),
-        Seen::Unread(_) if !world.knows_policies_above(account, kind) => return Ok(Vec::new()),
-        Seen::Unread(because) => return Err(because),
+        Seen::Unread(_) if aws_accounts::is_aws_owned(account) => return Ok(Vec::new()),
+        Seen::Unread(because) => {
+            match world.unread.iter().find(|row| row.source.starts_with(ORGANIZATIONS)) {
+                Some(row) => return Err(format!("{} was refused: {}", row.source, row.because)),
+                None if world.knows_policies_above(account, kind) => return Err(because),
+                None => return Ok(Vec::new()),
+            }
+        }
     };
     let named = |policy: &&crate::model::organizations::Policy| {
         let summary = &policy.policy_summary;

@@ -21,7 +21,7 @@ pub mod snapshot;
 pub use arn::Arn;
 pub use ecr_host::EcrHost;
 pub use image_ref::ImageRef;
-pub use partition::Partition;
+pub use partition::{Partition, endpoint_service_names};
 pub use policy_text::PolicyText;
 pub use seen::Seen;
 pub use snapshot::{Snapshot, Unread};

@@ -223,9 +223,18 @@ fn by_route53(network: &Network<'_>, vpc: &str, host: &str) -> Option<Resolution
             forwarded.then_some(Resolution::Unknown(why))
         }
         (_, Some(zone)) => Some(by_zone(network, zone, host)),
-        (_, None) => None,
+        (_, None) => {
+            let refused = network.snapshot.unread.iter().find(|unread| unread.source == PRIVATE_ZONES)?;
+            let why =
+                format!("the private zones of {vpc} were not read ({PRIVATE_ZONES}: {})", refused.because);
+            Some(Resolution::Unknown(why))
+        }
     }
 }
+
+/// The call that lists the private zones of a VPC. Where nobody made it, nothing speaks for a zone; where it was refused,
+/// there may be one.
+const PRIVATE_ZONES: &str = "route53:ListHostedZonesByVPC";
 
 /// The private zone of a VPC that answers for a name: the nearest.
 pub fn private_zone<'a>(network: &Network<'a>, vpc: &str, host: &str) -> Option<&'a HostedZone> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::{RoundMode, SignedDuration, Timestamp, TimestampRound, Unit};
 
 use super::file::{Action, Inverse, NotFixed, Plan, Precondition, Proof, Tally, fingerprint};
 use super::group::{Group, Part, grouped, parts};
@@ -65,8 +65,8 @@ pub fn build(snapshot: &Snapshot, request: &Request) -> Result<Plan, Error> {
     let mut plan = Plan {
         format_version: FORMAT_VERSION.to_owned(),
         ecr_fix_version: env!("CARGO_PKG_VERSION").to_owned(),
-        created_at: seconds(request.now),
-        expires_at: seconds(expires_at),
+        created_at: to_the_millisecond(request.now),
+        expires_at: to_the_second(expires_at),
         target: world.target.clone(),
         planned_by: snapshot.about.caller.clone(),
         digest: String::new(),
@@ -112,8 +112,14 @@ fn check_others(before: &Snapshot, after: &Snapshot, request: &Request) -> Resul
     ))
 }
 
-/// RFC 3339, to the second.
-fn seconds(at: Timestamp) -> String {
+/// RFC 3339, fine enough that two plans of one world, made one after the other, are two: each can be used once.
+fn to_the_millisecond(at: Timestamp) -> String {
+    let rounding = TimestampRound::new().smallest(Unit::Millisecond).mode(RoundMode::Trunc);
+    at.round(rounding).unwrap_or(at).to_string()
+}
+
+/// RFC 3339, as people read it.
+fn to_the_second(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 

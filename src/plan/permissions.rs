@@ -65,6 +65,7 @@ const READS: [(&str, &[&str]); 7] = [
             "ec2:DescribeTransitGatewayRouteTables",
             "ec2:DescribeTransitGatewayVpcAttachments",
             "ec2:DescribeVpcAttribute",
+            "ec2:DescribeVpcEndpointServices",
             "ec2:DescribeVpcEndpoints",
             "ec2:DescribeVpcPeeringConnections",
             "ec2:DescribeVpcs",
@@ -112,20 +113,27 @@ const READS: [(&str, &[&str]); 7] = [
     ("ReadIdentity", &["sts:GetCallerIdentity"]),
 ];
 
+/// What `apply` asks before its first write, where it may: whether all of its writes are allowed.
+const PREFLIGHT: (&str, &[&str]) = ("AskBeforeWriting", &["iam:SimulatePrincipalPolicy"]);
+
 /// What a diagnosis needs.
 pub fn for_diagnosis() -> Document {
-    let statement = |(sid, calls): &(&str, &[&str])| Statement {
+    Document { version: "2012-10-17".to_owned(), statement: READS.iter().map(reading).collect() }
+}
+
+fn reading((sid, calls): &(&str, &[&str])) -> Statement {
+    Statement {
         sid: (*sid).to_owned(),
         effect: "Allow".to_owned(),
         action: calls.iter().map(|call| (*call).to_owned()).collect(),
         resource: vec!["*".to_owned()],
-    };
-    Document { version: "2012-10-17".to_owned(), statement: READS.iter().map(statement).collect() }
+    }
 }
 
 /// What applying and rolling back a plan needs, with the diagnoses before and after.
 pub fn for_plan(plan: &Plan) -> Document {
     let mut document = for_diagnosis();
+    document.statement.push(reading(&PREFLIGHT));
     let roles: Vec<String> = plan.scope.account_roles.values().cloned().collect();
     if !roles.is_empty() {
         document.statement.push(Statement {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::support::{Case, Fault, Times};
+use crate::trouble::BESIDE;
 
 /// Calls that only something unusual in a cluster asks for, which no scenario has.
 const RARE: [&str; 19] = [
@@ -29,10 +30,6 @@ const RARE: [&str; 19] = [
     "organizations:ListPoliciesForTarget",
     "route53:ListResourceRecordSets",
 ];
-
-/// What hides no pull, and so leaves the verdict on what was judged; and what only saves other calls.
-const BESIDE: [&str; 3] =
-    ["iam:ListPolicies", "organizations:DescribeOrganization", "route53:ListHostedZonesByVPC"];
 
 #[test]
 fn the_permissions_for_reading_are_those_that_are_used() {

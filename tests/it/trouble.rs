@@ -5,6 +5,11 @@ use std::time::Duration;
 
 use crate::support::{Case, Fault, Outcome, Times, assert_same_state, somebody_else};
 
+/// Without these nothing is hidden: policies are looked at one by one, rules have no ids of their own, and the names of
+/// services are those that we know.
+pub(crate) const BESIDE: [&str; 3] =
+    ["ec2:DescribeSecurityGroupRules", "ec2:DescribeVpcEndpointServices", "iam:ListPolicies"];
+
 /// Every read that the diagnosis of a healthy cluster makes, refused alone.
 #[test]
 fn a_refused_read_is_never_healthy() {
@@ -23,6 +28,9 @@ fn a_refused_read_is_never_healthy() {
                 let unread = document["unread"].as_array().expect("unread").iter();
                 let sources: Vec<_> = unread.filter_map(|unread| unread["source"].as_str()).collect();
                 assert!(sources.contains(&read.as_str()), "{read} was refused\n{outcome}");
+            }
+            0 if BESIDE.contains(&read.as_str()) => {
+                assert_eq!(document["summary"]["verdict"], "healthy", "{outcome}")
             }
             // Without this one there is nothing to say at all.
             16 => assert!(document["error"]["message"].as_str().unwrap().contains(&read), "{outcome}"),
