@@ -202,7 +202,7 @@ fn saved_plan(args: &Args, file: &Path) -> Result<(Plan, Option<Signer>), Error>
     if args.choices.selects() {
         return Err(Error::new(
             Code::Usage,
-            "a saved plan is applied as it is: --target, --exclude and --only choose while planning",
+            "a saved plan is applied as it is: --target, --exclude, --only, --namespace, --pod and --source choose while planning",
             "give them to `ecr-fix plan --out FILE`, or leave the plan away",
         ));
     }

@@ -11,6 +11,7 @@ use super::preflight;
 use crate::checks::Leg;
 use crate::diagnosis::{self, Diagnosis, Verdict};
 use crate::error::{Code, Error};
+use crate::model::Snapshot;
 use crate::plan::Plan;
 use crate::pulls;
 use crate::run::{
@@ -376,7 +377,7 @@ async fn verify(job: &Job<'_>, dir: &RunDir, confirm_by: Option<Instant>) -> Res
     let Plan { target, scope, options, .. } = job.plan;
     let look = async {
         let snapshot = job.world.read(&target.cluster, &scope.images).await?;
-        let mut world = pulls::World::of(&snapshot, scope)?;
+        let mut world = world_again(&snapshot, scope)?;
         diagnosis::forget_old_words(&mut world, &job.plan.diagnosis);
         Ok(diagnosis::diagnosis(&world, &diagnosis::verdicts(&world, options)))
     };
@@ -387,6 +388,12 @@ async fn verify(job: &Job<'_>, dir: &RunDir, confirm_by: Option<Instant>) -> Res
     })?;
     let still_there = not_cured(job.plan, &diagnosis);
     Ok(Done { record, diagnosis, still_there, confirm_by })
+}
+
+/// The pods that a plan was narrowed to may be gone by now: then all pulls are looked at.
+fn world_again<'s>(snapshot: &'s Snapshot, scope: &pulls::Scope) -> Result<pulls::World<'s>, Error> {
+    let whole = pulls::Scope { only: pulls::Narrowing::default(), ..scope.clone() };
+    pulls::World::of(snapshot, scope).or_else(|_| pulls::World::of(snapshot, &whole))
 }
 
 /// What the plan was to mend and is not known to be mended: findings that are back, and legs that cannot be decided.
