@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+use jiff::SignedDuration;
 use serde_json::json;
 
 use project_file::ProjectFile;
@@ -42,9 +43,19 @@ pub struct Common {
     /// Say more (-vv: still more)
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
-    /// Where the records of runs are kept
+    /// Where the records of runs are kept: a directory, or s3://BUCKET/PREFIX to share them
     #[arg(long, global = true, env = "ECR_FIX_STATE", value_name = "DIR")]
     pub state: Option<PathBuf>,
+    /// With --state s3://…: how long the lock of a run outlives it where it is cut off
+    #[arg(
+        long,
+        global = true,
+        env = "ECR_FIX_LEASE",
+        value_name = "DURATION",
+        default_value = "1m",
+        value_parser = commands::world::lease
+    )]
+    pub lease: SignedDuration,
     /// Defaults for the flags that say what to read (default: ecr-fix.toml in the working directory, if it is there)
     #[arg(long, global = true, env = "ECR_FIX_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,

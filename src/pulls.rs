@@ -1,9 +1,11 @@
 //! Who pulls which image: the sources, the images, and every pair of them that can happen.
 
+mod narrowing;
 mod nodes;
 mod pods;
 mod words;
 
+pub use narrowing::{Narrowed, Narrowing};
 pub use words::Words;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -123,12 +125,29 @@ pub struct World<'a> {
     pub words: Vec<Words>,
     /// How many images of pods come from elsewhere than private registries of ECR: they are not judged.
     pub images_elsewhere: usize,
+    /// Those of them that somebody waits for.
+    pub elsewhere: Vec<Elsewhere>,
     /// Which sources pull which images, by where they stand in the lists above; all pull all where it is not known.
     pairs: Option<BTreeSet<(usize, usize)>>,
     /// The instances of each source.
     instances: BTreeMap<nodes::SourceKey, BTreeSet<String>>,
     /// Nodes that run pods, and of which it is not known what they are.
     strangers: BTreeSet<String>,
+    /// That not all pulls are judged, where that was asked for.
+    pub narrowed: Option<Narrowed>,
+    /// Everything that pulls in the cluster, also what is not judged: no change may forget it.
+    pub every_source: Vec<Source>,
+}
+
+/// An image from elsewhere than a private registry of ECR, which containers do not have yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// As the pods name it.
+    pub image: String,
+    /// The pods, as `NAMESPACE/NAME`.
+    pub pods: BTreeSet<String>,
+    /// Who would pull it.
+    pub sources: BTreeSet<Source>,
 }
 
 /// What to diagnose in a snapshot.
@@ -137,9 +156,12 @@ pub struct Scope {
     /// The name of the cluster, where there are several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<String>,
-    /// Images to judge, beside those of the add-ons.
+    /// Images to judge: only those where pods pull any of them, else beside what pods and add-ons pull.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub images: Vec<String>,
+    /// Which pulls to judge; nothing: all of them.
+    #[serde(default, skip_serializing_if = "Narrowing::is_empty")]
+    pub only: Narrowing,
     /// The roles to assume for registries of other accounts, by account.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub account_roles: BTreeMap<String, String>,
@@ -170,23 +192,51 @@ impl<'a> World<'a> {
         let asked = asked(&scope.images)?;
         let nodes = nodes::Nodes::of(snapshot, cluster);
         let sources = sources(snapshot, cluster, &nodes);
-        let for_all = asked.into_iter().chain(stand_in.clone());
+        let for_all = asked.iter().cloned().chain(stand_in.clone());
         let mut world = World {
             snapshot,
             target,
             images: for_all.collect::<BTreeSet<_>>().into_iter().collect(),
+            every_source: sources.clone(),
             sources,
+            narrowed: None,
             words: Vec::new(),
             images_elsewhere: 0,
+            elsewhere: Vec::new(),
             pairs: None,
             instances: BTreeMap::new(),
             strangers: BTreeSet::new(),
         };
+        let mut of_pods = BTreeMap::new();
         if snapshot.keys.contains("Pods") {
-            world.add_pods(&nodes, stand_in.as_ref());
+            of_pods = world.add_pods(&nodes, stand_in.as_ref(), &asked);
+        }
+        if !(scope.only.is_empty() && of_pods.is_empty()) {
+            narrowing::narrow(&mut world, scope, &asked, &of_pods, &nodes)?;
         }
         world.instances = nodes.instances;
         Ok(world)
+    }
+
+    /// Every pull, by where its source and its image stand in the lists.
+    fn all_pairs(&self) -> BTreeSet<(usize, usize)> {
+        let all =
+            || (0..self.sources.len()).flat_map(|source| (0..self.images.len()).map(move |at| (source, at)));
+        self.pairs.clone().unwrap_or_else(|| all().collect())
+    }
+
+    /// Forgets all pulls but these, and the sources and images that have none of them.
+    fn keep(&mut self, kept: &BTreeSet<(usize, usize)>) {
+        let places = |of: BTreeSet<usize>| of.into_iter().zip(0..).collect::<BTreeMap<usize, usize>>();
+        let sources = places(kept.iter().map(|(source, _)| *source).collect());
+        let images = places(kept.iter().map(|(_, image)| *image).collect());
+        let moved = |(source, image): &(usize, usize)| Some((*sources.get(source)?, *images.get(image)?));
+        for words in &mut self.words {
+            words.pulls = words.pulls.intersection(kept).filter_map(moved).collect();
+        }
+        self.pairs = Some(kept.iter().filter_map(moved).collect());
+        self.sources = sources.keys().filter_map(|at| self.sources.get(*at).cloned()).collect();
+        self.images = images.keys().filter_map(|at| self.images.get(*at).cloned()).collect();
     }
 
     /// The same pulls in a world that was changed.
@@ -198,12 +248,20 @@ impl<'a> World<'a> {
         World { snapshot, ..self.clone() }
     }
 
-    /// The images of pods, for the sources that pull them; what was asked for is pulled by all.
-    fn add_pods(&mut self, nodes: &nodes::Nodes, stand_in: Option<&Image>) {
+    /// The images of pods, for the sources that pull them; what was asked for and no pod pulls is pulled by all.
+    /// Returns what was asked for and pods pull, and as what the matrix has it.
+    fn add_pods(
+        &mut self,
+        nodes: &nodes::Nodes,
+        stand_in: Option<&Image>,
+        asked: &BTreeSet<Image>,
+    ) -> BTreeMap<Image, Image> {
         let sources = self.sources.clone();
         let mut pods = pods::Pods::new(self.snapshot, &self.target.cluster, nodes, &sources, stand_in);
-        let demand = pods.demand();
-        let for_all: BTreeSet<Image> = self.images.drain(..).collect();
+        let named = narrowing::asked_of_pods(asked, &pods, &self.snapshot.kubernetes.pods);
+        let demand = pods.demand(&|_, _| true);
+        let for_all: BTreeSet<Image> =
+            self.images.drain(..).filter(|image| !named.contains_key(image)).collect();
         let images: BTreeSet<Image> = for_all.iter().chain(demand.images.keys()).cloned().collect();
         self.images = images.into_iter().collect();
         let places = words::Places::of(&self.sources, &self.images);
@@ -214,7 +272,20 @@ impl<'a> World<'a> {
         self.pairs = Some(pairs.collect());
         self.words = words::all(&self.snapshot.kubernetes, &mut pods, &places);
         self.images_elsewhere = demand.elsewhere;
+        self.elsewhere = self.wanted(demand.wanted_elsewhere);
         self.strangers = demand.strangers;
+        named
+    }
+
+    fn wanted(&self, wanted: pods::Wanted) -> Vec<Elsewhere> {
+        let sources = |keys: &BTreeSet<nodes::SourceKey>| {
+            let is_one = |source: &&Source| keys.contains(&(source.kind, source.id.clone()));
+            self.sources.iter().filter(is_one).cloned().collect()
+        };
+        wanted
+            .into_iter()
+            .map(|(image, (pods, keys))| Elsewhere { image, pods, sources: sources(&keys) })
+            .collect()
     }
 
     /// What was not read: what was refused, what a snapshot does not hold, and what this version does not look at.
@@ -264,6 +335,16 @@ impl<'a> World<'a> {
         if !said("route53:") && !keys.contains("HostedZoneSummaries") {
             let causes = ["private-hosted-zone-shadow"];
             unread.push(row("route53:ListHostedZonesByVPC", "not in the snapshot", &causes));
+        }
+        let keys =
+            self.images.iter().filter_map(|image| match self.snapshot.repository_key(image.repository()) {
+                Seen::Unread(key) => Some(key),
+                Seen::Known(_) | Seen::Absent => None,
+            });
+        for key in keys.collect::<BTreeSet<String>>() {
+            let because = "not in the snapshot: `aws kms describe-key` tells whether it is enabled";
+            unread
+                .push(Unread { resource: key, ..row("kms:DescribeKey", because, &["kms-key-unavailable"]) });
         }
         unread.push(row(
             "route53resolver:ListFirewallRuleGroupAssociations",

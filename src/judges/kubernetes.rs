@@ -7,9 +7,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::pull_secrets::{self, Proof, Tried};
-use super::quoted;
+use super::{elsewhere, quoted};
 use crate::checks::{Cause, Leg, Likelihood, Remedy};
-use crate::diagnosis::{Blocker, Evidence, Fix, Verdicts, pull_id};
+use crate::diagnosis::{Blocker, Contradiction, Evidence, Fix, Verdicts, pull_id};
 use crate::explain::{self, Explanation, Known, Reason};
 use crate::model::Unread;
 use crate::model::kubernetes::GET_SECRET;
@@ -70,6 +70,7 @@ struct Chorus<'a> {
 pub(crate) fn weigh_words(world: &World<'_>, verdicts: &mut Verdicts) {
     let choruses = choruses(world);
     choruses.iter().for_each(|chorus| confirm(verdicts, chorus));
+    choruses.iter().for_each(|chorus| confirm_elsewhere(world, verdicts, chorus));
     // Whoever backs off has said before why, if anybody heard it.
     let told: BTreeSet<&Vec<String>> =
         choruses.iter().filter(|chorus| chorus.reason.id != BACK_OFF).map(|chorus| &chorus.pulls).collect();
@@ -139,6 +140,23 @@ fn confirm(verdicts: &mut Verdicts, chorus: &Chorus<'_>) {
     }
 }
 
+/// The same for images that are not in the matrix.
+fn confirm_elsewhere(world: &World<'_>, verdicts: &mut Verdicts, chorus: &Chorus<'_>) {
+    if !chorus.pulls.is_empty() {
+        return;
+    }
+    for blocker in verdicts.blockers.iter_mut().filter(|blocker| blocker.cause == chorus.cause.id) {
+        let is_of = |words: &&&Words| {
+            world.elsewhere.iter().any(|wanted| {
+                elsewhere::is_about(&blocker.resource, wanted) && wanted.pods.contains(&words.pod)
+            })
+        };
+        let heard: Vec<&Words> = chorus.words.iter().filter(is_of).copied().collect();
+        blocker.evidence.extend(heard.iter().take(SHOWN).map(|words| evidence(words)));
+        verdicts.explained.extend(heard.iter().map(|words| words.key()));
+    }
+}
+
 /// Doubts what looks well, or reports what the words prove, where no blocker explains them.
 fn contradict(world: &World<'_>, verdicts: &mut Verdicts, chorus: &Chorus<'_>) {
     let Chorus { words, reason, cause, pulls, .. } = chorus;
@@ -163,6 +181,7 @@ fn contradict(world: &World<'_>, verdicts: &mut Verdicts, chorus: &Chorus<'_>) {
         return;
     }
     let because = doubt(chorus, first);
+    verdicts.contradictions.push(contradiction(world, chorus, first, &because));
     if pulls.is_empty() {
         verdicts.untied.push(Unread {
             source: first.source.to_owned(),
@@ -216,10 +235,82 @@ fn doubt(chorus: &Chorus<'_>, words: &Words) -> String {
     )
 }
 
+/// What could explain words that contradict the model, and how to find out.
+fn contradiction(world: &World<'_>, chorus: &Chorus<'_>, words: &Words, because: &str) -> Contradiction {
+    let Chorus { reason, cause, pulls, .. } = chorus;
+    let reads_as = (reason.id != BACK_OFF).then(|| reason.id.to_owned());
+    Contradiction {
+        source: words.source.to_owned(),
+        pod: words.pod.clone(),
+        node: words.node.clone(),
+        at: words.at.clone(),
+        says: quote(&words.text),
+        others: others(chorus).unwrap_or_default(),
+        leg: leg_of(cause),
+        pulls: pulls.clone(),
+        may_be: may_be(world, chorus, words),
+        look_closer: look_closer(chorus, words),
+        reads_as,
+        summary: because.to_owned(),
+    }
+}
+
+fn may_be(world: &World<'_>, chorus: &Chorus<'_>, words: &Words) -> Vec<String> {
+    let mut may_be = Vec::new();
+    let leg = leg_of(chorus.cause);
+    let hides = |unread: &Unread| {
+        unread.hides.iter().any(|id| {
+            chorus.reason.id == BACK_OFF
+                || *id == chorus.reason.id
+                || Cause::find(id).is_some_and(|cause| cause.leg == Some(leg))
+        })
+    };
+    let unread: BTreeSet<String> =
+        world.unread().into_iter().filter(hides).map(|unread| unread.source).collect();
+    if !unread.is_empty() {
+        may_be.push(format!(
+            "in what could not be read: {}",
+            unread.into_iter().collect::<Vec<_>>().join(", ")
+        ));
+    }
+    may_be.push(match &words.at {
+        Some(at) => format!("over by now: it was said at {at}, and Kubernetes keeps events for an hour"),
+        None => "over by now: a kubelet waits up to five minutes before it tries again".to_owned(),
+    });
+    may_be.push(match &words.node {
+        Some(node) if !node.starts_with("fargate-") => format!(
+            "local to node {node}, where AWS shows nothing of it: proxy, mirror or certificates of containerd, clock, \
+             disk, stale credentials of the kubelet"
+        ),
+        _ => "local to the node, where AWS shows nothing of it".to_owned(),
+    });
+    may_be
+}
+
+fn look_closer(chorus: &Chorus<'_>, words: &Words) -> Vec<String> {
+    let mut steps = vec![describe(words)];
+    if let Some((namespace, name)) = words.pod.split_once('/') {
+        steps.push(format!(
+            "kubectl get events -n {} --field-selector involvedObject.name={} --sort-by=.lastTimestamp",
+            quoted(namespace),
+            quoted(name)
+        ));
+    }
+    if let Some(node) = words.node.as_deref().filter(|node| !node.starts_with("fargate-")) {
+        steps.push(format!("on node {node}: journalctl -u kubelet -u containerd --since -1h"));
+    }
+    if chorus.reason.id != BACK_OFF {
+        steps.push(chorus.reason.recognition.next.clone());
+    }
+    steps
+}
+
 fn describe(words: &Words) -> String {
     match words.pod.split_once('/') {
-        Some((namespace, name)) => format!("kubectl describe pod -n {namespace} {name}"),
-        None => format!("kubectl describe pod {}", words.pod),
+        Some((namespace, name)) => {
+            format!("kubectl describe pod -n {} {}", quoted(namespace), quoted(name))
+        }
+        None => format!("kubectl describe pod {}", quoted(&words.pod)),
     }
 }
 
@@ -401,9 +492,10 @@ mod tests {
         check(
             &[pod("shop/web", image, on_node(), waits)],
             &expect![[r#"
-            registry-host-typo on pod/shop/web blocks 0
-              saw pod shop/web on ip-1: Failed to pull image "111122223333.dkr.ecr.us-west-2.amazon.aws.com/app:v1": rpc error: code = Unknown desc = dial tcp: lookup 111122223333.dkr.ecr.us-west-2.amazon.aws.com on 10.0.0.2:53: no such host
-        "#]],
+                registry-host-typo on 111122223333.dkr.ecr.us-west-2.amazon.aws.com/app:v1 blocks 0
+                  saw pod shop/web wait for 111122223333.dkr.ecr.us-west-2.amazon.aws.com/app:v1
+                  saw pod shop/web on ip-1: Failed to pull image "111122223333.dkr.ecr.us-west-2.amazon.aws.com/app:v1": rpc error: code = Unknown desc = dial tcp: lookup 111122223333.dkr.ecr.us-west-2.amazon.aws.com on 10.0.0.2:53: no such host
+            "#]],
         );
     }
 

@@ -84,7 +84,7 @@ impl<'n, 'w> Site<'n, 'w> {
     fn of(network: &'n Network<'n>, world: &'w World<'w>) -> Result<Self, String> {
         let vpc = ClusterVpc::of(world)?;
         let all: BTreeSet<Source> =
-            world.sources.iter().flat_map(|source| places(network, world, source)).collect();
+            world.every_source.iter().flat_map(|source| places(network, world, source)).collect();
         let all: Vec<Source> = all.into_iter().collect();
         let mut pullers = Vec::new();
         for class in network.classes(&all) {
