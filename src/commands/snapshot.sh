@@ -41,7 +41,9 @@ fi
 
 # quote TEXT: as a JSON string.
 quote() {
-    printf '%s' "$1" | tr -d '\000-\037' | sed 's/\\/\\\\/g; s/"/\\"/g; s/^/"/; s/$/"/'
+    # Without a line sed would print nothing.
+    printf '%s\n' "$1" | tr -d '\000-\011\013-\037' | sed 's/\\/\\\\/g; s/"/\\"/g' | paste -s -d ' ' - |
+        sed 's/^/"/; s/$/"/'
 }
 
 # refused CALL RESOURCE: keeps why the last call failed. What does not exist is an answer too.
@@ -144,11 +146,11 @@ network VpcEndpoints VpcEndpoints DescribeVpcEndpoints vpc-id describe-vpc-endpo
 services=
 for service in ecr.api ecr.dkr s3; do
     for prefix in com.amazonaws cn.com.amazonaws eu.amazonaws gov.ic.c2s gov.sgov.sc2s uk.adc-e.cloud gov.ic.hci.csp; do
-        services="$services${services:+,}$prefix.$region.$service"
+        services="$services${services:+,}'$prefix.$region.$service'"
     done
 done
 save ServiceDetails ServiceDetails ec2:DescribeVpcEndpointServices '' \
-    ec2 describe-vpc-endpoint-services --filters "Name=service-name,Values=$services"
+    ec2 describe-vpc-endpoint-services --query "{ServiceDetails: ServiceDetails[?contains([$services], ServiceName)]}"
 save NatGateways NatGateways ec2:DescribeNatGateways "$vpc" \
     ec2 describe-nat-gateways --filter "Name=vpc-id,Values=$vpc"
 network InternetGateways InternetGateways DescribeInternetGateways attachment.vpc-id describe-internet-gateways

@@ -374,7 +374,7 @@ fn pull_secrets_are_read_where_that_is_asked_for_and_stay_secret() {
         }
     };
     let expired = objects(|host| host.to_owned(), "2020-01-01T00:00:00Z");
-    let cluster = Cluster::build("healthy", &expired, &json!({}));
+    let cluster = Cluster::build("healthy", expired, &json!({}));
     let asked_for_secrets = || {
         let asked = cluster.api.asked();
         asked.iter().filter(|request| request["path"].as_str().unwrap().contains("secrets")).count()

@@ -2,7 +2,7 @@
 
 use aws_sdk_ec2::types;
 
-use super::{PAGE, filter, in_vpc};
+use super::{PAGE, in_vpc};
 use crate::aws::pages::{Unclear, Understand, all, one, pages};
 use crate::aws::{Reader, Refused};
 use crate::model::PolicyText;
@@ -31,16 +31,19 @@ impl Reader {
     /// # Errors
     /// What AWS answered.
     pub async fn endpoint_services(&self, names: &[String]) -> Result<Vec<EndpointService>, Refused> {
-        pages(
+        // All of a region are one page. To ask for names that do not exist is an error.
+        let mut all: Vec<EndpointService> = pages(
             "ec2:DescribeVpcEndpointServices",
             "",
             |token| {
-                let ask = self.ec2.describe_vpc_endpoint_services().filters(filter("service-name", names));
-                ask.max_results(PAGE).set_next_token(token).send()
+                let ask = self.ec2.describe_vpc_endpoint_services().max_results(PAGE);
+                ask.set_next_token(token).send()
             },
             |page| (page.service_details, page.next_token),
         )
-        .await
+        .await?;
+        all.retain(|service| names.contains(&service.service_name));
+        Ok(all)
     }
 }
 
