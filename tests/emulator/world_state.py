@@ -2,13 +2,16 @@
 """Print everything that ecr-fix could change in an emulator, as JSON that is the same for the same state.
 
     world_state.py --endpoint-url URL --region R --account A [--account B]
+    world_state.py --serve  (answers lines, each a JSON list of these arguments, with JSON strings, until its input ends)
 
 Policy documents are printed as the text that is stored, so that a rewritten document shows even where it means the
 same. Ids that the emulator gives to security group rules are left out: a rule that comes back has a new one.
 """
 
 import argparse
+import functools
 import json
+import sys
 import urllib.parse
 
 from broken_cluster import PARTITIONS  # First: it takes the caller's own AWS configuration out of the environment.
@@ -31,31 +34,40 @@ VPC_ATTRIBUTES = {"enableDnsSupport": "EnableDnsSupport", "enableDnsHostnames": 
 
 
 def main():
+    if sys.argv[1:] == ["--serve"]:
+        for line in sys.stdin:
+            print(json.dumps(state(json.loads(line))), flush=True)
+    else:
+        print(state(sys.argv[1:]))
+
+
+def state(arguments):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--endpoint-url", required=True)
     parser.add_argument("--region", required=True)
     parser.add_argument("--account", action="append", required=True)
-    options = parser.parse_args()
-    state = {account: account_state(options, account) for account in options.account}
-    print(json.dumps(state, indent=1, sort_keys=True, default=str))
+    options = parser.parse_args(arguments)
+    accounts = {account: account_state(options, account) for account in options.account}
+    return json.dumps(accounts, indent=1, sort_keys=True, default=str)
 
 
 def account_state(options, account):
-    client = clients(options, account)
+    client = clients(options.endpoint_url, options.region, account)
     return {"iam": iam_state(client("iam")), "ecr": ecr_state(client("ecr")), "ec2": ec2_state(client("ec2"))}
 
 
-def clients(options, account):
+@functools.cache
+def clients(endpoint_url, region, account):
     """moto switches accounts by the access key that AssumeRole hands out; the role need not exist."""
-    settings = dict(region_name=options.region, endpoint_url=options.endpoint_url)
-    partition = next((to for start, to in PARTITIONS.items() if options.region.startswith(start)), "aws")
+    settings = dict(region_name=region, endpoint_url=endpoint_url)
+    partition = next((to for start, to in PARTITIONS.items() if region.startswith(start)), "aws")
     issued = boto3.client("sts", aws_access_key_id="lab", aws_secret_access_key="lab", **settings).assume_role(
         RoleArn=f"arn:{partition}:iam::{account}:role/lab-reader", RoleSessionName="lab"
     )["Credentials"]
     session = boto3.Session(aws_access_key_id=issued["AccessKeyId"], aws_secret_access_key=issued["SecretAccessKey"],
                             aws_session_token=issued["SessionToken"])
     session.events.unregister("after-call.iam", botocore.handlers.json_decode_policies)
-    return lambda service: session.client(service, **settings)
+    return functools.cache(lambda service: session.client(service, **settings))
 
 
 def iam_state(iam):

@@ -1,9 +1,11 @@
 //! A cluster in the emulator, broken on purpose, in accounts of its own.
 
-use std::process::Command;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use similar::TextDiff;
 
 use super::emulator::{emulator, script};
@@ -74,10 +76,37 @@ impl Scenario {
 /// Everything that ecr-fix could change in the accounts of a scenario, as JSON text that is the same for the same
 /// state.
 pub(crate) fn emulated_state(scenario: &Scenario) -> String {
-    let mut command = script("world_state.py");
-    command.args(["--endpoint-url", &emulator().url(), "--region", scenario.region()]);
-    command.args(["--account", scenario.account(), "--account", scenario.text("/registry_account")]);
-    stdout(command)
+    static READERS: [OnceLock<Mutex<StateReader>>; 2] = [OnceLock::new(), OnceLock::new()];
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let (url, region) = (emulator().url(), scenario.region());
+    let (account, registry) = (scenario.account(), scenario.text("/registry_account"));
+    let arguments = ["--endpoint-url", &url, "--region", region, "--account", account, "--account", registry];
+    let reader = &READERS[NEXT.fetch_add(1, Ordering::Relaxed) % READERS.len()];
+    let reader = reader.get_or_init(|| Mutex::new(StateReader::start()));
+    reader.lock().expect("a reader that answers").ask(&arguments)
+}
+
+/// Reads states for all tests: starting Python anew takes longer than reading. It ends when its input does.
+struct StateReader {
+    questions: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+impl StateReader {
+    fn start() -> StateReader {
+        let mut command = script("world_state.py");
+        let running = command.arg("--serve").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        let mut running = running.expect("Python runs");
+        let answers = BufReader::new(running.stdout.take().expect("its output"));
+        StateReader { questions: running.stdin.take().expect("its input"), answers }
+    }
+
+    fn ask(&mut self, arguments: &[&str]) -> String {
+        writeln!(self.questions, "{}", json!(arguments)).expect("a reader that listens");
+        let mut answer = String::new();
+        self.answers.read_line(&mut answer).expect("an answer");
+        serde_json::from_str(&answer).expect("a state, or Python has said above why not")
+    }
 }
 
 /// Demands two equal states, and shows where they differ.
