@@ -31,8 +31,15 @@ pub(crate) const CAUSE: Cause = Cause {
     recognise,
 };
 
+/// What a node asks AWS of itself before it joins, in lower case (nodeadm; `pluto` of Bottlerocket).
+const BEFORE_PULLS: [&str; 3] = ["describing instance", "describe instance", "describe cluster"];
+
 fn recognise(message: &Message) -> Option<Recognition> {
-    let connection = message.connection_to(Target::OtherAws).filter(|connection| connection.is_silence())?;
+    let connection = message.connection.as_ref().filter(|connection| connection.is_silence())?;
+    let describes_itself = BEFORE_PULLS.iter().any(|step| message.lower.contains(step));
+    if message.target() != Some(Target::OtherAws) && !(message.target().is_none() && describes_itself) {
+        return None;
+    }
     let next =
         "compare `aws ec2 describe-vpc-endpoints` with the list for private clusters in the EKS user guide";
     Some(Recognition::likely(&connection.excerpt, "another service of AWS, not ECR, does not answer", next))

@@ -158,13 +158,12 @@ fn fullness(image: &ImageRef) -> (bool, usize) {
 }
 
 fn candidate(token: &str, before: &str) -> Option<ImageRef> {
-    let certain =
-        ["credential provider", "docker://", "oci://", "creds for", "trying to pull", "docker pull"];
+    let certain = ["credential provider", "docker://", "oci://", "creds for", "trying to pull"];
     if certain.iter().any(|mark| before.starts_with(mark)) {
         return ImageRef::parse(token);
     }
     let names_image = matches!(before, "pull image " | "failed to solve: ") && has_tag(token);
-    if before.starts_with("pull access denied") || names_image {
+    if matches!(before, "pull access denied for " | "docker pull ") || names_image {
         return plausible(token);
     }
     // `image configuration`, `repository does not …`: a word is an image only if it looks like one.
@@ -193,11 +192,6 @@ fn anywhere(text: &str) -> Option<ImageRef> {
 /// The word up to the `: `, the comma or the bracket that ends it.
 fn token(rest: &str) -> Option<&str> {
     let rest = rest.trim_start_matches([' ', '"', '\'', '`']);
-    // `[IMAGE](http://IMAGE)`, as issue trackers write it.
-    let rest = match rest.strip_prefix('[') {
-        Some(inner) if between(inner, "](", ")").is_some() => inner.split("](").next()?,
-        _ => rest,
-    };
     // `[IMAGE]`, as Docker names the repository of a push; `[id].dkr.ecr…` is a placeholder instead.
     let rest = match rest.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
         Some((inner, behind)) if inner.contains('/') && !behind.starts_with(['.', '/']) => inner,
@@ -222,11 +216,12 @@ fn plausible(text: &str) -> Option<ImageRef> {
     let inner = image.to_string();
     let blank_outside = inner.contains(' ') && !(inner.contains('<') && inner.contains('>'));
     let is_arn = text.starts_with("arn:");
+    let is_cut = text.starts_with('…') || text.starts_with("...");
     // Without a host, a name in capitals is no image: nothing could be pulled by it.
     let is_capital = image.registry == DEFAULT_REGISTRY
         && !text.starts_with(DEFAULT_REGISTRY)
         && image.repository.as_deref().is_some_and(|name| name.contains(|c: char| c.is_ascii_uppercase()));
-    (!blank_outside && !is_arn && !is_capital).then_some(image)
+    (!blank_outside && !is_arn && !is_cut && !is_capital).then_some(image)
 }
 
 /// `pulling from host HOST failed with status code [manifests TAG]`.

@@ -13,6 +13,8 @@ pub enum Said {
     NoCredentials,
     AuthenticationRequired,
     PullAccessDenied,
+    /// A server of tokens refused, which private registries of ECR do not have.
+    ScopeRefused,
     NoPullAccess,
     TokenExpired,
     TokenInvalid,
@@ -66,6 +68,8 @@ pub enum Said {
     BackOff,
     ErrImagePull,
     ConfigurationOfImage,
+    /// The address of a layer, which the agent of Amazon ECS hides.
+    HiddenLayerAddress,
 }
 
 /// Sentences in lower case, each with its meaning.
@@ -76,7 +80,7 @@ const SENTENCES: &[(&str, Said)] = &[
     ("authentication required", Said::AuthenticationRequired),
     ("unable to retrieve auth token", Said::AuthenticationRequired),
     ("pull access denied", Said::PullAccessDenied),
-    ("insufficient_scope", Said::PullAccessDenied),
+    ("insufficient_scope", Said::ScopeRefused),
     ("requested access to the resource is denied", Said::PullAccessDenied),
     ("does not exist or no pull access", Said::NoPullAccess),
     ("authorization token has expired", Said::TokenExpired),
@@ -178,6 +182,10 @@ const SENTENCES: &[(&str, Said)] = &[
     ("manifest version 2, schema 1", Said::MediaType),
     ("not an image manifest", Said::MediaType),
     ("missing signature key", Said::MediaType),
+    ("unsupported image-specific operation", Said::MediaType),
+    ("invalid rootfs in image configuration", Said::MediaType),
+    ("unsupported layer media", Said::MediaType),
+    ("encountered remote \"application/", Said::MediaType),
     ("imagetagalreadyexistsexception", Said::TagImmutable),
     ("cannot be overwritten because the", Said::TagImmutable),
     ("invalid reference format", Said::InvalidName),
@@ -194,6 +202,9 @@ const SENTENCES: &[(&str, Said)] = &[
     ("could not parse image", Said::InvalidName),
     ("repository name component must", Said::InvalidName),
     ("repository can only contain", Said::InvalidName),
+    ("short-name resolution enforced", Said::InvalidName),
+    ("short-name \"", Said::InvalidName),
+    ("short name mode is enforcing", Said::InvalidName),
     ("errimageneverpull", Said::NeverPull),
     ("pull policy of never", Said::NeverPull),
     ("admission webhook", Said::Rejected),
@@ -246,6 +257,10 @@ const SENTENCES: &[(&str, Said)] = &[
     ("filesystem layer verification failed", Said::DiskFull),
     ("failed to extract layer", Said::Corrupt),
     ("failed to register layer", Said::Corrupt),
+    ("failed to unpack image", Said::Corrupt),
+    ("mismatched image rootfs", Said::Corrupt),
+    ("layers from manifest don't match", Said::Corrupt),
+    ("apply layer error", Said::Corrupt),
     ("unexpected commit digest", Said::Corrupt),
     ("failed size validation", Said::Corrupt),
     ("failed to convert whiteout file", Said::Corrupt),
@@ -286,6 +301,7 @@ const SENTENCES: &[(&str, Said)] = &[
     ("trying and failing to pull image", Said::BackOff),
     ("errimagepull", Said::ErrImagePull),
     ("error pulling image configuration", Said::ConfigurationOfImage),
+    ("redacted ecr url related to", Said::HiddenLayerAddress),
 ];
 
 static PHRASES: LazyLock<Phrases> =
@@ -322,6 +338,11 @@ impl Sayings {
         let says = |found: &[(Said, String)], said: Said| found.iter().any(|(known, _)| *known == said);
         // Some registries answer with the code of the error and no sentence.
         let end = lower.trim_end_matches(['"', '\'', '.', ' ', ')']);
+        // `IMAGE: ... not found`, where its author left out the middle.
+        let cut = ["... not found", "… not found"].iter().find(|cut| end.ends_with(**cut));
+        if let Some(cut) = cut.filter(|_| !says(&found, Said::NotFound)) {
+            found.push((Said::NotFound, excerpt(text, end.len() - cut.len(), end.len())));
+        }
         for (code, said) in
             [(": denied", Said::PullAccessDenied), (": unauthorized", Said::AuthenticationRequired)]
         {

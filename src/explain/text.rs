@@ -8,7 +8,7 @@ pub(super) const LONGEST: usize = 64 * 1024;
 /// One line of plain text: cut at [`LONGEST`], without secrets, without the escapes of nested quotes and the colours
 /// of terminals, with single blanks in place of line ends and other white space.
 pub(super) fn flatten(raw: &str) -> String {
-    let redacted = redact(&without_colours(&unescape(beginning(raw, LONGEST))));
+    let redacted = redact(&without_links(&without_colours(&unescape(beginning(raw, LONGEST)))));
     let mut out = String::with_capacity(redacted.len());
     for word in redacted.split_whitespace() {
         if !out.is_empty() {
@@ -92,6 +92,28 @@ fn without_colours(text: &str) -> String {
     out
 }
 
+/// `[TEXT](http://TEXT)`, as issue trackers write what looks like a host, is TEXT.
+fn without_links(text: &str) -> String {
+    let mut pieces = text.split("](http");
+    let mut out = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let word = out.char_indices().rev().take(1_000).take_while(|(_, c)| !c.is_whitespace());
+        let begin = word.filter(|(_, c)| *c == '[').map(|(at, _)| at).next();
+        let behind = piece.find([')', ' ', '\n']).and_then(|end| piece.get(end..)?.strip_prefix(')'));
+        match (begin, behind) {
+            (Some(begin), Some(behind)) => {
+                out.remove(begin);
+                out.push_str(behind);
+            }
+            _ => {
+                out.push_str("](http");
+                out.push_str(piece);
+            }
+        }
+    }
+    out
+}
+
 fn had_line_end(before: &str) -> bool {
     before.ends_with(['.', ':', '>', '\n'])
 }
@@ -102,6 +124,15 @@ fn nested_escapes_and_line_ends_vanish() {
     assert_eq!(flatten("\\u003cnil\\u003e “x”"), "<nil> \"x\"");
     assert_eq!(flatten(&"é".repeat(LONGEST)).len(), LONGEST);
     assert_eq!(excerpt("aéb", 2, 2), "é");
+}
+
+#[test]
+fn links_show_their_text() {
+    assert_eq!(
+        flatten("image \"[r.io/a:1](http://r.io/a:1)\" at [10.0.0.1:443](http://10.0.0.1:443/)."),
+        "image \"r.io/a:1\" at 10.0.0.1:443."
+    );
+    assert_eq!(flatten("](http [a b](http://c) [d](http x"), "](http [a b](http://c) [d](http x");
 }
 
 #[test]

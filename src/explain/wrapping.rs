@@ -55,7 +55,7 @@ const BUILDER: &[&str] = &[
     "dockerfile",
     "buildkit",
 ];
-const ECS: &[&str] = &["cannotpullcontainer", "resourceinitializationerror"];
+const ECS: &[&str] = &["cannotpull", "resourceinitializationerror"];
 const KUBELET: &[&str] = &[
     "failed to pull image \"",
     "pulling image \"",
