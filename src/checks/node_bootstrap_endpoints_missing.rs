@@ -42,7 +42,12 @@ fn recognise(message: &Message) -> Option<Recognition> {
     }
     let next =
         "compare `aws ec2 describe-vpc-endpoints` with the list for private clusters in the EKS user guide";
-    Some(Recognition::likely(&connection.excerpt, "another service of AWS, not ECR, does not answer", next))
+    let meaning = "another service of AWS, not ECR, does not answer";
+    Some(Recognition::likely(&connection.excerpt, meaning, next).weight(if describes_itself {
+        70
+    } else {
+        50
+    }))
 }
 
 #[test]

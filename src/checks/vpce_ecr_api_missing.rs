@@ -58,6 +58,10 @@ fn recognise(message: &Message) -> Option<Recognition> {
     if let Some(host) = silent_host.filter(|_| message.is_cut_before_reason()) {
         return Some(Recognition::likely(host, unanswered, next));
     }
+    let unexplained = message.connection.is_none() && message.denial.is_none() && message.status.is_none();
+    if let Some(said) = message.said(Said::NoTokenForTask).filter(|_| unexplained) {
+        return Some(Recognition::likely(said, "the task got no token, usually for want of a way", next));
+    }
     if let Some(connection) = &message.connection
         && message.wrapping.plugin
         && connection.is_silence()

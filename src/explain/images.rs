@@ -163,12 +163,13 @@ fn candidate(token: &str, before: &str) -> Option<ImageRef> {
         return ImageRef::parse(token);
     }
     let names_image = matches!(before, "pull image " | "failed to solve: ") && has_tag(token);
-    if matches!(before, "pull access denied for " | "docker pull ") || names_image {
+    if before.starts_with("pull access denied") || names_image {
         return plausible(token);
     }
     // `image configuration`, `repository does not …`: a word is an image only if it looks like one.
     let is_platform = ["linux/", "windows/"].iter().any(|system| token.starts_with(system));
     let looks = (token.contains('/') && !is_platform) || token.contains(".dkr.");
+    let looks = looks || (before == "docker pull " && has_tag(token));
     if looks { plausible(token) } else { None }
 }
 
