@@ -108,6 +108,7 @@ const CONTAINERD: &[&str] = &[
     "ctr: ",
     "containerd",
     "or may require authorization",
+    "authorization failed: no ",
     "image manifest has been retried",
     "pull has been retried",
     "inspect image has been retried",
