@@ -41,4 +41,16 @@ fn recognise(message: &Message) -> Option<Recognition> {
 fn recognises_its_messages() {
     super::test_support::first(&CAUSE, "Error: ImagePullBackOff");
     super::test_support::first(&CAUSE, r#"Back-off pulling image "nginx:1""#);
+    super::test_support::first(
+        &CAUSE,
+        r#"Failed to pull image "111122223333.dkr.ecr.eu-west-1.amazonaws.com/app:v1""#,
+    );
+    super::test_support::first(
+        &CAUSE,
+        r#"Failed to pull image "111122223333.dkr.ecr.eu-west-1.amazonaws.com/app:v1": rpc error: code = Unknown desc = ..."#,
+    );
+    super::test_support::silent(
+        &CAUSE,
+        r#"Failed to pull image "111122223333.dkr.ecr.eu-west-1.amazonaws.com/app:v1": rpc error: code = Unknown desc = the registry is in a bad mood"#,
+    );
 }

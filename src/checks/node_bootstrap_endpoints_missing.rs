@@ -56,4 +56,8 @@ fn recognises_its_messages() {
         &CAUSE,
         r#"Post "https://sts.eu-west-1.amazonaws.com/": dial tcp 52.94.0.1:443: i/o timeout"#,
     );
+    super::test_support::first(
+        &CAUSE,
+        "Error describing instance 'i-0abc': dispatch failure: HTTP connect timeout occurred after 3s",
+    );
 }

@@ -95,4 +95,8 @@ fn recognises_its_messages() {
         &CAUSE,
         r#"operation error ECR: GetAuthorizationToken, exceeded maximum number of attempts, 3, https response error StatusCode: 0, RequestID: , request send failed, Post "https://api.ecr.eu-west-1.amazonaws.com/": dial tcp 52.94.0.1:443: i/o timeout"#,
     );
+    super::test_support::first(
+        &CAUSE,
+        "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve ecr registry auth",
+    );
 }

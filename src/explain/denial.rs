@@ -60,12 +60,14 @@ const POLICIES: [(&str, Policy); 8] = [
 impl Denial {
     /// Finds the sentence.
     pub fn find(text: &str, lower: &str) -> Option<Denial> {
-        const NOT_AUTHORIZED: &str = "is not authorized to perform: ";
-        let verb = lower.find(NOT_AUTHORIZED)?;
+        const NOT_AUTHORIZED: &str = "not authorized to perform: ";
+        let refused = lower.find(NOT_AUTHORIZED)?;
+        let is = lower.get(..refused).is_some_and(|head| head.ends_with("is "));
+        let verb = if is { refused - "is ".len() } else { refused };
         let head = text.get(..verb).unwrap_or_default();
         let start = head.rfind("User: ").unwrap_or(verb);
         let principal = head.get(start..).unwrap_or_default().trim_start_matches("User: ").trim();
-        let tail_at = verb + NOT_AUTHORIZED.len();
+        let tail_at = refused + NOT_AUTHORIZED.len();
         let tail = text.get(tail_at..).unwrap_or_default();
         let lower_tail = lower.get(tail_at..).unwrap_or_default();
         let (policy, explicit, clause) = blamed(lower_tail);
@@ -170,6 +172,13 @@ fn account_of(arn: &str) -> Option<&str> {
 
 fn first_word(text: &str) -> &str {
     text.split_whitespace().next().unwrap_or_default().trim_matches(['"', '\'', ',', '.', ';'])
+}
+
+#[test]
+fn a_sentence_without_its_beginning_is_read() {
+    let text = "not authorized to perform: ecr:GetAuthorizationToken on resource: * because no identity-based policy allows";
+    let found = Denial::find(text, text).map(|found| (found.principal, found.resource, found.policy));
+    assert_eq!(found, Some((String::new(), "*".to_owned(), Policy::Identity)));
 }
 
 #[test]

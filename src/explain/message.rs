@@ -85,6 +85,7 @@ impl Message {
         match (self.requests.last(), &self.image) {
             (Some(request), _) => Some(request.target()),
             (None, _) if self.said(Said::HiddenLayerAddress).is_some() => Some(Target::Layers),
+            (None, _) if self.opens_layer() => Some(Target::Layers),
             // Docker fetches the configuration of an image from where the layers are.
             (None, image)
                 if self.said(Said::ConfigurationOfImage).is_some()
@@ -95,6 +96,15 @@ impl Message {
             (None, Some(image)) => Some(request::target(&image.registry, "")),
             (None, None) => None,
         }
+    }
+
+    /// Whether a layer of a private registry was being fetched, where no request is named.
+    fn opens_layer(&self) -> bool {
+        let from_private = match &self.image {
+            Some(image) => image.host().is_some_and(|host| host.kind == HostKind::Registry),
+            None => self.said(Said::HubLimit).is_none(),
+        };
+        self.said(Said::ContentOpen).is_some() && self.status.is_none() && from_private
     }
 
     /// The host that the failing step talked to, as far as the message names it.
@@ -118,7 +128,7 @@ impl Message {
     /// Whether a registry of ECR is concerned; a message that names none may be.
     pub fn is_in_scope(&self) -> bool {
         match &self.image {
-            Some(image) => image.is_ecr(),
+            Some(image) => image.is_ecr() || self.asked_ecr_as_mirror(),
             None if self.elsewhere().is_some() => false,
             None => self.target() != Some(Target::Elsewhere) || self.failed(&[Failure::Proxy]).is_some(),
         }
@@ -283,7 +293,17 @@ impl Message {
         let is_registry = request.manifest().is_some() || request.path == "/v2/";
         let same = request.host.eq_ignore_ascii_case(&image.registry);
         let both_ecr = request.target() == Target::Registry && image.is_ecr();
-        is_registry && !same && !both_ecr && image.is_ecr()
+        is_registry && !same && !both_ecr && (image.is_ecr() || self.asked_ecr_as_mirror())
+    }
+
+    /// Whether a private registry of ECR answered for an image of another registry: the kubelet has no credentials
+    /// for the mirror, because it looks them up by the name of the image.
+    fn asked_ecr_as_mirror(&self) -> bool {
+        let foreign = self.image.as_ref().is_some_and(|image| !image.is_ecr());
+        let request = self.requests.last().filter(|request| request.manifest().is_some());
+        foreign
+            && self.connection.is_none()
+            && request.is_some_and(|request| request.target() == Target::Registry)
     }
 
     /// The connection, if it failed in this way.
@@ -396,12 +416,16 @@ impl Message {
     /// Whether the message names a request and ends before it says what became of it.
     pub fn is_cut_before_reason(&self) -> bool {
         let unexplained = self.connection.is_none() && self.status.is_none() && self.denial.is_none();
-        unexplained && !self.requests.is_empty()
+        let end = self.lower.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+        let ends_early =
+            ["seeker: failed open", "failed to do request"].iter().any(|words| end.ends_with(words));
+        unexplained && (!self.requests.is_empty() || (ends_early && self.opens_layer()))
     }
 
     /// The host of the layers, where the message says nothing more of why.
     pub fn layers_unexplained(&self) -> Option<&str> {
-        self.failing_host().filter(|_| self.target() == Some(Target::Layers) && self.is_cut_before_reason())
+        let said = self.failing_host().or_else(|| self.said(Said::ContentOpen));
+        said.filter(|_| self.target() == Some(Target::Layers) && self.is_cut_before_reason())
     }
 
     /// The host of a registry that is not ECR's.

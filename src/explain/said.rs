@@ -72,6 +72,8 @@ pub enum Said {
     ConfigurationOfImage,
     /// The address of a layer, which the agent of Amazon ECS hides.
     HiddenLayerAddress,
+    /// containerd had begun to fetch content, which for most of a pull are layers.
+    ContentOpen,
 }
 
 /// Sentences in lower case, each with its meaning.
@@ -309,6 +311,8 @@ const SENTENCES: &[(&str, Said)] = &[
     ("errimagepull", Said::ErrImagePull),
     ("error pulling image configuration", Said::ConfigurationOfImage),
     ("redacted ecr url related to", Said::HiddenLayerAddress),
+    ("httpreadseeker: failed open", Said::ContentOpen),
+    ("httpreaderseeker: failed open", Said::ContentOpen),
 ];
 
 static PHRASES: LazyLock<Phrases> =
