@@ -53,4 +53,8 @@ fn recognises_its_messages() {
         &CAUSE,
         r#"Failed to pull image "111122223333.dkr.ecr.eu-west-1.amazonaws.com/app:v1": rpc error: code = Unknown desc = the registry is in a bad mood"#,
     );
+    super::test_support::first(
+        &CAUSE,
+        r#"container "app" in pod "app-1" is waiting to start: image can't be pulled"#,
+    );
 }

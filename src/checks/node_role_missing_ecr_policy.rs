@@ -112,4 +112,8 @@ fn recognises_its_messages() {
         &CAUSE,
         "not authorized to perform: ecr:GetAuthorizationToken on resource: * because no identity-based policy allows the action",
     );
+    super::test_support::first(
+        &CAUSE,
+        "denied: User: arn:aws:iam::111122223333:user/builder is not authorized",
+    );
 }
