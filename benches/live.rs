@@ -21,26 +21,11 @@ mod support;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use support::{Case, Fault, Times, somebody_else};
-
-const MORE: &str = r#"
-import json
-node = client("iam").get_role(RoleName=world["roles"]["node"].rsplit("/", 1)[-1])["Role"]
-role = client("iam").create_role(
-    RoleName="second-" + node["RoleName"], AssumeRolePolicyDocument=json.dumps(node["AssumeRolePolicyDocument"]))["Role"]
-client("iam").attach_role_policy(RoleName=role["RoleName"], PolicyArn="arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryPullOnly")
-for number in (2, 3):
-    client("eks").create_nodegroup(clusterName=world["cluster"]["name"], nodegroupName=f"workers-{number}",
-        nodeRole=role["Arn"], subnets=client("eks").describe_nodegroup(
-            clusterName=world["cluster"]["name"], nodegroupName="workers")["nodegroup"]["subnets"])
-print(client("ecr").create_repository(repositoryName="fourth")["repository"]["repositoryUri"])
-"#;
+use support::{Case, Fault, Times};
 
 fn main() {
     let case = Case::build("healthy-private");
-    let fourth = somebody_else(&case.scenario, MORE);
-    let mut arguments = case.images();
-    arguments.extend(["--image".to_owned(), format!("{}:v1", fourth.trim())]);
+    let arguments = case.grown();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let run = |delay: u64| -> Duration {
         case.proxy.calm();

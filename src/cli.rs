@@ -1,11 +1,16 @@
 //! The command line: which commands there are, what they have in common, how they end.
 
+mod project_file;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+use jiff::SignedDuration;
 use serde_json::json;
+
+use project_file::ProjectFile;
 
 use crate::commands;
 use crate::diagnosis::FORMAT_VERSION;
@@ -38,9 +43,22 @@ pub struct Common {
     /// Say more (-vv: still more)
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
-    /// Where the records of runs are kept
+    /// Where the records of runs are kept: a directory, or s3://BUCKET/PREFIX to share them
     #[arg(long, global = true, env = "ECR_FIX_STATE", value_name = "DIR")]
     pub state: Option<PathBuf>,
+    /// With --state s3://…: how long the lock of a run outlives it where it is cut off
+    #[arg(
+        long,
+        global = true,
+        env = "ECR_FIX_LEASE",
+        value_name = "DURATION",
+        default_value = "1m",
+        value_parser = commands::world::lease
+    )]
+    pub lease: SignedDuration,
+    /// Defaults for the flags that say what to read (default: ecr-fix.toml in the working directory, if it is there)
+    #[arg(long, global = true, env = "ECR_FIX_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
 }
 
 /// What can be asked for as the form of the answer.
@@ -125,7 +143,6 @@ enum Command {
 
 /// The command reference, in Markdown: the help of every command. `docs/cli.md` is this text.
 pub fn reference() -> String {
-    use clap::CommandFactory as _;
     let mut out = "# Commands\n\nGenerated from the program; a test compares the two.\n".to_owned();
     let mut root = Cli::command().term_width(100);
     root.build();
@@ -146,7 +163,7 @@ pub fn main() -> ExitCode {
     match Cli::try_parse_from(&arguments) {
         Ok(cli) => {
             let ui = Ui::new(&cli.common);
-            let code = match run(&cli, &ui) {
+            let code = match with_project_file(cli, &arguments, &ui).and_then(|cli| run(&cli, &ui)) {
                 Ok(code) => code,
                 Err(error) => {
                     ui.fail(&error);
@@ -156,6 +173,48 @@ pub fn main() -> ExitCode {
             ExitCode::from(code)
         }
         Err(usage) => refuse(&usage, &arguments),
+    }
+}
+
+/// The same command, with what the project file says where neither a flag nor the environment does.
+fn with_project_file(cli: Cli, arguments: &[OsString], ui: &Ui) -> Result<Cli, Error> {
+    if !cli.command.reads_the_world() {
+        return Ok(cli);
+    }
+    let Some(file) = ProjectFile::find(cli.common.config.as_deref())? else { return Ok(cli) };
+    let command = file.as_defaults_of(Cli::command(), cli.command.has_a_plan());
+    let again = command.try_get_matches_from(arguments);
+    let again = again.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
+    // Each value was tried out with its flag, and the command line was read before.
+    let (cli, matches) = again.map_err(|error| {
+        Error::new(Code::Usage, "the project file does not fit the command", "name another with --config")
+            .because(error)
+    })?;
+    file.note(&matches).iter().for_each(|note| ui.note(note));
+    Ok(cli)
+}
+
+impl Command {
+    /// Whether the project file may say what it reads.
+    fn reads_the_world(&self) -> bool {
+        matches!(
+            self,
+            Command::Diagnose(_)
+                | Command::Plan(_)
+                | Command::Apply(_)
+                | Command::Rollback(_)
+                | Command::Snapshot(_)
+                | Command::Trace(_)
+        )
+    }
+
+    /// Whether it is about a plan that was made before, and that says itself what it is for.
+    fn has_a_plan(&self) -> bool {
+        match self {
+            Command::Apply(args) => args.has_a_plan(),
+            Command::Rollback(_) => true,
+            _ => false,
+        }
     }
 }
 

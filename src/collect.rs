@@ -5,10 +5,8 @@ mod each;
 mod hides;
 mod kubernetes;
 mod network;
-mod network_again;
 mod organizations;
 mod registries;
-mod vpc_again;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,17 +14,17 @@ use crate::actions::attachment::{ATTACHABLE, policy_name};
 use crate::aws::{Reader, Reason, Refused};
 use crate::error::Error;
 use crate::kube::Access;
-use crate::model::eks::Nodegroup;
+use crate::model::eks::{Cluster, Nodegroup};
 use crate::model::iam::{ManagedPolicy, Role};
 use crate::model::snapshot::About;
 use crate::model::{Arn, Partition, Snapshot, Unread};
 pub use again::{
-    attached_policies_again, inline_policy_again, instance_again, repository_policy_again, trust_policy_again,
+    attached_policies_again, inline_policy_again, instance_again, network_acl_again, repository_policy_again,
+    route_table_again, security_group_again, security_groups_again, trust_policy_again, vpc_attributes_again,
+    vpc_endpoints_again,
 };
 use each::{Each, each};
 use hides::hides;
-pub use network_again::{network_acl_again, route_table_again, security_group_again};
-pub use vpc_again::{security_groups_again, vpc_attributes_again, vpc_endpoints_again};
 
 /// The keys of a snapshot that reading live fills completely.
 const KEYS: [&str; 5] = ["cluster", "nodegroup", "fargateProfile", "RoleDetailList", "Policies"];
@@ -58,14 +56,9 @@ pub async fn snapshot(
         );
         (pods, registries, organization)
     };
-    let (groups, profiles, network, (pods, registries, organization), versions) = tokio::join!(
-        nodegroups(reader, cluster),
-        fargate_profiles(reader, cluster),
-        network::read(reader, &found),
-        of_pods,
-        reader.policy_versions(),
-    );
-    let mut world = Snapshot { about, ..network };
+    let (mut world, (pods, registries, organization)) =
+        tokio::join!(nodes_and_roles(reader, cluster, &found), of_pods);
+    world.about = about;
     pods.put(&mut world);
     world.organizations = organization.organizations;
     world.not_found.extend(organization.not_found);
@@ -73,6 +66,19 @@ pub async fn snapshot(
     world.unread.extend(organization.unread);
     registries::absorb(&mut world, registries);
     world.clusters.insert(found.arn.clone(), found);
+    world.keys.extend(KEYS.map(str::to_owned));
+    world.unread.sort();
+    Ok(world)
+}
+
+/// Everything about nodes and what they pull with: none of it needs to know what pods pull.
+async fn nodes_and_roles(reader: &Reader, cluster: &str, found: &Cluster) -> Snapshot {
+    let (groups, profiles, mut world, versions) = tokio::join!(
+        nodegroups(reader, cluster),
+        fargate_profiles(reader, cluster),
+        network::read(reader, found),
+        reader.policy_versions(),
+    );
     for group in keep(&mut world, groups) {
         world.nodegroups.insert(format!("{cluster}/{}", group.nodegroup_name), group);
     }
@@ -81,10 +87,8 @@ pub async fn snapshot(
     }
     spare_profiles(reader, &mut world).await;
     // Who may not list policies may still read them one by one.
-    roles(reader, &mut world, versions.unwrap_or_default()).await;
-    world.keys.extend(KEYS.map(str::to_owned));
-    world.unread.sort();
-    Ok(world)
+    roles(reader, &mut world, found, versions.unwrap_or_default()).await;
+    world
 }
 
 async fn about(reader: &Reader) -> Result<About, Error> {
@@ -187,12 +191,13 @@ async fn spare_profiles(reader: &Reader, world: &mut Snapshot) {
 }
 
 /// Every role that pulls, and every policy that bears on it.
-async fn roles(reader: &Reader, world: &mut Snapshot, versions: BTreeMap<String, String>) {
-    let roles = each(reader, pulling_roles(world), |reader, arn| async move { role(&reader, &arn).await });
+async fn roles(reader: &Reader, world: &mut Snapshot, cluster: &Cluster, versions: BTreeMap<String, String>) {
+    let roles =
+        each(reader, pulling_roles(world, cluster), |reader, arn| async move { role(&reader, &arn).await });
     for (arn, read) in roles.await {
         put_role(world, &arn, read);
     }
-    let policies = each(reader, policies(world), |reader, arn| {
+    let policies = each(reader, policies(world, cluster), |reader, arn| {
         let in_force = versions.get(&arn).cloned();
         async move { reader.managed_policy(&arn, in_force).await }
     });
@@ -201,13 +206,12 @@ async fn roles(reader: &Reader, world: &mut Snapshot, versions: BTreeMap<String,
     }
 }
 
-fn pulling_roles(world: &Snapshot) -> BTreeSet<String> {
+fn pulling_roles(world: &Snapshot, cluster: &Cluster) -> BTreeSet<String> {
     let nodes = world.nodegroups.values().filter_map(|group| group.node_role.clone());
     let fargate =
         world.fargate_profiles.values().filter_map(|profile| profile.pod_execution_role_arn.clone());
-    let auto_mode = world.clusters.values().filter_map(|cluster| {
-        cluster.compute_config.as_ref().filter(|compute| compute.enabled)?.node_role_arn.clone()
-    });
+    let auto_mode = cluster.compute_config.iter().filter(|compute| compute.enabled);
+    let auto_mode = auto_mode.filter_map(|compute| compute.node_role_arn.clone());
     // A node may have another role than its group says, and nodes of their own have only this one.
     let profiles = world.instance_profiles.values().flat_map(|profile| &profile.roles);
     let instances = profiles.map(|role| role.arn.clone());
@@ -215,8 +219,8 @@ fn pulling_roles(world: &Snapshot) -> BTreeSet<String> {
 }
 
 /// The policies attached to the roles, their boundaries, and those that a plan may attach where they may not exist.
-fn policies(world: &Snapshot) -> BTreeSet<String> {
-    let partition = world.about.partition.clone().unwrap_or_default();
+fn policies(world: &Snapshot, cluster: &Cluster) -> BTreeSet<String> {
+    let partition = cluster.arn.parse::<Arn>().map(|arn| arn.partition).unwrap_or_default();
     // In the partition `aws` they are known to exist.
     let candidates = ATTACHABLE.iter().filter(|_| partition != "aws");
     let candidates = candidates.map(|name| format!("arn:{partition}:iam::aws:policy/{name}"));
@@ -257,12 +261,17 @@ async fn role(reader: &Reader, arn: &str) -> (Option<Role>, Vec<Unread>) {
 type Inline = (Vec<crate::model::iam::InlinePolicy>, Vec<Refused>);
 
 async fn inline_policies(reader: &Reader, role: &str) -> Result<Inline, Refused> {
+    let of_role = role.to_owned();
+    let policies = each(reader, reader.role_policy_names(role).await?, move |reader, name| {
+        let role = of_role.clone();
+        async move { reader.role_policy(&role, &name).await }
+    });
     let mut inline: Inline = (Vec::new(), Vec::new());
-    for name in reader.role_policy_names(role).await? {
-        match reader.role_policy(role, &name).await {
+    for (policy_name, policy) in policies.await {
+        match policy {
             Ok(policy) => inline.0.push(policy),
             Err(refused) => {
-                inline.0.push(crate::model::iam::InlinePolicy { policy_name: name, policy_document: None });
+                inline.0.push(crate::model::iam::InlinePolicy { policy_name, policy_document: None });
                 inline.1.push(refused);
             }
         }

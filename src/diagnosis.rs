@@ -10,7 +10,7 @@ use crate::actions::{AnyChange, gathered};
 use crate::checks::{Leg, Remedy, Severity};
 use crate::judges::{self, Options};
 use crate::model::Unread;
-use crate::pulls::{NO_KUBERNETES, Pull, Target, World};
+use crate::pulls::{NO_KUBERNETES, Narrowed, Pull, Target, World};
 
 /// The version of every document that we write.
 pub const FORMAT_VERSION: &str = "1.0";
@@ -27,10 +27,16 @@ pub struct Diagnosis {
     pub target: Target,
     /// In one look.
     pub summary: Summary,
+    /// That not every pull was judged, where that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub narrowed: Option<Narrowed>,
     /// Every pull.
     pub pull_paths: Vec<PullPath>,
     /// Every blocker.
     pub findings: Vec<Finding>,
+    /// What kubelets say of failed pulls, and no finding explains.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub contradictions: Vec<Contradiction>,
     /// What could not be read, and what may hide behind it.
     pub unread: Vec<Unread>,
 }
@@ -162,6 +168,41 @@ pub struct Finding {
     pub remedy: Remedy,
     /// What a person does about it, in order.
     pub manual_steps: Vec<String>,
+    /// The finding whose remedy alone makes this one go away, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follows_from: Option<String>,
+}
+
+/// What kubelets say of pulls that look well, or that could not be judged. It is never silenced by what was read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Contradiction {
+    /// `kubernetes:ListPods` or `kubernetes:ListEvents`.
+    pub source: String,
+    /// `NAMESPACE/NAME` of the first pod of which it is said.
+    pub pod: String,
+    /// The node of the kubelet, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// When it was said last, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
+    /// The words, without secrets.
+    pub says: String,
+    /// Of how many other pods the same is said.
+    pub others: usize,
+    /// The most likely cause by the words; none where they hold no cause.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reads_as: Option<String>,
+    /// The leg that the words are about, and that is not decided by them.
+    pub leg: Leg,
+    /// The pulls that they may be about, by their ids.
+    pub pulls: Vec<String>,
+    /// What could explain it.
+    pub may_be: Vec<String>,
+    /// The commands that tell more.
+    pub look_closer: Vec<String>,
+    /// All of it in one sentence, as the legs have it.
+    pub summary: String,
 }
 
 /// What was seen, and where.
@@ -230,8 +271,12 @@ pub struct Verdicts {
     pub blockers: Vec<Blocker>,
     /// What kubelets say that no pull of ours is known for.
     pub untied: Vec<Unread>,
+    /// What kubelets say that no blocker explains.
+    pub contradictions: Vec<Contradiction>,
     /// Which words of kubelets a blocker explains: mending it makes them old.
     pub explained: BTreeSet<(String, String)>,
+    /// Blockers that go away with the remedy of another one alone, by their positions.
+    follows: BTreeMap<usize, usize>,
     /// What a blocker blocks, by its position, where that is not every one of its legs of every one of its pulls.
     exactly: BTreeMap<usize, Pairs>,
 }
@@ -406,8 +451,40 @@ pub fn verdicts(world: &World<'_>, options: &Options) -> Verdicts {
             break;
         }
     }
+    verdicts.follows = followers(world, &verdicts, options);
     judges::kubernetes::weigh_words(world, &mut verdicts);
     verdicts
+}
+
+/// Which blockers go away when another one alone is mended on paper. Where two mend each other, the first leads.
+fn followers(world: &World<'_>, verdicts: &Verdicts, options: &Options) -> BTreeMap<usize, usize> {
+    let mut follows: BTreeMap<usize, usize> = BTreeMap::new();
+    if verdicts.blockers.len() < 2 {
+        return follows;
+    }
+    let names = |verdicts: &Verdicts| -> BTreeSet<(&'static str, String)> {
+        verdicts.blockers.iter().map(|blocker| (blocker.cause, blocker.resource.clone())).collect()
+    };
+    let now = names(&judged(world, options));
+    for (position, blocker) in verdicts.blockers.iter().enumerate() {
+        let Fix::Automatic { changes, .. } = &blocker.fix else { continue };
+        if follows.contains_key(&position) || !now.contains(&(blocker.cause, blocker.resource.clone())) {
+            continue;
+        }
+        let mut mended = world.snapshot.clone();
+        gathered(changes).iter().for_each(|change| change.simulate(&mut mended));
+        let left = names(&judged(&world.on(&mended), options));
+        for (other, also) in verdicts.blockers.iter().enumerate() {
+            let name = (also.cause, also.resource.clone());
+            if other != position && now.contains(&name) && !left.contains(&name) {
+                follows.entry(other).or_insert(position);
+            }
+        }
+    }
+    // Whoever leads follows nobody: what is shown has one level.
+    let leaders: BTreeSet<usize> = follows.values().copied().collect();
+    follows.retain(|follower, _| !leaders.contains(follower));
+    follows
 }
 
 /// Forgets what kubelets say only of pulls that were blocked before a plan was applied: they wait up to five minutes
@@ -449,13 +526,15 @@ pub fn diagnosis(world: &World<'_>, verdicts: &Verdicts) -> Diagnosis {
     Diagnosis {
         format_version: FORMAT_VERSION.to_owned(),
         target: world.target.clone(),
+        narrowed: world.narrowed.clone(),
         summary: Summary { verdict, pull_paths: pull_paths.len(), blocked, unknown, images_elsewhere },
         findings: verdicts
             .blockers
             .iter()
             .zip(1..)
-            .map(|(blocker, number)| finding(world, blocker, number))
+            .map(|(blocker, number)| finding(world, blocker, number, verdicts))
             .collect(),
+        contradictions: verdicts.contradictions.clone(),
         unread,
         pull_paths,
     }
@@ -463,10 +542,15 @@ pub fn diagnosis(world: &World<'_>, verdicts: &Verdicts) -> Diagnosis {
 
 /// Whether there may be pullers, or reasons, that nobody saw. What this version never looks at, and a Kubernetes API
 /// that nobody could ask, is said with every diagnosis, and leaves the verdict on what was judged: it is "every pull
-/// that was checked", and says so. An API that was asked and refused a list is another matter.
+/// that was checked", and says so. An API that was asked and refused a list is another matter. Ids of rules and names of
+/// services only make an answer nicer.
 fn hides_pulls(unread: &Unread) -> bool {
     let refused_list = unread.source.starts_with("kubernetes:") && unread.source != NO_KUBERNETES;
-    let never_looked = ["kubernetes:", "organizations:", "route53:", "route53resolver:"];
+    let never_looked = ["kms:", "kubernetes:", "organizations:", "route53:", "route53resolver:"];
+    let hides_nothing = ["ec2:DescribeSecurityGroupRules", "ec2:DescribeVpcEndpointServices"];
+    if hides_nothing.contains(&unread.source.as_str()) {
+        return false;
+    }
     (refused_list && !unread.hides.is_empty())
         || !never_looked.iter().any(|service| unread.source.starts_with(service))
 }
@@ -478,7 +562,8 @@ fn pull_path(pull: &Pull<'_>, verdicts: &Verdicts) -> PullPath {
     PullPath { id, from: pull.source.clone(), image: pull.image.name.clone(), verdict, legs }
 }
 
-fn finding(world: &World<'_>, blocker: &Blocker, number: usize) -> Finding {
+fn finding(world: &World<'_>, blocker: &Blocker, number: usize, verdicts: &Verdicts) -> Finding {
+    let leader = verdicts.follows.get(&number.wrapping_sub(1));
     let (remedy, manual_steps) = match &blocker.fix {
         Fix::Automatic { .. } => (Remedy::Automatic, Vec::new()),
         Fix::Manual { steps, .. } => (Remedy::Manual, steps.clone()),
@@ -497,6 +582,7 @@ fn finding(world: &World<'_>, blocker: &Blocker, number: usize) -> Finding {
         blocks: blocker.pulls.clone(),
         remedy,
         manual_steps,
+        follows_from: leader.map(|position| finding_id(position + 1)),
     }
 }
 

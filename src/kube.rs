@@ -1,4 +1,5 @@
-//! Reads the Kubernetes API of a cluster: the only file that names a type of a Kubernetes client. It only lists.
+//! Reads the Kubernetes API of a cluster: the only file that names a type of a Kubernetes client. It only lists, and
+//! gets pull secrets by their names where that was asked for.
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -6,6 +7,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
+use jiff::Timestamp;
 use kube::client::Client;
 use kube::config::{Config, ExecInteractiveMode, KubeConfigOptions, Kubeconfig, KubeconfigError};
 use serde_json::value::RawValue;
@@ -14,7 +16,7 @@ use tokio::time::timeout;
 use crate::aws::Calls;
 use crate::json_text::Fields;
 use crate::model::eks::Cluster;
-use crate::model::kubernetes::{KINDS, Kind, Kubernetes, read_list};
+use crate::model::kubernetes::{KINDS, Kind, Kubernetes, PullSecret, read_list};
 use crate::model::snapshot::read_key;
 
 /// How long to wait for a connection.
@@ -38,6 +40,8 @@ pub struct Access {
     pub context: Option<String>,
     /// Do not ask at all.
     pub off: bool,
+    /// Whether the pull secrets that pods name are read, too.
+    pub pull_secrets: bool,
     /// How long all lists may take together.
     pub limit: Duration,
 }
@@ -51,10 +55,21 @@ pub struct Answers {
     pub read: Vec<&'static Kind>,
     /// The kinds that were not, and why.
     pub refused: Vec<(&'static Kind, String)>,
+    /// What became of each pull secret, by `NAMESPACE/NAME`; none where they were not asked for.
+    pub pull_secrets: Option<Vec<(String, Result<(), Lost>)>>,
     /// Why nobody got in at all.
     pub closed: Option<String>,
     /// Whether the server is known to be that of the cluster. If not, what it says must be compared with EC2.
     pub is_the_cluster: bool,
+}
+
+/// Why a pull secret was not read.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Lost {
+    /// There is none.
+    NotFound,
+    /// Nobody could look.
+    Refused(String),
 }
 
 impl Access {
@@ -82,6 +97,11 @@ impl Access {
             Err(_) => return self.closed("no login in time".to_owned()),
         };
         let mut answers = lists(&client, calls, end).await;
+        if self.pull_secrets {
+            let names = answers.kubernetes.pull_secrets_named();
+            answers.pull_secrets =
+                Some(pull_secrets(&client, calls, end, names, &mut answers.kubernetes).await);
+        }
         answers.is_the_cluster = is_the_cluster;
         if answers.read.is_empty() && !self.is_chosen() {
             // Our own attempt to get in, which nobody asked for, did not work.
@@ -285,10 +305,56 @@ async fn list(client: &Client, calls: &Calls, kind: &'static Kind) -> Result<Kub
     }
 }
 
+/// Each by its name, some at once: nobody lists Secrets.
+async fn pull_secrets(
+    client: &Client,
+    calls: &Calls,
+    end: Instant,
+    names: BTreeSet<String>,
+    into: &mut Kubernetes,
+) -> Vec<(String, Result<(), Lost>)> {
+    const AT_ONCE: usize = 16;
+    let names: Vec<String> = names.into_iter().collect();
+    let mut told = Vec::new();
+    for some in names.chunks(AT_ONCE) {
+        let mut reads = tokio::task::JoinSet::new();
+        for id in some.iter().cloned() {
+            let (client, calls) = (client.clone(), calls.clone());
+            reads.spawn(async move {
+                let left = end.saturating_duration_since(Instant::now()).min(PAGE);
+                let read = timeout(left, pull_secret(&client, &calls, &id)).await;
+                (id, read.unwrap_or_else(|_| Err(Lost::Refused("no answer in time".to_owned()))))
+            });
+        }
+        for (id, read) in reads.join_all().await {
+            told.push((id.clone(), read.map(|secret| drop(into.pull_secrets.insert(id, secret)))));
+        }
+    }
+    told.sort_by(|(one, _), (other, _)| one.cmp(other));
+    told
+}
+
+/// The text of the answer lives no longer than this function.
+async fn pull_secret(client: &Client, calls: &Calls, id: &str) -> Result<PullSecret, Lost> {
+    let (namespace, name) = id.split_once('/').unwrap_or(("default", id));
+    let address = format!("/api/v1/namespaces/{}/secrets/{}", encoded(namespace), encoded(name));
+    let request = http::Request::get(address).body(Vec::new());
+    let request = request.map_err(|error| Lost::Refused(error.to_string()))?;
+    let sent = Instant::now();
+    let answer = client.request_text(request).await;
+    calls.add("kubernetes", "GetSecret", sent.elapsed());
+    match answer {
+        Ok(text) => PullSecret::from_answer(namespace, name, &text, Timestamp::now()).map_err(Lost::Refused),
+        Err(kube::Error::Api(status)) if status.code == 404 => Err(Lost::NotFound),
+        Err(error) => Err(Lost::Refused(because(&error))),
+    }
+}
+
+fn encoded(text: &str) -> String {
+    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+}
+
 fn request(kind: &Kind, token: &str) -> Result<http::Request<Vec<u8>>, String> {
-    let encoded = |text: &str| {
-        percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
-    };
     let mut address = format!("{}?limit={PAGE_SIZE}", kind.path);
     for (name, value) in [("fieldSelector", kind.field_selector), ("continue", token)] {
         if !value.is_empty() {

@@ -1,9 +1,11 @@
 //! Who pulls which image: the sources, the images, and every pair of them that can happen.
 
+mod narrowing;
 mod nodes;
 mod pods;
 mod words;
 
+pub use narrowing::{Narrowed, Narrowing};
 pub use words::Words;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -123,12 +125,29 @@ pub struct World<'a> {
     pub words: Vec<Words>,
     /// How many images of pods come from elsewhere than private registries of ECR: they are not judged.
     pub images_elsewhere: usize,
+    /// Those of them that somebody waits for.
+    pub elsewhere: Vec<Elsewhere>,
     /// Which sources pull which images, by where they stand in the lists above; all pull all where it is not known.
     pairs: Option<BTreeSet<(usize, usize)>>,
     /// The instances of each source.
     instances: BTreeMap<nodes::SourceKey, BTreeSet<String>>,
     /// Nodes that run pods, and of which it is not known what they are.
     strangers: BTreeSet<String>,
+    /// That not all pulls are judged, where that was asked for.
+    pub narrowed: Option<Narrowed>,
+    /// Everything that pulls in the cluster, also what is not judged: no change may forget it.
+    pub every_source: Vec<Source>,
+}
+
+/// An image from elsewhere than a private registry of ECR, which containers do not have yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// As the pods name it.
+    pub image: String,
+    /// The pods, as `NAMESPACE/NAME`.
+    pub pods: BTreeSet<String>,
+    /// Who would pull it.
+    pub sources: BTreeSet<Source>,
 }
 
 /// What to diagnose in a snapshot.
@@ -137,9 +156,12 @@ pub struct Scope {
     /// The name of the cluster, where there are several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<String>,
-    /// Images to judge, beside those of the add-ons.
+    /// Images to judge: only those where pods pull any of them, else beside what pods and add-ons pull.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub images: Vec<String>,
+    /// Which pulls to judge; nothing: all of them.
+    #[serde(default, skip_serializing_if = "Narrowing::is_empty")]
+    pub only: Narrowing,
     /// The roles to assume for registries of other accounts, by account.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub account_roles: BTreeMap<String, String>,
@@ -170,23 +192,51 @@ impl<'a> World<'a> {
         let asked = asked(&scope.images)?;
         let nodes = nodes::Nodes::of(snapshot, cluster);
         let sources = sources(snapshot, cluster, &nodes);
-        let for_all = asked.into_iter().chain(stand_in.clone());
+        let for_all = asked.iter().cloned().chain(stand_in.clone());
         let mut world = World {
             snapshot,
             target,
             images: for_all.collect::<BTreeSet<_>>().into_iter().collect(),
+            every_source: sources.clone(),
             sources,
+            narrowed: None,
             words: Vec::new(),
             images_elsewhere: 0,
+            elsewhere: Vec::new(),
             pairs: None,
             instances: BTreeMap::new(),
             strangers: BTreeSet::new(),
         };
+        let mut of_pods = BTreeMap::new();
         if snapshot.keys.contains("Pods") {
-            world.add_pods(&nodes, stand_in.as_ref());
+            of_pods = world.add_pods(&nodes, stand_in.as_ref(), &asked);
+        }
+        if !(scope.only.is_empty() && of_pods.is_empty()) {
+            narrowing::narrow(&mut world, scope, &asked, &of_pods, &nodes)?;
         }
         world.instances = nodes.instances;
         Ok(world)
+    }
+
+    /// Every pull, by where its source and its image stand in the lists.
+    fn all_pairs(&self) -> BTreeSet<(usize, usize)> {
+        let all =
+            || (0..self.sources.len()).flat_map(|source| (0..self.images.len()).map(move |at| (source, at)));
+        self.pairs.clone().unwrap_or_else(|| all().collect())
+    }
+
+    /// Forgets all pulls but these, and the sources and images that have none of them.
+    fn keep(&mut self, kept: &BTreeSet<(usize, usize)>) {
+        let places = |of: BTreeSet<usize>| of.into_iter().zip(0..).collect::<BTreeMap<usize, usize>>();
+        let sources = places(kept.iter().map(|(source, _)| *source).collect());
+        let images = places(kept.iter().map(|(_, image)| *image).collect());
+        let moved = |(source, image): &(usize, usize)| Some((*sources.get(source)?, *images.get(image)?));
+        for words in &mut self.words {
+            words.pulls = words.pulls.intersection(kept).filter_map(moved).collect();
+        }
+        self.pairs = Some(kept.iter().filter_map(moved).collect());
+        self.sources = sources.keys().filter_map(|at| self.sources.get(*at).cloned()).collect();
+        self.images = images.keys().filter_map(|at| self.images.get(*at).cloned()).collect();
     }
 
     /// The same pulls in a world that was changed.
@@ -198,12 +248,20 @@ impl<'a> World<'a> {
         World { snapshot, ..self.clone() }
     }
 
-    /// The images of pods, for the sources that pull them; what was asked for is pulled by all.
-    fn add_pods(&mut self, nodes: &nodes::Nodes, stand_in: Option<&Image>) {
+    /// The images of pods, for the sources that pull them; what was asked for and no pod pulls is pulled by all.
+    /// Returns what was asked for and pods pull, and as what the matrix has it.
+    fn add_pods(
+        &mut self,
+        nodes: &nodes::Nodes,
+        stand_in: Option<&Image>,
+        asked: &BTreeSet<Image>,
+    ) -> BTreeMap<Image, Image> {
         let sources = self.sources.clone();
         let mut pods = pods::Pods::new(self.snapshot, &self.target.cluster, nodes, &sources, stand_in);
-        let demand = pods.demand();
-        let for_all: BTreeSet<Image> = self.images.drain(..).collect();
+        let named = narrowing::asked_of_pods(asked, &pods, &self.snapshot.kubernetes.pods);
+        let demand = pods.demand(&|_, _| true);
+        let for_all: BTreeSet<Image> =
+            self.images.drain(..).filter(|image| !named.contains_key(image)).collect();
         let images: BTreeSet<Image> = for_all.iter().chain(demand.images.keys()).cloned().collect();
         self.images = images.into_iter().collect();
         let places = words::Places::of(&self.sources, &self.images);
@@ -214,7 +272,20 @@ impl<'a> World<'a> {
         self.pairs = Some(pairs.collect());
         self.words = words::all(&self.snapshot.kubernetes, &mut pods, &places);
         self.images_elsewhere = demand.elsewhere;
+        self.elsewhere = self.wanted(demand.wanted_elsewhere);
         self.strangers = demand.strangers;
+        named
+    }
+
+    fn wanted(&self, wanted: pods::Wanted) -> Vec<Elsewhere> {
+        let sources = |keys: &BTreeSet<nodes::SourceKey>| {
+            let is_one = |source: &&Source| keys.contains(&(source.kind, source.id.clone()));
+            self.sources.iter().filter(is_one).cloned().collect()
+        };
+        wanted
+            .into_iter()
+            .map(|(image, (pods, keys))| Elsewhere { image, pods, sources: sources(&keys) })
+            .collect()
     }
 
     /// What was not read: what was refused, what a snapshot does not hold, and what this version does not look at.
@@ -265,6 +336,16 @@ impl<'a> World<'a> {
             let causes = ["private-hosted-zone-shadow"];
             unread.push(row("route53:ListHostedZonesByVPC", "not in the snapshot", &causes));
         }
+        let keys =
+            self.images.iter().filter_map(|image| match self.snapshot.repository_key(image.repository()) {
+                Seen::Unread(key) => Some(key),
+                Seen::Known(_) | Seen::Absent => None,
+            });
+        for key in keys.collect::<BTreeSet<String>>() {
+            let because = "not in the snapshot: `aws kms describe-key` tells whether it is enabled";
+            unread
+                .push(Unread { resource: key, ..row("kms:DescribeKey", because, &["kms-key-unavailable"]) });
+        }
         unread.push(row(
             "route53resolver:ListFirewallRuleGroupAssociations",
             "this version does not read it",
@@ -283,14 +364,25 @@ impl<'a> World<'a> {
 
     /// Every pull, in a fixed order.
     pub fn pulls(&self) -> Vec<Pull<'_>> {
-        let happens = |at: (usize, usize)| self.pairs.as_ref().is_none_or(|pairs| pairs.contains(&at));
-        let mut pulls = Vec::new();
-        for (source_at, source) in self.sources.iter().enumerate() {
-            let images = self.images.iter().enumerate();
-            let pulled = images.filter(|(image_at, _)| happens((source_at, *image_at)));
-            pulls.extend(pulled.map(|(_, image)| Pull { source, image }));
-        }
-        pulls
+        self.sources.iter().enumerate().flat_map(|(at, source)| self.pulls_at(at, source)).collect()
+    }
+
+    /// The pulls of one source.
+    pub fn pulls_by<'w>(&'w self, source: &Source) -> impl Iterator<Item = Pull<'w>> {
+        let at = self.sources.iter().position(|known| known == source);
+        at.into_iter()
+            .flat_map(|at| self.sources.get(at).map(|source| (at, source)))
+            .flat_map(|(at, source)| self.pulls_at(at, source))
+    }
+
+    fn pulls_at<'w>(&'w self, at: usize, source: &'w Source) -> impl Iterator<Item = Pull<'w>> {
+        let all = self.pairs.is_none().then_some(0..self.images.len());
+        let some = self
+            .pairs
+            .iter()
+            .flat_map(move |pairs| pairs.range((at, 0)..(at + 1, 0)).map(|(_, image)| *image));
+        let images = all.into_iter().flatten().chain(some);
+        images.filter_map(move |image| Some(Pull { source, image: self.images.get(image)? }))
     }
 
     /// The pulls that a kubelet may speak of.
@@ -521,7 +613,7 @@ pub(crate) mod tests {
             let nodes: Vec<&str> = world.nodes_of(source).map(|node| node.instance_id.as_str()).collect();
             text +=
                 &format!("{} {} role {role} nodes {}\n", source.kind.as_str(), source.id, nodes.join(" "));
-            for pull in world.pulls().iter().filter(|pull| pull.source == source) {
+            for pull in world.pulls_by(source) {
                 let name = pull
                     .image
                     .name
@@ -667,6 +759,59 @@ pub(crate) mod tests {
                   602401143452/eks/*
                 elsewhere 1
                 unread ec2:DescribeInstances: pods run on nodes of which it is not known what they are, so their pulls are judged for every node: ip-9
+            "#]],
+        );
+    }
+
+    /// A group that has no nodes yet is judged by what its nodes will be like.
+    #[test]
+    fn pods_that_wait_are_judged_only_where_they_can_run() {
+        let group = |name: &str, more: Value| {
+            let mut group = json!({ "nodegroupName": name, "clusterName": "c", "subnets": [] });
+            group.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            json!({ "nodegroup": group })
+        };
+        let taint = json!([{ "key": "dedicated", "value": "gpu", "effect": "NO_SCHEDULE" }]);
+        let gpu = json!({
+            "nodeSelector": { "team": "ml" },
+            "tolerations": [{ "key": "dedicated", "operator": "Equal", "value": "gpu", "effect": "NoSchedule" }],
+        });
+        // Not a taint of its group: it may go, and then a pod that asks for this node pulls there.
+        let mut tainted = node("ip-1", "i-1", json!({ "team": "agents" }));
+        tainted["spec"]["taints"] = json!([{ "key": "own", "effect": "NoExecute" }]);
+        let pending = |name: &str, spec: Value| {
+            pod(&format!("a/{name}"), &APP.replace("app", name), spec, json!({ "phase": "Pending" }))
+        };
+        check(
+            &[
+                group("gpu", json!({ "labels": { "team": "ml" }, "taints": taint })),
+                group("web", json!({ "labels": { "team": "web" } })),
+                json!({ "Reservations": [{ "Instances": [
+                    instance("i-1", "ng", json!({ "eks:nodegroup-name": "ng", "eks:cluster-name": "c" })),
+                ] }] }),
+                profiles(&["ng"]),
+                list(&[
+                    tainted,
+                    pending("model", gpu),
+                    pending("shop", json!({})),
+                    pending("nowhere", json!({ "nodeSelector": { "team": "ml" } })),
+                    pending("agent", json!({ "nodeSelector": { "team": "agents" } })),
+                ]),
+            ],
+            &[],
+            &expect![[r#"
+                nodegroup gpu role - nodes 
+                  111122223333/model:v1
+                  602401143452/eks/*
+                nodegroup ng role ng nodes i-1
+                  111122223333/agent:v1
+                  602401143452/eks/*
+                nodegroup web role - nodes 
+                  111122223333/shop:v1
+                  602401143452/eks/*
+                fargate-profile serverless role fargate nodes 
+                  602401143452/eks/*
+                elsewhere 0
             "#]],
         );
     }

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use indicatif::ProgressBar;
+use jiff::SignedDuration;
 
 use crate::aws::Calls;
 use crate::cli::{Common, Format, Output, When};
 use crate::error::Error;
 use crate::render;
 use crate::render::terminal::{Paint, clean};
-use crate::run::Progress as RunProgress;
+use crate::run::{Progress as RunProgress, StateDir};
 
 /// How to speak to the user of this process.
 #[derive(Clone, Debug)]
@@ -30,6 +31,7 @@ pub struct Ui {
     pub verbose: u8,
     quiet: bool,
     state: Option<PathBuf>,
+    lease: SignedDuration,
     answers_are_seen: bool,
 }
 
@@ -52,6 +54,7 @@ impl Ui {
             verbose: common.verbose,
             quiet: common.quiet,
             state: common.state.clone(),
+            lease: common.lease,
             answers_are_seen: terminal && common.output.format() == Format::Text,
         }
     }
@@ -64,6 +67,14 @@ impl Ui {
     /// Where the records of runs are kept, if that was said.
     pub fn state(&self) -> Option<&Path> {
         self.state.as_deref()
+    }
+
+    /// The place of the records.
+    ///
+    /// # Errors
+    /// It cannot be used.
+    pub fn state_dir(&self) -> Result<StateDir, Error> {
+        StateDir::locate(self.state(), self.lease.unsigned_abs())
     }
 
     /// The same, with records kept elsewhere.

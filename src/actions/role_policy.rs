@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::repository_policy::PULL_CALLS;
 use super::statement::{self, one_or_many, strings};
-use super::{Found, Kind, Resource, Risk, Sent, role};
+use super::{Found, Kind, Resource, Risk, Sent, Undo, role};
 use crate::aws::{Reader, Refused, Writer};
 use crate::collect;
 use crate::error::Error;
@@ -201,32 +201,44 @@ impl Resource for RolePolicy {
         after.is_some() && grants(before).is_within(&grants(after))
     }
 
+    fn undo(now: Option<&Self>, before: Option<&Self>, after: Option<&Self>) -> Undo<Self> {
+        let Some(now) = now else { return Undo::Nothing("the policy does not exist any more".to_owned()) };
+        let Some(after) = after else { return Undo::Overlap("somebody made it anew".to_owned()) };
+        let before = before.map(|policy| policy.document.as_str());
+        match statement::undo(&now.document, before, &after.document) {
+            Undo::Restored(document) => Undo::Restored(document.map(|document| RolePolicy { document })),
+            Undo::Nothing(because) => Undo::Nothing(because),
+            Undo::Overlap(because) => Undo::Overlap(because),
+        }
+    }
+
     fn lines(_at: &Address, state: Option<&Self>) -> Vec<String> {
         state.map_or_else(Vec::new, |policy| statement::lines(&policy.document))
     }
 
-    /// Only a policy whose name is ours and that is ours to the last field: a token, and pulls from repositories that
-    /// it names.
+    /// Only a policy whose name is ours, and in it only statements that are ours to the last field: a token, and pulls
+    /// from repositories that they name. Statements that others added to it since stay on the way back.
     fn allowed(at: &Address, before: Option<&Self>, after: Option<&Self>) -> Result<(), String> {
         let role = role::checked(&at.role_arn, &at.role_name)?;
         let number = at.policy_name.strip_prefix(NAME);
         if !number.is_some_and(|number| number.chars().all(|c| c.is_ascii_digit())) {
             return Err(format!("inline policy {} is not ours", at.policy_name));
         }
-        let mut states = before.into_iter().chain(after).peekable();
-        if states.peek().is_none() || before == after {
+        if before == after {
             return Err("it changes nothing".to_owned());
         }
-        for policy in states {
-            let grant = policy.grant().ok_or("it does more than to let the role pull")?;
-            if let Some(loose) = grant.repositories.iter().find(|arn| !is_scope(arn, &role.partition)) {
-                return Err(format!("{loose} is not one repository"));
-            }
-            if policy.document.len() > LONGEST {
-                return Err(format!("it is longer than the {LONGEST} characters that IAM takes"));
-            }
+        let (old, new) = differing(before, after)?;
+        let (old, new) = (ours(&old)?, ours(&new)?);
+        let of_both = old.and(&new);
+        if of_both == Grant::default() {
+            return Err("it changes no statement".to_owned());
         }
-        let (old, new) = (grants(before), grants(after));
+        if let Some(loose) = of_both.repositories.iter().find(|arn| !is_scope(arn, &role.partition)) {
+            return Err(format!("{loose} is not one repository"));
+        }
+        if before.into_iter().chain(after).any(|policy| policy.document.len() > LONGEST) {
+            return Err(format!("it is longer than the {LONGEST} characters that IAM takes"));
+        }
         if old.is_within(&new) || new.is_within(&old) {
             Ok(())
         } else {
@@ -234,7 +246,11 @@ impl Resource for RolePolicy {
         }
     }
 
+    /// A plan makes and extends only policies that are ours as a whole.
     fn planned_for(before: Option<&Self>, after: Option<&Self>, _target: &Target) -> Result<(), String> {
+        if before.into_iter().chain(after).any(|policy| policy.grant().is_none()) {
+            return Err("it does more than to let the role pull".to_owned());
+        }
         let (old, new) = (grants(before), grants(after));
         if old.is_within(&new) && old != new { Ok(()) } else { Err("it takes permissions away".to_owned()) }
     }
@@ -250,6 +266,27 @@ impl Resource for RolePolicy {
             (Risk::Medium, format!("{role} loses the pulls that this policy gave it"))
         }
     }
+}
+
+/// The statements that only one of two states has. What is beside the statements must be the same, or our own.
+fn differing<'a>(
+    before: Option<&'a RolePolicy>,
+    after: Option<&'a RolePolicy>,
+) -> Result<(Vec<&'a str>, Vec<&'a str>), String> {
+    let text = |policy: Option<&'a RolePolicy>| policy.map(|policy| policy.document.as_str());
+    let nothing = r#"{"Version":"2012-10-17","Statement":[]}"#;
+    statement::differing(text(before).unwrap_or(nothing), text(after).unwrap_or(nothing))
+}
+
+/// What statements of ours grant together.
+fn ours(statements: &[&str]) -> Result<Grant, String> {
+    let mut all = Grant::default();
+    for text in statements {
+        let value: Option<Value> = serde_json::from_str(text).ok();
+        let grant = value.as_ref().and_then(granted);
+        all = all.and(&grant.ok_or("it does more than to let the role pull")?);
+    }
+    Ok(all)
 }
 
 /// What a statement of ours grants; nothing where it is not exactly such a statement.
@@ -334,6 +371,45 @@ mod tests {
             RolePolicy::together(None, Some(&policy(true, &[APP])), Some(&policy(false, &[ADD_ONS]))),
             Some(Some(whole))
         );
+    }
+
+    const THEIRS: &str = r#"{"Sid":"Theirs","Effect":"Allow","Action":"s3:GetObject","Resource":"*"}"#;
+
+    fn with(policy: &RolePolicy, statement: &str) -> RolePolicy {
+        let document = statement::append(&policy.document, &serde_json::from_str(statement).unwrap());
+        RolePolicy { document: document.unwrap() }
+    }
+
+    /// Others put a statement beside ours: it stays, and ours goes or gets its earlier repositories back.
+    #[test]
+    fn the_way_back_leaves_the_statements_of_others() {
+        let (one, two) = (policy(true, &[APP]), policy(true, &[APP, ADD_ONS]));
+        let alone = RolePolicy { document: format!(r#"{{"Version":"2012-10-17","Statement":[{THEIRS}]}}"#) };
+        for (before, after, expected) in [(None, &two, alone.clone()), (Some(&one), &two, with(&one, THEIRS))]
+        {
+            let now = with(after, THEIRS);
+            let Undo::Restored(Some(undone)) = RolePolicy::undo(Some(&now), before, Some(after)) else {
+                panic!("nothing was restored")
+            };
+            assert!(RolePolicy::same(&undone, &expected), "{}", undone.document);
+            assert!(undone.document.contains(THEIRS) || before.is_some());
+            assert_eq!(allowed(NAME, Some(&now), Some(&undone)), Ok(()));
+            // A plan never starts from a policy that is not ours as a whole.
+            let target = Target::default();
+            assert!(RolePolicy::planned_for(Some(&now), Some(&undone), &target).is_err());
+            assert!(RolePolicy::planned_for(Some(&undone), Some(&now), &target).is_err());
+        }
+        let edited = RolePolicy { document: two.document.replace(ADD_ONS, "*") };
+        assert!(matches!(RolePolicy::undo(Some(&edited), None, Some(&two)), Undo::Overlap(_)));
+        assert_eq!(RolePolicy::undo(Some(&two), None, Some(&two)), Undo::Restored(None));
+        assert!(matches!(RolePolicy::undo(None, Some(&one), Some(&two)), Undo::Nothing(_)));
+        // What is theirs is never touched.
+        let swapped = RolePolicy { document: two.document.replace("},{", &format!("}},{THEIRS},{{")) };
+        for (before, after) in [(&with(&two, THEIRS), &two), (&with(&two, THEIRS), &swapped), (&alone, &two)]
+        {
+            assert!(allowed(NAME, Some(before), Some(after)).is_err(), "{}", after.document);
+        }
+        assert!(allowed(NAME, Some(&alone), None).is_err());
     }
 
     #[test]

@@ -215,6 +215,35 @@ pub fn one_edit(old: &str, new: &str) -> Result<(Option<Value>, Option<Value>), 
     Ok((differing(&old)?, differing(&new)?))
 }
 
+/// The statements that only the old document has, and those that only the new one has. Statements that both have stand
+/// there as the same bytes in the same order.
+///
+/// # Errors
+/// Something beside the statements differs, or a document cannot be read.
+pub fn differing<'a>(old: &'a str, new: &'a str) -> Result<(Vec<&'a str>, Vec<&'a str>), String> {
+    if frame(old)? != frame(new)? {
+        return Err("it changes something beside the statements".to_owned());
+    }
+    let (old, new) = (statements(old)?, statements(new)?);
+    let only = |these: &[&'a str], those: &[&'a str]| {
+        let mut those = those.to_vec();
+        let mut left = these.to_vec();
+        left.retain(|text| match those.iter().position(|other| other == text) {
+            Some(found) => {
+                those.remove(found);
+                false
+            }
+            None => true,
+        });
+        left
+    };
+    let (gone, come) = (only(&old, &new), only(&new, &old));
+    if only(&old, &gone) != only(&new, &come) {
+        return Err("it changes the order of the statements".to_owned());
+    }
+    Ok((gone, come))
+}
+
 /// The first of `NAME`, `NAME2`, `NAME3`, … that no statement of a document has as its `Sid`.
 ///
 /// # Errors

@@ -11,8 +11,8 @@ use super::{Accounts, Reader, Refused, Writer};
 use crate::actions::Sent;
 use crate::model::PolicyText;
 use crate::model::ecr::{
-    ImageDetail, ImageId, ImageManifest, LifecyclePolicy, PullThroughCacheRule, RegistryDocument, Repository,
-    RepositoryName,
+    EncryptionConfiguration, ImageDetail, ImageId, ImageManifest, LifecyclePolicy, PullThroughCacheRule,
+    RegistryDocument, Repository, RepositoryName,
 };
 
 /// One registry: an account in a region, with credentials that may look there.
@@ -302,6 +302,9 @@ impl Understand<types::PullThroughCacheRule> for PullThroughCacheRule {
             upstream_registry_url: row.upstream_registry_url.unwrap_or_default(),
             upstream_repository_prefix: row.upstream_repository_prefix,
             credential_arn: row.credential_arn,
+            // Whether its credentials work is asked for by nobody: ECR would try them on the registry behind.
+            is_valid: None,
+            failure: None,
         })
     }
 }
@@ -314,6 +317,10 @@ impl Understand<types::Repository> for Repository {
             repository_name: row.repository_name.unwrap_or_default(),
             repository_uri: row.repository_uri,
             image_tag_mutability: row.image_tag_mutability.map(|kind| kind.as_str().to_owned()),
+            encryption_configuration: row.encryption_configuration.map(|of| EncryptionConfiguration {
+                encryption_type: of.encryption_type.as_str().to_owned(),
+                kms_key: of.kms_key,
+            }),
         })
     }
 }

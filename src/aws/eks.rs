@@ -3,9 +3,10 @@
 use super::pages::pages;
 use super::{Reader, Refused};
 use crate::model::eks::{
-    CertificateAuthority, Cluster, ComputeConfig, FargateProfile, FargateSelector, LaunchTemplate, Nodegroup,
-    VpcConfig,
+    CertificateAuthority, Cluster, ComputeConfig, FargateProfile, FargateSelector, Health, HealthIssue,
+    LaunchTemplate, Nodegroup, VpcConfig,
 };
+use crate::model::kubernetes::Taint;
 
 impl Reader {
     /// `eks:DescribeCluster`.
@@ -83,7 +84,18 @@ impl Reader {
             nodegroup_arn: group.nodegroup_arn,
             node_role: group.node_role,
             subnets: group.subnets.unwrap_or_default(),
+            labels: group.labels.unwrap_or_default().into_iter().collect(),
+            taints: group.taints.unwrap_or_default().into_iter().map(taint).collect(),
             status: group.status.map(|status| status.as_str().to_owned()),
+            health: Health {
+                issues: group
+                    .health
+                    .and_then(|health| health.issues)
+                    .unwrap_or_default()
+                    .into_iter()
+                    .map(issue)
+                    .collect(),
+            },
             ami_type: group.ami_type.map(|kind| kind.as_str().to_owned()),
             launch_template: group
                 .launch_template
@@ -128,5 +140,18 @@ impl Reader {
             selectors: selectors.collect(),
             status: profile.status.map(|status| status.as_str().to_owned()),
         })
+    }
+}
+
+fn taint(row: aws_sdk_eks::types::Taint) -> Taint {
+    let effect = row.effect.map(|effect| effect.as_str().to_owned());
+    Taint { key: row.key.unwrap_or_default(), value: row.value, effect: effect.unwrap_or_default() }
+}
+
+fn issue(row: aws_sdk_eks::types::Issue) -> HealthIssue {
+    HealthIssue {
+        code: row.code.map(|code| code.as_str().to_owned()).unwrap_or_default(),
+        message: row.message,
+        resource_ids: row.resource_ids.unwrap_or_default(),
     }
 }

@@ -13,6 +13,7 @@ mod organizations;
 mod pages;
 mod refused;
 mod route53;
+mod s3;
 mod sts;
 
 pub use calls::{Calls, Tally};
@@ -20,6 +21,7 @@ pub use ec2::{EndpointChanges, NewEndpoint};
 pub use ecr::Registry;
 pub use iam::{Simulated, Simulation};
 pub use refused::{Reason, Refused};
+pub use s3::{Bucket, Object, Only, Put};
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -52,10 +52,11 @@ const DENIED: [&str; 5] = [
     "AuthorizationError",
     "UnauthorizedAccess",
 ];
-const NOT_FOUND: [&str; 7] = [
+const NOT_FOUND: [&str; 8] = [
     "AWSOrganizationsNotInUseException",
     "ChildNotFoundException",
     "ImageNotFoundException",
+    "NoSuchBucket",
     "NoSuchEntity",
     "NotFoundException",
     "RepositoryNotFoundException",
@@ -76,7 +77,7 @@ const BAD_CREDENTIALS: [&str; 11] = [
     "InvalidToken",
     "AuthFailure",
 ];
-const THROTTLED: [&str; 7] = [
+const THROTTLED: [&str; 8] = [
     "Throttling",
     "ThrottlingException",
     "ThrottledException",
@@ -84,6 +85,7 @@ const THROTTLED: [&str; 7] = [
     "RequestLimitExceeded",
     "TooManyRequestsException",
     "EC2ThrottledException",
+    "SlowDown",
 ];
 
 impl Refused {

@@ -531,7 +531,7 @@ mod tests {
             pull-permission node-role-missing-ecr-policy critical automatic
             pull-permission repo-policy-missing-cross-account critical automatic
             pull-permission repo-policy-explicit-deny critical manual
-            pull-permission repo-policy-condition-mismatch high automatic
+            pull-permission repo-policy-condition-mismatch high manual
             pull-permission repo-policy-stale-principal high automatic
             pull-permission registry-policy-deny critical manual
             pull-permission rcp-deny critical manual

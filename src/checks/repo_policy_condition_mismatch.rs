@@ -12,14 +12,15 @@
 //!   it.
 //! - In AWS: `aws ecr get-repository-policy`, and the conditions of its statements.
 //!
-//! ## What the fix does
-//! Appends a statement for the role of the node only, as for `repo-policy-missing-cross-account`
-//! (`set-repository-policy`). The statement with the condition stays as it is, and the rollback puts the
-//! recorded text back. A condition of which nobody knows whether it holds (an endpoint, an organization) is
-//! reported as not decided, and nothing is changed for it.
+//! ## What to do
+//! Somebody may have set the condition to keep this role out: ask the owner of the repository first. Either
+//! the pull can be made to meet it (through the endpoint, from the account of the organization that it
+//! names), or the owner adds a statement for the role of the node; the commands are printed. With
+//! `--allow-past-conditions` a plan appends that statement, as for `repo-policy-missing-cross-account`. A
+//! condition of which nobody knows whether it holds is reported as not decided.
 //!
 //! ## What is never automated
-//! Conditions of others are never changed, and neither is a deny.
+//! Without the flag nothing is changed. Conditions of others are never changed, and neither is a deny.
 
 use super::{Cause, Leg, Recognition, Remedy, Severity};
 use crate::explain::{Message, denial::Policy, next};
@@ -28,7 +29,7 @@ pub(crate) const CAUSE: Cause = Cause {
     id: "repo-policy-condition-mismatch",
     leg: Some(Leg::PullPermission),
     severity: Severity::High,
-    remedy: Remedy::Automatic,
+    remedy: Remedy::Manual,
     source: include_str!("repo_policy_condition_mismatch.rs"),
     recognise,
 };

@@ -1,9 +1,10 @@
 //! What the Kubernetes API says, as a part of a snapshot; what it does not say, as a fact.
 
 use crate::aws::Reader;
-use crate::kube::{Access, Answers};
+use crate::kube::{Access, Answers, Lost};
 use crate::model::eks::Cluster;
-use crate::model::kubernetes::{KINDS, Kubernetes};
+use crate::model::kubernetes::{GET_SECRET, KINDS, Kubernetes, PullSecret};
+use crate::model::snapshot::Record as _;
 use crate::model::{Snapshot, Unread};
 use crate::pulls::NO_KUBERNETES;
 
@@ -33,7 +34,7 @@ impl Part {
 
     /// Puts it into the world, whose instances were read before.
     pub(super) fn put(self, world: &mut Snapshot) {
-        let Answers { kubernetes, read, refused, closed, is_the_cluster } = self.answers;
+        let Answers { kubernetes, read, refused, pull_secrets, closed, is_the_cluster } = self.answers;
         if !is_the_cluster && is_of_strangers(&kubernetes, world) {
             let because = "the server of the kubeconfig is of another cluster: none of its nodes is an instance \
                            of this one";
@@ -44,6 +45,18 @@ impl Part {
         world.keys.extend(read.iter().map(|kind| kind.key.to_owned()));
         world.unread.extend(refused.iter().map(|(kind, because)| unread(kind.call, because)));
         world.unread.extend(closed.map(|because| unread(NO_KUBERNETES, &because)));
+        if pull_secrets.is_some() {
+            world.keys.insert(PullSecret::TABLE.key.to_owned());
+        }
+        for (id, read) in pull_secrets.into_iter().flatten() {
+            match read {
+                Ok(()) => {}
+                Err(Lost::NotFound) => drop(world.not_found.insert(format!("{GET_SECRET} {id}"))),
+                Err(Lost::Refused(because)) => {
+                    world.unread.push(Unread { resource: id, ..unread(GET_SECRET, &because) });
+                }
+            }
+        }
     }
 }
 
@@ -71,6 +84,7 @@ fn hides(call: &str) -> &'static [&'static str] {
         }
         "kubernetes:ListNodes" => &["hybrid-node-credentials", "instance-profile-missing"],
         "kubernetes:ListEvents" => &["pull-secret-expired", "node-disk-full", "registry-host-typo"],
+        GET_SECRET => &["pull-secret-expired", "pull-secret-missing", "pull-secret-wrong"],
         "kubernetes:ListServiceAccounts" => &["pull-secret-missing"],
         _ => &[],
     }
@@ -78,7 +92,7 @@ fn hides(call: &str) -> &'static [&'static str] {
 
 #[test]
 fn every_list_hides_causes_of_the_catalogue() {
-    for call in KINDS.iter().map(|kind| kind.call).chain([NO_KUBERNETES]) {
+    for call in KINDS.iter().map(|kind| kind.call).chain([NO_KUBERNETES, GET_SECRET]) {
         for cause in hides(call) {
             assert!(crate::checks::Cause::find(cause).is_some(), "{call} hides {cause}");
         }

@@ -7,15 +7,15 @@ use super::each::{Each, each};
 use super::hides::hides;
 use crate::actions::attachment::policy_name;
 use crate::aws::{Reader, Reason, Refused};
-use crate::model::Snapshot;
 use crate::model::ec2::{
-    DhcpOptions, EgressOnlyInternetGateway, Instance, PrefixList, PrefixListEntry, RouteTable,
-    SecurityGroupRule, TransitGatewayAttachment, TransitGatewayRouteTable, TransitGatewayRoutes,
+    DhcpOptions, EgressOnlyInternetGateway, Instance, InternetGateway, PrefixList, PrefixListEntry,
+    RouteTable, SecurityGroupRule, TransitGatewayAttachment, TransitGatewayRouteTable, TransitGatewayRoutes,
     TransitGatewayVpcAttachment, VpcPeeringConnection, VpnGateway,
 };
 use crate::model::eks::{Cluster, VpcConfig};
 use crate::model::iam::InstanceProfile;
 use crate::model::snapshot::Record;
+use crate::model::{Snapshot, endpoint_service_names};
 
 /// The network of a cluster, as a part of a snapshot. What it costs does not grow with the number of nodes.
 pub(super) async fn read(reader: &Reader, cluster: &Cluster) -> Snapshot {
@@ -29,14 +29,20 @@ pub(super) async fn read(reader: &Reader, cluster: &Cluster) -> Snapshot {
     in_vpc(reader, vpc, &cluster.name, &mut part).await;
     let named = Named::by(&part, &config);
     let profiles = instance_profile_names(&part);
-    let (others, egress_only, records, transit, profiles) = tokio::join!(
+    let (others, internet, egress_only, records, transit, profiles) = tokio::join!(
         Others::read(reader, &named),
+        when(leads_to_internet(&part), reader.internet_gateways(vpc)),
         when(has_ipv6(&part), reader.egress_only_internet_gateways(vpc)),
         each(reader, shadowing_zones(&part), |reader, zone| async move { reader.records(&zone).await }),
         Transit::read(reader, &named.transit_gateways),
         each(reader, profiles, |reader, name| async move { reader.instance_profile(&name).await }),
     );
     others.put(&mut part);
+    match internet {
+        Some(gateways) => put(&mut part, gateways),
+        // No route leads to one, so nothing leaves by one.
+        None => drop(part.keys.insert(InternetGateway::TABLE.key.to_owned())),
+    }
     match egress_only {
         Some(gateways) => put(&mut part, gateways),
         // Without addresses of IPv6 nothing could leave by one.
@@ -54,6 +60,7 @@ pub(super) async fn read(reader: &Reader, cluster: &Cluster) -> Snapshot {
 
 /// Everything that EC2 lists by VPC.
 async fn in_vpc(reader: &Reader, vpc: &str, cluster: &str, part: &mut Snapshot) {
+    let services = endpoint_services(reader.region());
     let answers = tokio::join!(
         reader.vpc(vpc),
         reader.dns_support(vpc),
@@ -64,11 +71,11 @@ async fn in_vpc(reader: &Reader, vpc: &str, cluster: &str, part: &mut Snapshot) 
         reader.network_acls(vpc),
         reader.vpc_endpoints(vpc),
         reader.nat_gateways(vpc),
-        reader.internet_gateways(vpc),
         reader.network_interfaces(vpc),
         reader.nodes(vpc, cluster),
         reader.prefix_lists_of_aws(),
         reader.private_zones(vpc),
+        reader.endpoint_services(&services),
     );
     put(part, answers.0);
     put(part, answers.1.map(|row| vec![row]));
@@ -82,17 +89,26 @@ async fn in_vpc(reader: &Reader, vpc: &str, cluster: &str, part: &mut Snapshot) 
     put(part, answers.9);
     put(part, answers.10);
     put(part, answers.11);
-    put(part, answers.12);
-    put_by_id(part, "HostedZoneSummaries", answers.13, |part, zones| {
+    put_by_id(part, "HostedZoneSummaries", answers.12, |part, zones| {
         zones.into_iter().for_each(|zone| part.put(zone));
     });
+    put(part, answers.13);
+}
+
+/// The names that the services of a pull may have as endpoints.
+fn endpoint_services(region: &str) -> Vec<String> {
+    let services = ["ecr.api", "ecr.dkr", "s3"].into_iter();
+    services.flat_map(|service| endpoint_service_names(region, service)).collect()
 }
 
 /// What the rows of a VPC name and EC2 does not list by VPC.
 #[derive(Debug, Default, PartialEq)]
 struct Named {
     dhcp_options: Option<String>,
+    /// Of which no blocks are known.
     prefix_lists: Vec<String>,
+    /// Those of them that are not AWS's.
+    unnamed_lists: Vec<String>,
     peerings: Vec<String>,
     vpn_gateways: Vec<String>,
     transit_gateways: Vec<String>,
@@ -115,6 +131,7 @@ impl Named {
         Named {
             // AWS's name for "none": the Amazon resolver answers, and there is nothing to read.
             dhcp_options: dhcp_options.filter(|id| id != "default"),
+            unnamed_lists: unique(lists.clone().filter(|list| !ec2.prefix_lists.contains_key(*list))),
             prefix_lists: unique(lists.filter(|list| !with_blocks(list))),
             peerings: unique(routes().filter_map(|route| route.vpc_peering_connection_id.as_ref())),
             vpn_gateways: unique(vpn_gateways(ec2.route_tables.values())),
@@ -142,6 +159,13 @@ fn relevant_groups(part: &Snapshot, cluster: &VpcConfig) -> Vec<String> {
     let of_nodes = part.ec2.instances.values().flat_map(|node| &node.security_groups);
     let of_endpoints = part.ec2.vpc_endpoints.values().flat_map(|endpoint| &endpoint.groups);
     unique(of_nodes.chain(of_endpoints).map(|group| &group.group_id).chain(of_cluster))
+}
+
+/// Whether a route leads to an internet gateway. Where routes were not read, one may.
+fn leads_to_internet(part: &Snapshot) -> bool {
+    let mut routes = part.ec2.route_tables.values().flat_map(|table| &table.routes);
+    let is_gateway = |id: &String| id.starts_with("igw-");
+    part.ec2.route_tables.is_empty() || routes.any(|route| route.gateway_id.as_ref().is_some_and(is_gateway))
 }
 
 /// Whether anything in the VPC may have an address of IPv6. Where that was not read, it may.
@@ -207,11 +231,11 @@ struct Others {
 
 impl Others {
     async fn read(reader: &Reader, named: &Named) -> Others {
-        let Named { dhcp_options, prefix_lists, peerings, vpn_gateways, groups, .. } = named;
+        let Named { dhcp_options, prefix_lists, unnamed_lists, peerings, vpn_gateways, groups, .. } = named;
         let dhcp = dhcp_options.as_deref().unwrap_or_default();
         let (dhcp_options, prefix_lists, entries, peerings, vpn_gateways, rules) = tokio::join!(
             when(dhcp_options.is_some(), reader.dhcp_options(dhcp)),
-            when(!prefix_lists.is_empty(), reader.managed_prefix_lists(prefix_lists)),
+            when(!unnamed_lists.is_empty(), reader.managed_prefix_lists(unnamed_lists)),
             each(reader, prefix_lists.iter().cloned(), |reader, id| async move {
                 reader.prefix_list_entries(&id).await
             }),
@@ -302,7 +326,7 @@ fn put_profiles(part: &mut Snapshot, profiles: Each<Result<InstanceProfile, Refu
 }
 
 /// A list that was read, or why it was not.
-fn put<R: Record>(part: &mut Snapshot, rows: Result<Vec<R>, Refused>) {
+pub(super) fn put<R: Record>(part: &mut Snapshot, rows: Result<Vec<R>, Refused>) {
     put_by_id(part, R::TABLE.key, rows, |part, rows| rows.into_iter().for_each(|row| part.put(row)));
 }
 

@@ -1,9 +1,11 @@
 //! Reads the registries that images are pulled from, each with the credentials of its account.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::Pin;
 
 use tokio::task::JoinSet;
 
+use super::each::Turns;
 use super::hides::hides;
 use crate::aws::{Reader, Reason, Refused, Registry};
 use crate::model::ecr::{ImageDetail, Repository, RepositoryName};
@@ -25,18 +27,18 @@ const INDEXES: [&str; 2] =
 
 /// The repositories of these images, their policies, and the images, as a part of a snapshot.
 pub(super) async fn read(reader: &Reader, images: &[String], home: &str) -> Snapshot {
-    let mut reads = JoinSet::new();
+    let (mut reads, turns) = (JoinSet::new(), Turns::new());
     for ((account, region), wanted) in by_registry(images) {
-        let (reader, home) = (reader.clone(), home.to_owned());
+        let (reader, home, turns) = (reader.clone(), home.to_owned(), turns.clone());
         reads.spawn(async move {
-            match reader.registry(&account, &region, &home).await {
-                Ok(registry) => whole(registry, wanted).await,
+            match turns.take(reader.registry(&account, &region, &home)).await {
+                Ok(registry) => whole(registry, wanted, turns).await,
                 Err(refused) => nobody_looked(&refused, (&account, &region), &wanted),
             }
         });
     }
     let mut part = all(reads).await;
-    let lost = look_elsewhere(reader, images, home, &part).await;
+    let lost = look_elsewhere(reader, images, home, &part, &turns).await;
     absorb(&mut part, lost);
     part
 }
@@ -47,7 +49,13 @@ pub(super) fn accounts(images: &[String], home: &str) -> BTreeSet<String> {
 }
 
 /// Repositories that are not where an image says may be in the account or the region of the cluster.
-async fn look_elsewhere(reader: &Reader, images: &[String], home: &str, found: &Snapshot) -> Snapshot {
+async fn look_elsewhere(
+    reader: &Reader,
+    images: &[String],
+    home: &str,
+    found: &Snapshot,
+    turns: &Turns,
+) -> Snapshot {
     let mut places: BTreeMap<At, BTreeSet<String>> = BTreeMap::new();
     for ((account, region), wanted) in by_registry(images) {
         for name in wanted.into_keys() {
@@ -66,13 +74,14 @@ async fn look_elsewhere(reader: &Reader, images: &[String], home: &str, found: &
     }
     let mut reads = JoinSet::new();
     for ((account, region), names) in places {
-        let (reader, home) = (reader.clone(), home.to_owned());
-        reads.spawn(async move {
+        let (reader, home, turns) = (reader.clone(), home.to_owned(), turns.clone());
+        let reading = async move {
             match reader.registry(&account, &region, &home).await {
                 Ok(registry) => repositories(&registry, names.into_iter().collect()).await,
                 Err(_) => Snapshot::default(),
             }
-        });
+        };
+        reads.spawn(async move { turns.take(reading).await });
     }
     let mut part = all(reads).await;
     // It is a second look: what it does not show was asked for by nobody.
@@ -113,35 +122,49 @@ fn by_registry(images: &[String]) -> BTreeMap<At, Wanted> {
 }
 
 /// Everything that is wanted of one registry.
-async fn whole(registry: Registry, wanted: Wanted) -> Snapshot {
-    let mut reads = JoinSet::new();
+async fn whole(registry: Registry, wanted: Wanted, turns: Turns) -> Snapshot {
+    let (mut reads, everything) = (JoinSet::new(), wanted.clone());
+    let mut read = |reading: Pin<Box<dyn Future<Output = Snapshot> + Send>>| {
+        let turns = turns.clone();
+        reads.spawn(async move { turns.take(reading).await });
+    };
     for (name, references) in wanted {
         let (images_of, of_images) = (registry.clone(), name.clone());
-        reads.spawn(async move { images(&images_of, &of_images, references.into_iter().collect()).await });
+        read(Box::pin(async move { images(&images_of, &of_images, references.into_iter().collect()).await }));
         let registry = registry.clone();
-        reads.spawn(async move {
+        read(Box::pin(async move {
             let resource = registry.at(&name).resource();
             let policy = registry.repository_policy(&name).await;
             known("ecr:GetRepositoryPolicy", resource, policy.map(|policy| vec![policy]))
-        });
+        }));
     }
-    let rules_of = registry.clone();
-    reads.spawn(async move {
-        let rules = rules_of.pull_through_cache_rules().await;
-        let resource = rules_of.resource();
-        let none = rules.as_ref().is_ok_and(Vec::is_empty);
-        let mut part = known("ecr:DescribePullThroughCacheRules", resource.clone(), rules);
-        if none {
-            // A list without rows does not say whose it is.
-            part.not_found.insert(format!("ecr:DescribePullThroughCacheRules {resource}"));
-        }
-        part
-    });
-    reads.spawn(async move {
-        let policy = registry.registry_policy().await;
-        known("ecr:GetRegistryPolicy", registry.resource(), policy.map(|policy| vec![policy]))
-    });
-    all(reads).await
+    let policy_of = registry.clone();
+    read(Box::pin(async move {
+        let policy = policy_of.registry_policy().await;
+        known("ecr:GetRegistryPolicy", policy_of.resource(), policy.map(|policy| vec![policy]))
+    }));
+    let mut part = all(reads).await;
+    // What is there need not be fetched by a cache.
+    let is_there = |(name, references): (&String, &BTreeSet<String>)| {
+        references.iter().all(|one| matches!(part.image(registry.at(name), one), Seen::Known(_)))
+    };
+    if !everything.iter().all(is_there) {
+        let rules = turns.take(cache_rules(&registry)).await;
+        absorb(&mut part, rules);
+    }
+    part
+}
+
+/// The pull-through caches of a registry.
+async fn cache_rules(registry: &Registry) -> Snapshot {
+    let (rules, resource) = (registry.pull_through_cache_rules().await, registry.resource());
+    let none = rules.as_ref().is_ok_and(Vec::is_empty);
+    let mut part = known("ecr:DescribePullThroughCacheRules", resource.clone(), rules);
+    if none {
+        // A list without rows does not say whose it is.
+        part.not_found.insert(format!("ecr:DescribePullThroughCacheRules {resource}"));
+    }
+    part
 }
 
 /// The images of a repository: all in one call, and one by one where that fails because one of them does not exist.

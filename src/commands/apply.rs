@@ -15,7 +15,7 @@ use crate::diagnosis;
 use crate::error::{Code, Error};
 use crate::plan::Plan;
 use crate::render;
-use crate::run::{self, Interrupt, Lock, Reasons, Record, Signer, StateDir, World};
+use crate::run::{self, Interrupt, Reasons, Record, Signer, StateDir, World};
 use crate::ui::Ui;
 
 /// Make the changes of a plan, after asking; leaves a record to roll back
@@ -69,13 +69,20 @@ pub struct Args {
     approved_by: Vec<String>,
 }
 
+impl Args {
+    /// Whether the plan was made before.
+    pub fn has_a_plan(&self) -> bool {
+        self.plan.is_some() || self.resume.is_some()
+    }
+}
+
 /// Its phases in a row.
 ///
 /// # Errors
 /// Whatever stops it; the code says what is left behind.
 pub async fn run(args: &Args, ui: &Ui) -> Result<u8, Error> {
     let interrupt = Interrupt::listen();
-    let state = StateDir::locate(ui.state())?;
+    let state = ui.state_dir()?;
     let on_failure = on_failure(args, ui)?;
     if let Some(run) = &args.resume {
         return Box::pin(resume(args, run, on_failure, &interrupt, &state, ui)).await;
@@ -195,7 +202,7 @@ fn saved_plan(args: &Args, file: &Path) -> Result<(Plan, Option<Signer>), Error>
     if args.choices.selects() {
         return Err(Error::new(
             Code::Usage,
-            "a saved plan is applied as it is: --target, --exclude and --only choose while planning",
+            "a saved plan is applied as it is: --target, --exclude, --only, --namespace, --pod and --source choose while planning",
             "give them to `ecr-fix plan --out FILE`, or leave the plan away",
         ));
     }
@@ -218,8 +225,8 @@ fn in_a_copy(args: &Args) -> Result<Args, Error> {
 
 /// The run that uses the plan may still be at work: then it holds the lock.
 fn check_unused(plan: &Plan, world: &World, state: &StateDir) -> Result<(), Error> {
-    let Some(run) = state.used_by(&plan.digest) else { return Ok(()) };
-    Lock::take(&state.lock_file(&carry_out::lock_name(world, plan))?, std::time::Duration::ZERO)?;
+    let Some(run) = state.used_by(&plan.digest)? else { return Ok(()) };
+    state.lock(&carry_out::lock_name(world, plan), std::time::Duration::ZERO)?;
     Err(run::used(&run))
 }
 

@@ -1,6 +1,5 @@
 //! One plan, made in one world: lock, look, ask AWS, record, change, look whether it helped.
 
-use std::path::Path;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -12,11 +11,12 @@ use super::preflight;
 use crate::checks::Leg;
 use crate::diagnosis::{self, Diagnosis, Verdict};
 use crate::error::{Code, Error};
+use crate::model::Snapshot;
 use crate::plan::Plan;
 use crate::pulls;
 use crate::run::{
     self, ActionRecord, ActionState, Back, Engine, Event, Interrupt, Journal, Lock, NotMade, Outcome,
-    Patience, Progress, Reasons, Record, RunState, StateDir, Why, World, with_heartbeat,
+    Patience, Progress, Reasons, Record, RunDir, RunState, StateDir, Why, World, with_heartbeat,
 };
 use crate::ui::Ui;
 
@@ -94,8 +94,8 @@ pub struct Done {
 /// Whatever stops it; the code says what is left behind.
 pub async fn carry_out(job: &Job<'_>) -> Result<Done, Error> {
     let Job { plan, state, .. } = job;
-    let _lock = lock(job.world, plan, state, job.how.lock_timeout)?;
-    if let Some(run) = state.used_by(&plan.digest) {
+    let lock = lock(job.world, plan, state, job.how.lock_timeout)?;
+    if let Some(run) = state.used_by(&plan.digest)? {
         return Err(run::used(&run));
     }
     look_ahead(job, &[]).await?;
@@ -106,22 +106,22 @@ pub async fn carry_out(job: &Job<'_>) -> Result<Done, Error> {
     let journal = run::start(&staged, plan, now, started(job, &id))?;
     let dir = state.publish_run(&id)?;
     state.use_plan(&plan.digest, &id)?;
-    Box::pin(forward(job, &dir, journal.in_run(&dir), &[], None)).await
+    Box::pin(forward(job, &lock, &dir, journal.in_run(&dir), &[], None)).await
 }
 
 /// Goes on with a run that was cut off, until everything is as planned.
 ///
 /// # Errors
 /// As [`carry_out`].
-pub async fn resume(job: &Job<'_>, dir: &Path) -> Result<Done, Error> {
-    let _lock = lock(job.world, job.plan, job.state, job.how.lock_timeout)?;
+pub async fn resume(job: &Job<'_>, dir: &RunDir) -> Result<Done, Error> {
+    let lock = lock(job.world, job.plan, job.state, job.how.lock_timeout)?;
     let record = Record::load(dir)?;
     check_resumable(&record, job.ui)?;
     look_ahead(job, &record.actions).await?;
     let now = Timestamp::now();
     let mut journal = Journal::open(dir, now)?;
     journal.record(now, Event::Resumed { caller: job.caller.clone() })?;
-    Box::pin(forward(job, dir, journal, &record.actions, record.last_at)).await
+    Box::pin(forward(job, &lock, dir, journal, &record.actions, record.last_at)).await
 }
 
 /// Whether a run can go on.
@@ -147,7 +147,7 @@ pub fn check_resumable(record: &Record, ui: &Ui) -> Result<(), Error> {
 /// # Errors
 /// Another run holds it, and still does after that time.
 pub fn lock(world: &World, plan: &Plan, state: &StateDir, wait: SignedDuration) -> Result<Lock, Error> {
-    Lock::take(&state.lock_file(&lock_name(world, plan))?, wait.unsigned_abs())
+    state.lock(&lock_name(world, plan), wait.unsigned_abs())
 }
 
 /// What is locked: the cluster, or the directory that plays it.
@@ -178,7 +178,7 @@ pub fn with_state(command: &str, ui: &Ui) -> String {
 
 /// Adds what was done, what was not, and what nobody knows, for a person and for a program.
 #[must_use]
-pub fn with_outcome(error: Error, dir: &Path) -> Error {
+pub fn with_outcome(error: Error, dir: &RunDir) -> Error {
     let Ok(record) = Record::load(dir) else { return error };
     let groups: [(&str, &[ActionState]); 6] = [
         ("done", &[ActionState::Applied, ActionState::AlreadySo]),
@@ -207,22 +207,22 @@ pub fn with_outcome(error: Error, dir: &Path) -> Error {
     error.with("outcome", &outcome).with("run", &record)
 }
 
-/// The journal failed: what was in flight may be left.
-pub fn unrecorded(error: Error, dir: &Path, ui: &Ui) -> Error {
-    let name = name_of(dir);
+/// The journal failed, or the lock was lost: what was in flight may be left.
+pub fn unrecorded(error: Error, dir: &RunDir, ui: &Ui) -> Error {
+    let name = dir.name();
     match Record::load(dir) {
         Ok(record) if !record.has_something_left() => error,
         _ => {
-            let what = "the journal could not be written, so nothing more was done";
-            let hint = format!("{}; then run `{}`", error.hint(), undo(&name, ui));
+            let what = match error.code {
+                Code::Locked => "somebody else has the lock, so nothing more was done",
+                Code::Storage => "the journal could not be written, so nothing more was done",
+                _ => "the records are out of reach, so nothing more was done",
+            };
+            let (back, on) = (undo(&name, ui), go_on(&name, ui));
+            let hint = format!("{}; then, to go back, run `{back}`; to go on, run `{on}`", error.hint());
             with_outcome(Error::new(Code::PartlyDone, what, hint).because(&error), dir)
         }
     }
-}
-
-/// The name of a run, which is that of its directory.
-pub fn name_of(dir: &Path) -> String {
-    dir.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// Everything that can be known before the first write.
@@ -252,15 +252,17 @@ fn started(job: &Job<'_>, id: &str) -> Event {
 
 async fn forward(
     job: &Job<'_>,
-    dir: &Path,
+    lock: &Lock,
+    dir: &RunDir,
     journal: Journal,
     states: &[ActionRecord],
     quiet_since: Option<Timestamp>,
 ) -> Result<Done, Error> {
-    let world = job.world.of_run(&name_of(dir));
+    let world = job.world.of_run(&dir.name());
     let tell = |progress: &Progress| job.ui.progress(progress);
     let mut engine = Engine {
         world: &world,
+        lock,
         journal,
         clock: Timestamp::now,
         patience: Patience { limit: job.how.wait.unsigned_abs() },
@@ -289,14 +291,14 @@ async fn forward(
     }
 }
 
-fn stopped(job: &Job<'_>, dir: &Path, left: &str) -> Error {
-    let run = name_of(dir);
+fn stopped(job: &Job<'_>, dir: &RunDir, left: &str) -> Error {
+    let run = dir.name();
     let hint = format!("to go back, run `{}`; to go on, run `{}`", undo(&run, job.ui), go_on(&run, job.ui));
     with_outcome(Error::new(Code::Interrupted, format!("stopped; {left}"), hint), dir)
 }
 
 /// Writes down until when the run has to be confirmed, where it has to be.
-fn await_confirmation(journal: &mut Journal, dir: &Path) -> Result<Option<Instant>, Error> {
+fn await_confirmation(journal: &mut Journal, dir: &RunDir) -> Result<Option<Instant>, Error> {
     let wanted = Record::load(dir)?.confirmation.filter(|confirmation| !confirmation.is_given);
     let Some(within) = wanted.map(|confirmation| Duration::from_secs(confirmation.within)) else {
         return Ok(None);
@@ -308,9 +310,9 @@ fn await_confirmation(journal: &mut Journal, dir: &Path) -> Result<Option<Instan
 }
 
 /// An action was not made: takes back the ones before it unless that is not wanted, and says what is left.
-async fn give_up(job: &Job<'_>, engine: &mut Engine<'_>, dir: &Path, not_made: &NotMade) -> Error {
+async fn give_up(job: &Job<'_>, engine: &mut Engine<'_>, dir: &RunDir, not_made: &NotMade) -> Error {
     let NotMade { action, because, why } = not_made;
-    let name = name_of(dir);
+    let name = dir.name();
     let known = job.plan.actions.iter().find(|known| known.id == *action);
     let what = match known {
         Some(known) => {
@@ -362,20 +364,20 @@ async fn leaves_it(job: &Job<'_>, failure: &str) -> bool {
     }
 }
 
-async fn roll_back_now(job: &Job<'_>, engine: &mut Engine<'_>, dir: &Path) -> Result<Back, Error> {
+async fn roll_back_now(job: &Job<'_>, engine: &mut Engine<'_>, dir: &RunDir) -> Result<Back, Error> {
     let record = Record::load(dir)?;
     engine.journal.record(Timestamp::now(), Event::RollbackStarted { caller: job.caller.clone() })?;
     engine.quiet_since = record.last_at;
     engine.roll_back(job.plan, &record.actions).await
 }
 
-async fn verify(job: &Job<'_>, dir: &Path, confirm_by: Option<Instant>) -> Result<Done, Error> {
-    let record = Record::load(dir)?;
+async fn verify(job: &Job<'_>, dir: &RunDir, confirm_by: Option<Instant>) -> Result<Done, Error> {
+    let record = Record::load(dir).map_err(|error| unrecorded(error, dir, job.ui))?;
     job.ui.note("looking again …");
     let Plan { target, scope, options, .. } = job.plan;
     let look = async {
         let snapshot = job.world.read(&target.cluster, &scope.images).await?;
-        let mut world = pulls::World::of(&snapshot, scope)?;
+        let mut world = world_again(&snapshot, scope)?;
         diagnosis::forget_old_words(&mut world, &job.plan.diagnosis);
         Ok(diagnosis::diagnosis(&world, &diagnosis::verdicts(&world, options)))
     };
@@ -386,6 +388,12 @@ async fn verify(job: &Job<'_>, dir: &Path, confirm_by: Option<Instant>) -> Resul
     })?;
     let still_there = not_cured(job.plan, &diagnosis);
     Ok(Done { record, diagnosis, still_there, confirm_by })
+}
+
+/// The pods that a plan was narrowed to may be gone by now: then all pulls are looked at.
+fn world_again<'s>(snapshot: &'s Snapshot, scope: &pulls::Scope) -> Result<pulls::World<'s>, Error> {
+    let whole = pulls::Scope { only: pulls::Narrowing::default(), ..scope.clone() };
+    pulls::World::of(snapshot, scope).or_else(|_| pulls::World::of(snapshot, &whole))
 }
 
 /// What the plan was to mend and is not known to be mended: findings that are back, and legs that cannot be decided.

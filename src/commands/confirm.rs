@@ -1,7 +1,5 @@
 //! `ecr-fix confirm RUN`: a run that was made with `--confirm-within` stays.
 
-use std::time::Duration;
-
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
@@ -11,7 +9,7 @@ use super::rollback;
 use crate::cli::Format;
 use crate::error::{Code, Error};
 use crate::render;
-use crate::run::{self, Event, Journal, Lock, Progress, Record, StateDir, with_heartbeat};
+use crate::run::{self, Event, Journal, Progress, Record, with_heartbeat};
 use crate::ui::Ui;
 
 /// Keep a run that was made with --confirm-within
@@ -29,11 +27,11 @@ pub struct Args {
 /// # Errors
 /// There is no such run, or nothing to confirm.
 pub fn run(args: &Args, ui: &Ui) -> Result<u8, Error> {
-    let state = StateDir::locate(ui.state())?;
+    let state = ui.state_dir()?;
     let dir = state.run(&args.run)?;
     let record = Record::load(&dir)?;
-    let lock = state.lock_file(&run::lock_name(record.sandbox.as_deref(), &record.target))?;
-    let _lock = Lock::take(&lock, args.lock_timeout.unwrap_or_default().unsigned_abs())?;
+    let target = run::lock_name(record.sandbox.as_deref(), &record.target);
+    let _lock = state.lock(&target, args.lock_timeout.unwrap_or_default().unsigned_abs())?;
     // Somebody may have been faster.
     let record = Record::load(&dir)?;
     rollback::check_intact(&record, &dir)?;
@@ -92,7 +90,10 @@ pub async fn wait(job: &carry_out::Job<'_>, record: &Record, deadline: Instant) 
         interrupt: job.interrupt,
         ui,
     };
-    let record = rollback::carry_out(&back).await?;
+    let record = rollback::carry_out(&back).await.map_err(|error| match error.code {
+        Code::Aws => carry_out::unrecorded(error, &dir, ui),
+        _ => error,
+    })?;
     if record.has_something_left() {
         return Ok(());
     }
@@ -105,24 +106,29 @@ pub async fn wait(job: &carry_out::Job<'_>, record: &Record, deadline: Instant) 
 async fn until_known(job: &carry_out::Job<'_>, record: &Record, deadline: Instant) -> Result<bool, Error> {
     let dir = job.state.run(&record.run)?;
     loop {
-        let now = Record::load(&dir)?;
-        if now.confirmation.as_ref().is_some_and(|confirmation| confirmation.is_given) {
-            return Ok(true);
-        }
-        if !now.has_something_left() {
-            let what = format!("somebody took run {} back while it waited for its confirmation", now.run);
-            let error = Error::new(Code::RolledBack, what, "make a new plan, and apply that");
-            return Err(carry_out::with_outcome(error, &dir));
+        match Record::load(&dir) {
+            Ok(now) if now.confirmation.as_ref().is_some_and(|confirmation| confirmation.is_given) => {
+                return Ok(true);
+            }
+            Ok(now) if !now.has_something_left() => {
+                let what = format!("somebody took run {} back while it waited for its confirmation", now.run);
+                let error = Error::new(Code::RolledBack, what, "make a new plan, and apply that");
+                return Err(carry_out::with_outcome(error, &dir));
+            }
+            Ok(_) => {}
+            // Shared records may be out of reach for a while.
+            Err(error) if error.code == Code::Aws => job.ui.note(&error.to_string()),
+            Err(error) => return Err(error),
         }
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Ok(false);
         }
         tokio::select! {
-            () = sleep(left.min(Duration::from_millis(500))) => {}
+            () = sleep(left.min(job.state.pause())) => {}
             () = job.interrupt.wait() => {
-                let what = format!("stopped; run {} is applied and not confirmed", now.run);
-                let confirm = with_state(&format!("ecr-fix confirm {}", now.run), job.ui);
+                let what = format!("stopped; run {} is applied and not confirmed", record.run);
+                let confirm = with_state(&format!("ecr-fix confirm {}", record.run), job.ui);
                 let expired = with_state("ecr-fix rollback --expired", job.ui);
                 let hint = format!("keep it with `{confirm}`, or let `{expired}` take it back");
                 return Err(carry_out::with_outcome(Error::new(Code::Interrupted, what, hint), &dir));

@@ -15,7 +15,7 @@ use crate::judges::Options;
 use crate::plan::{self, Plan};
 use crate::pulls::{Scope, World};
 use crate::render;
-use crate::run::{self, Interrupt, StateDir};
+use crate::run::{self, Interrupt};
 use crate::snapshot_dir;
 use crate::ui::Ui;
 
@@ -72,7 +72,7 @@ pub async fn run(args: &Args, ui: &Ui) -> Result<u8, Error> {
         format!("Make {} on cluster {}?", render::text::changes(plan.actions.len()), plan.target.cluster);
     let explanation = render::text::explain_actions(&plan);
     consent::ask(ui, &interrupt, args.yes, &what, &plan.target.cluster, &explanation).await?;
-    let state = StateDir::locate(ui.state())?;
+    let state = ui.state_dir()?;
     let job = carry_out::Job {
         plan: &plan,
         world: &target,

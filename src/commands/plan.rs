@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::world::{WorldArgs, duration};
+use super::world::{NarrowArgs, WorldArgs, duration};
 use crate::cli::Format;
 use crate::error::{Code, Error};
 use crate::judges::{Options, PullPolicy, WayOut};
@@ -35,6 +35,8 @@ pub struct Args {
 /// How a plan shall be made.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Choices {
+    #[command(flatten)]
+    narrow: NarrowArgs,
     /// Which AWS managed policy lets nodes pull
     #[arg(long, env = "ECR_FIX_PULL_POLICY", value_name = "POLICY", default_value = "pull-only")]
     pull_policy: PullPolicy,
@@ -50,6 +52,9 @@ pub struct Choices {
     /// Let HTTPS out to the whole internet where nothing narrower helps, and its replies in
     #[arg(long, env = "ECR_FIX_ALLOW_INTERNET_EGRESS")]
     allow_internet_egress: bool,
+    /// Let roles in that the policy of a repository lets in under a condition only, which they do not meet
+    #[arg(long, env = "ECR_FIX_ALLOW_PAST_CONDITIONS")]
+    allow_past_conditions: bool,
     /// Give nodes that have no instance profile the one that they can be meant to have, instead of replacing the nodes
     #[arg(long, env = "ECR_FIX_ALLOW_PROFILE_ASSOCIATION")]
     allow_profile_association: bool,
@@ -77,13 +82,14 @@ impl Choices {
     /// The scope names something that is not in the world.
     pub fn plan(&self, snapshot: &Snapshot, world: &WorldArgs) -> Result<Plan, Error> {
         let request = plan::Request {
-            scope: world.scope(),
+            scope: world.scope(&self.narrow),
             options: Options {
                 pull_policy: self.pull_policy,
                 least_privilege: self.least_privilege,
                 prefer: self.prefer,
                 nat: self.nat.clone(),
                 allow_internet_egress: self.allow_internet_egress,
+                allow_past_conditions: self.allow_past_conditions,
                 allow_profile_association: self.allow_profile_association,
             },
             selection: self.selection(),
@@ -96,7 +102,7 @@ impl Choices {
 
     /// Whether it is asked for something else than everything: a plan that is made already cannot be.
     pub fn selects(&self) -> bool {
-        self.selection() != Selection::default()
+        self.selection() != Selection::default() || self.narrow.narrows()
     }
 
     fn selection(&self) -> Selection {

@@ -1,7 +1,5 @@
 //! `ecr-fix rollback [RUN]`: shows what it would restore, asks, restores.
 
-use std::path::{Path, PathBuf};
-
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
@@ -16,7 +14,7 @@ use crate::error::{Code, Error};
 use crate::plan::Plan;
 use crate::render;
 use crate::run::{
-    self, Back, Engine, Event, Interrupt, Journal, Lock, Patience, Progress, Record, RunState, StateDir,
+    self, Back, Engine, Event, Interrupt, Journal, Patience, Progress, Record, RunDir, RunState, StateDir,
     World,
 };
 use crate::ui::Ui;
@@ -45,7 +43,7 @@ pub struct Args {
 /// One run, about to be taken back.
 pub struct Job<'a> {
     /// Where its record is.
-    pub dir: &'a Path,
+    pub dir: &'a RunDir,
     /// What it made.
     pub plan: &'a Plan,
     /// Where.
@@ -72,7 +70,7 @@ pub struct Job<'a> {
 /// Whatever stops it; the code says what is left behind.
 pub async fn run(args: &Args, ui: &Ui) -> Result<u8, Error> {
     let interrupt = Interrupt::listen();
-    let state = StateDir::locate(ui.state())?;
+    let state = ui.state_dir()?;
     if args.expired {
         return expired(args, &interrupt, &state, ui).await;
     }
@@ -97,7 +95,7 @@ struct Ended {
 
 async fn one(
     args: &Args,
-    dir: &Path,
+    dir: &RunDir,
     interrupt: &Interrupt,
     state: &StateDir,
     ui: &Ui,
@@ -149,8 +147,8 @@ async fn expired(args: &Args, interrupt: &Interrupt, state: &StateDir, ui: &Ui) 
         if !is_meant(args, &record) || !record.has_expired(now) || !record.has_something_left() {
             continue;
         }
-        let at_work = state.lock_path(&run::lock_name(record.sandbox.as_deref(), &record.target));
-        if !record.has_ended && Lock::is_held(&at_work) {
+        let target = run::lock_name(record.sandbox.as_deref(), &record.target);
+        if !record.has_ended && state.is_locked(&target)? {
             continue;
         }
         match Box::pin(one(args, &dir, interrupt, state, ui)).await {
@@ -177,7 +175,7 @@ async fn expired(args: &Args, interrupt: &Interrupt, state: &StateDir, ui: &Ui) 
 ///
 /// # Errors
 /// Says what is wrong, and where.
-pub fn check_intact(record: &Record, dir: &Path) -> Result<(), Error> {
+pub fn check_intact(record: &Record, dir: &RunDir) -> Result<(), Error> {
     if record.is_broken { Journal::open(dir, Timestamp::now()).map(drop) } else { Ok(()) }
 }
 
@@ -209,7 +207,7 @@ async fn check_pending(args: &Args, record: &Record, plan: &Plan) -> Result<(), 
 }
 
 /// The run that was named, or the latest: with `--snapshot` or `--cluster`, the latest of that directory or cluster.
-fn the_run(args: &Args, state: &StateDir) -> Result<PathBuf, Error> {
+fn the_run(args: &Args, state: &StateDir) -> Result<RunDir, Error> {
     if let Some(id) = &args.run {
         return state.run(id);
     }
@@ -262,7 +260,7 @@ pub async fn world_of(args: &WorldArgs, record: &Record, plan: &Plan) -> Result<
 /// # Errors
 /// Something of the run is left, or it was stopped.
 pub async fn carry_out(job: &Job<'_>) -> Result<Record, Error> {
-    let _lock = lock(job.world, job.plan, job.state, job.lock_timeout)?;
+    let lock = lock(job.world, job.plan, job.state, job.lock_timeout)?;
     // Somebody may have been faster.
     let record = Record::load(job.dir)?;
     let confirmed = record.confirmation.as_ref().is_some_and(|confirmation| confirmation.is_given);
@@ -277,6 +275,7 @@ pub async fn carry_out(job: &Job<'_>) -> Result<Record, Error> {
     let world = job.world.of_run(&record.run);
     let mut engine = Engine {
         world: &world,
+        lock: &lock,
         journal,
         clock: Timestamp::now,
         patience: Patience { limit: job.wait.unsigned_abs() },
@@ -288,7 +287,7 @@ pub async fn carry_out(job: &Job<'_>) -> Result<Record, Error> {
     let back = ended.map_err(|error| unrecorded(error, job.dir, job.ui))?;
     let complete = back.state == RunState::RolledBack;
     if complete && !back.interrupted {
-        return Record::load(job.dir);
+        return Record::load(job.dir).map_err(|error| unrecorded(error, job.dir, job.ui));
     }
     Err(with_outcome(not_complete(job, &record.run, back), job.dir))
 }

@@ -8,7 +8,7 @@ use crate::error::{Code, Error};
 use crate::model::redact;
 use crate::render;
 use crate::render::redact::{Key, redacted_with};
-use crate::run::{self, Lock, Record, StateDir, lock_name};
+use crate::run::{self, Record, StateDir, lock_name};
 use crate::ui::Ui;
 
 /// Look at the records of earlier runs
@@ -47,11 +47,11 @@ enum What {
 /// # Errors
 /// There is no such run, or its record is not as it was written.
 pub fn run(args: &Args, ui: &Ui) -> Result<u8, Error> {
-    let state = StateDir::locate(ui.state())?;
+    let state = ui.state_dir()?;
     match &args.what {
         What::List => list(&state, ui),
         What::Show { run } => {
-            let record = seen_now(&state, Record::load(&state.run(run)?)?);
+            let record = seen_now(&state, Record::load(&state.run(run)?)?)?;
             ui.answer(&match ui.format {
                 Format::Text => render::text::record(&record, ui.paint()),
                 Format::Json => render::json::document(&record),
@@ -61,7 +61,7 @@ pub fn run(args: &Args, ui: &Ui) -> Result<u8, Error> {
         What::Verify { run } => verify(&state, run, ui),
         What::Export { run, redact } => {
             let document = export(&state, run)?;
-            let document = if *redact { under_pseudonyms(document, run, &state)? } else { document };
+            let document = if *redact { under_pseudonyms(document, run, &state, ui)? } else { document };
             ui.answer(&render::json::document(&document));
             Ok(0)
         }
@@ -69,10 +69,10 @@ pub fn run(args: &Args, ui: &Ui) -> Result<u8, Error> {
 }
 
 /// The record of a run, which may be at work now.
-fn seen_now(state: &StateDir, record: Record) -> Record {
+fn seen_now(state: &StateDir, record: Record) -> Result<Record, Error> {
     let lock = lock_name(record.sandbox.as_deref(), &record.target);
-    let at_work = !record.has_ended && Lock::is_held(&state.lock_path(&lock));
-    record.seen_now(at_work)
+    let at_work = !record.has_ended && state.is_locked(&lock)?;
+    Ok(record.seen_now(at_work))
 }
 
 fn list(state: &StateDir, ui: &Ui) -> Result<u8, Error> {
@@ -97,14 +97,13 @@ fn list(state: &StateDir, ui: &Ui) -> Result<u8, Error> {
     Ok(0)
 }
 
-/// Reads many records on all processors, and keeps their order. Of one that cannot be read: its id, and why.
+/// Reads many records at once, and keeps their order. Of one that cannot be read: its id, and why.
 fn skim_all(state: &StateDir, ids: &[String]) -> Vec<Result<Record, (String, String)>> {
-    let skim = |id: &String| match state.run(id).and_then(|run| Record::skim(&run)) {
-        Ok(record) => Ok(seen_now(state, record)),
-        Err(error) => Err((id.clone(), error.to_string())),
+    let skim = |id: &String| {
+        let record = state.run(id).and_then(|run| seen_now(state, Record::skim(&run)?));
+        record.map_err(|error| (id.clone(), error.to_string()))
     };
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let share = ids.len().div_ceil(threads).max(1);
+    let share = ids.len().div_ceil(state.readers()).max(1);
     std::thread::scope(|scope| {
         let parts: Vec<_> = ids
             .chunks(share)
@@ -139,7 +138,7 @@ fn verify(state: &StateDir, run: &str, ui: &Ui) -> Result<u8, Error> {
 
 fn export(state: &StateDir, run: &str) -> Result<Value, Error> {
     let dir = state.run(run)?;
-    let record = seen_now(state, Record::load(&dir)?);
+    let record = seen_now(state, Record::load(&dir)?)?;
     Ok(json!({
         "format_version": FORMAT_VERSION, "redacted": false, "record": record,
         "plan": run::read_plan(&dir)?, "journal": run::read_events(&dir)?,
@@ -147,9 +146,9 @@ fn export(state: &StateDir, run: &str) -> Result<Value, Error> {
 }
 
 /// The document without people, paths and secrets, and with pseudonyms for everything that has a name of its own.
-fn under_pseudonyms(document: Value, run: &str, state: &StateDir) -> Result<Value, Error> {
+fn under_pseudonyms(document: Value, run: &str, state: &StateDir, ui: &Ui) -> Result<Value, Error> {
     let plan = run::read_plan(&state.run(run)?)?;
-    let key = Key::new(state.redaction_secret()?);
+    let key = Key::new(run::redaction_secret(ui.state())?);
     Ok(redacted_with(&plan, without_people(document), &key))
 }
 

@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::plan::Plan;
 use crate::render;
 use crate::render::redact::{Key, redacted};
-use crate::run::StateDir;
+use crate::run;
 use crate::ui::Ui;
 
 /// Print a saved plan again
@@ -46,6 +46,6 @@ pub(super) fn under_pseudonyms(plan: Plan, redact: bool, ui: &Ui) -> Result<Plan
     if !redact {
         return Ok(plan);
     }
-    let secret = StateDir::locate(ui.state())?.redaction_secret()?;
+    let secret = run::redaction_secret(ui.state())?;
     redacted(&plan, &Key::new(secret))
 }

@@ -41,7 +41,9 @@ fi
 
 # quote TEXT: as a JSON string.
 quote() {
-    printf '%s' "$1" | tr -d '\000-\037' | sed 's/\\/\\\\/g; s/"/\\"/g; s/^/"/; s/$/"/'
+    # Without a line sed would print nothing.
+    printf '%s\n' "$1" | tr -d '\000-\011\013-\037' | sed 's/\\/\\\\/g; s/"/\\"/g' | paste -s -d ' ' - |
+        sed 's/^/"/; s/$/"/'
 }
 
 # refused CALL RESOURCE: keeps why the last call failed. What does not exist is an answer too.
@@ -140,6 +142,15 @@ network RouteTables RouteTables DescribeRouteTables vpc-id describe-route-tables
 network SecurityGroups SecurityGroups DescribeSecurityGroups vpc-id describe-security-groups
 network NetworkAcls NetworkAcls DescribeNetworkAcls vpc-id describe-network-acls
 network VpcEndpoints VpcEndpoints DescribeVpcEndpoints vpc-id describe-vpc-endpoints
+# The services that a pull needs endpoints for, by all names that they have in any partition.
+services=
+for service in ecr.api ecr.dkr s3; do
+    for prefix in com.amazonaws cn.com.amazonaws eu.amazonaws gov.ic.c2s gov.sgov.sc2s uk.adc-e.cloud gov.ic.hci.csp; do
+        services="$services${services:+,}'$prefix.$region.$service'"
+    done
+done
+save ServiceDetails ServiceDetails ec2:DescribeVpcEndpointServices '' \
+    ec2 describe-vpc-endpoint-services --query "{ServiceDetails: ServiceDetails[?contains([$services], ServiceName)]}"
 save NatGateways NatGateways ec2:DescribeNatGateways "$vpc" \
     ec2 describe-nat-gateways --filter "Name=vpc-id,Values=$vpc"
 network InternetGateways InternetGateways DescribeInternetGateways attachment.vpc-id describe-internet-gateways
@@ -322,6 +333,8 @@ cat >"$work/common" <<'END'
 {{define "containers"}}[{{$s := ""}}{{range .}}{{$s}}{{$s = ","}}{"name":"{{js .name}}"{{with .image}},"image":"{{js .}}"{{end}}}{{end}}]{{end}}
 {{define "rules"}}[{{$s := ""}}{{range .}}{{$s}}{{$s = ","}}{"key":"{{js .key}}","operator":"{{js .operator}}","values":[{{$t := ""}}{{range .values}}{{$t}}{{$t = ","}}"{{js .}}"{{end}}]}{{end}}]{{end}}
 {{define "states"}}[{{$s := ""}}{{range .}}{{$s}}{{$s = ","}}{"name":"{{js .name}}","state":{ {{with .state}}{{with .running}}"running":{ {{with .startedAt}}"startedAt":"{{js .}}"{{end}}}{{end}}{{with .waiting}}"waiting":{"reason":"{{with .reason}}{{js .}}{{end}}"{{with .message}},"message":"{{js .}}"{{end}}}{{end}}{{with .terminated}}"terminated":{"reason":"{{with .reason}}{{js .}}{{end}}"}{{end}}{{end}}}}{{end}}]{{end}}
+{{define "taints"}}[{{$s := ""}}{{range .}}{{$s}}{{$s = ","}}{"key":"{{js .key}}"{{with .value}},"value":"{{js .}}"{{end}},"effect":"{{js .effect}}"}{{end}}]{{end}}
+{{define "tolerations"}}[{{$s := ""}}{{range .}}{{$s}}{{$s = ","}}{ {{with .key}}"key":"{{js .}}",{{end}}{{with .value}}"value":"{{js .}}",{{end}}{{with .effect}}"effect":"{{js .}}",{{end}}"operator":"{{with .operator}}{{js .}}{{end}}"}{{end}}]{{end}}
 {{define "ids"}}[{{$s := ""}}{{range .}}{{$s}}{{$s = ","}}{"id":"{{js .id}}"}{{end}}]{{end}}
 END
 cat >"$work/Pod" <<'END'
@@ -332,6 +345,7 @@ cat >"$work/Pod" <<'END'
 {{with .spec.serviceAccountName}},"serviceAccountName":"{{js .}}"{{end}}
 {{with .spec.imagePullSecrets}},"imagePullSecrets":{{template "names" .}}{{end}}
 {{with .spec.nodeSelector}},"nodeSelector":{{template "labels" .}}{{end}}
+{{with .spec.tolerations}},"tolerations":{{template "tolerations" .}}{{end}}
 {{with .spec.affinity}}{{with .nodeAffinity}}{{with .requiredDuringSchedulingIgnoredDuringExecution}},"affinity":{"nodeAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":{"nodeSelectorTerms":[{{$s := ""}}{{range .nodeSelectorTerms}}{{$s}}{{$s = ","}}{"matchExpressions":{{template "rules" .matchExpressions}},"matchFields":{{template "rules" .matchFields}}}{{end}}]}}}{{end}}{{end}}{{end}}
 },"status":{"phase":"{{with .status.phase}}{{js .}}{{end}}"
 {{with .status.initContainerStatuses}},"initContainerStatuses":{{template "states" .}}{{end}}
@@ -339,7 +353,7 @@ cat >"$work/Pod" <<'END'
 {{with .status.ephemeralContainerStatuses}},"ephemeralContainerStatuses":{{template "states" .}}{{end}}}
 END
 cat >"$work/Node" <<'END'
-{{template "meta" .metadata}},"spec":{ {{with .spec.providerID}}"providerID":"{{js .}}"{{end}}},"status":{"addresses":[{{$s := ""}}{{range .status.addresses}}{{$s}}{{$s = ","}}{"type":"{{js .type}}","address":"{{js .address}}"}{{end}}]
+{{template "meta" .metadata}},"spec":{"taints":{{template "taints" .spec.taints}}{{with .spec.providerID}},"providerID":"{{js .}}"{{end}}},"status":{"addresses":[{{$s := ""}}{{range .status.addresses}}{{$s}}{{$s = ","}}{"type":"{{js .type}}","address":"{{js .address}}"}{{end}}]
 {{with .status.nodeInfo}},"nodeInfo":{"architecture":"{{js .architecture}}","operatingSystem":"{{js .operatingSystem}}","containerRuntimeVersion":"{{js .containerRuntimeVersion}}","kubeletVersion":"{{js .kubeletVersion}}"}{{end}}}
 END
 cat >"$work/Event" <<'END'

@@ -9,7 +9,7 @@ use crate::error::{Code, Error};
 use crate::kube::Access;
 use crate::model::{Arn, Snapshot};
 use crate::plan::Plan;
-use crate::pulls::Scope;
+use crate::pulls::{Narrowing, Scope};
 use crate::snapshot_dir;
 use crate::ui::{Progress, Ui};
 use crate::{collect, run};
@@ -29,7 +29,7 @@ pub struct WorldArgs {
     /// Read a directory of `aws … --output json` files instead of AWS
     #[arg(long, env = "ECR_FIX_SNAPSHOT", value_name = "DIR")]
     pub snapshot: Option<PathBuf>,
-    /// An image to judge as well (repeatable)
+    /// An image to judge (repeatable): only those that are named where pods pull any of them, else beside the pods'
     #[arg(long = "image", env = "ECR_FIX_IMAGE", value_name = "REF", value_delimiter = ',')]
     pub images: Vec<String>,
     /// Read, and when applying write, the registries of an account with a role of it (repeatable)
@@ -50,9 +50,41 @@ pub struct WorldArgs {
     /// Do not ask the Kubernetes API: only the add-on images and those named with --image are judged
     #[arg(long, env = "ECR_FIX_NO_KUBERNETES")]
     pub no_kubernetes: bool,
+    /// Read the pull secrets that pods name, and keep of them only the hosts and when a token of ECR expires
+    #[arg(long, env = "ECR_FIX_READ_PULL_SECRETS")]
+    pub read_pull_secrets: bool,
     /// Give up reading after this time, such as 30s or 2m
     #[arg(long, env = "ECR_FIX_TIMEOUT", value_name = "DURATION", default_value = "2m", value_parser = duration)]
     pub timeout: SignedDuration,
+}
+
+/// Flags that choose which pulls are judged. The answer says that it is narrowed.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct NarrowArgs {
+    /// Judge only what pods of this namespace pull; * and ? are wildcards, here and below (repeatable)
+    #[arg(long = "namespace", env = "ECR_FIX_NAMESPACE", value_name = "NAMESPACE", value_delimiter = ',')]
+    namespaces: Vec<String>,
+    /// Judge only what this pod pulls, such as web-1 or shop/web-* (repeatable)
+    #[arg(long = "pod", env = "ECR_FIX_POD", value_name = "POD", value_delimiter = ',')]
+    pods: Vec<String>,
+    /// Judge only this source of pulls, such as workers or fargate-profile/* (repeatable)
+    #[arg(long = "source", env = "ECR_FIX_SOURCE", value_name = "SOURCE", value_delimiter = ',')]
+    sources: Vec<String>,
+}
+
+impl NarrowArgs {
+    /// Whether less than everything is asked for.
+    pub fn narrows(&self) -> bool {
+        !self.only().is_empty()
+    }
+
+    fn only(&self) -> Narrowing {
+        Narrowing {
+            namespaces: self.namespaces.clone(),
+            pods: self.pods.clone(),
+            sources: self.sources.clone(),
+        }
+    }
 }
 
 /// What a command reads from. It cannot change anything.
@@ -158,9 +190,13 @@ impl WorldArgs {
     }
 
     /// What to diagnose.
-    pub fn scope(&self) -> Scope {
-        let account_roles = self.account_roles.iter().cloned().collect();
-        Scope { cluster: self.cluster.clone(), images: self.images.clone(), account_roles }
+    pub fn scope(&self, narrow: &NarrowArgs) -> Scope {
+        Scope {
+            cluster: self.cluster.clone(),
+            images: self.images.clone(),
+            only: narrow.only(),
+            account_roles: self.account_roles.iter().cloned().collect(),
+        }
     }
 
     /// Kubernetes may take three quarters of the time: a server that hangs must not keep AWS from being read.
@@ -170,6 +206,7 @@ impl WorldArgs {
             kubeconfig: self.kubeconfig.clone(),
             context: self.kube_context.clone(),
             off: self.no_kubernetes,
+            pull_secrets: self.read_pull_secrets,
             limit: limit * 3 / 4,
         }
     }
@@ -200,6 +237,15 @@ fn note_calls(calls: &Calls, ui: &Ui) {
 pub fn duration(text: &str) -> Result<SignedDuration, String> {
     let parsed: SignedDuration = text.parse().map_err(|error: jiff::Error| error.to_string())?;
     if parsed.is_positive() { Ok(parsed) } else { Err("expected more than nothing".to_owned()) }
+}
+
+/// As [`duration`], and long enough to be renewed in time.
+pub fn lease(text: &str) -> Result<SignedDuration, String> {
+    let shortest = SignedDuration::from_secs(3);
+    match duration(text)? {
+        lease if lease < shortest => Err("expected 3 seconds or more".to_owned()),
+        lease => Ok(lease),
+    }
 }
 
 /// `444455556666=arn:aws:iam::444455556666:role/reader`.

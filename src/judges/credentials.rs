@@ -11,14 +11,14 @@ use crate::checks::{Leg, Severity};
 use crate::diagnosis::{Blocker, Evidence, Fix, Verdicts, pull_id};
 use crate::model::Seen;
 use crate::model::ec2::Instance;
+use crate::model::eks::HealthIssue;
 use crate::model::iam::InstanceProfile;
 use crate::pulls::{Source, SourceKind, Target, World};
 
 /// Judges `credentials` of nodes.
 pub(super) fn judge(world: &World<'_>, options: &Options, verdicts: &mut Verdicts) {
     for source in world.sources.iter().filter(|source| source.kind != SourceKind::FargateProfile) {
-        let pulls: Vec<String> =
-            world.pulls().iter().filter(|pull| pull.source == source).map(pull_id).collect();
+        let pulls: Vec<String> = world.pulls_by(source).map(|pull| pull_id(&pull)).collect();
         if pulls.is_empty() {
             continue;
         }
@@ -62,6 +62,10 @@ fn judge_nodes(
         return;
     }
     let mut well = true;
+    if let Some(issue) = profile_issue(world, source) {
+        well = false;
+        verdicts.blocked(profile_is_gone(world, source, pulls, issue));
+    }
     for node in &nodes {
         match profile_role(world, node) {
             Seen::Known(role) if Some(&role) != source.role.as_ref() => {
@@ -124,6 +128,40 @@ fn profile_role(world: &World<'_>, node: &Instance) -> Seen<String> {
             let name = arn.rsplit('/').next().unwrap_or_default();
             world.snapshot.missing("InstanceProfiles", CALL, name)
         }
+    }
+}
+
+/// What EKS says of the instance profile that it made for a group: nobody else may know that it is gone.
+fn profile_issue<'w>(world: &World<'w>, source: &Source) -> Option<&'w HealthIssue> {
+    let key = format!("{}/{}", world.target.cluster, source.id);
+    let group = world.snapshot.nodegroups.get(&key).filter(|_| source.kind == SourceKind::Nodegroup)?;
+    group.health.issues.iter().find(|issue| issue.code == "IamInstanceProfileNotFound")
+}
+
+fn profile_is_gone(world: &World<'_>, source: &Source, pulls: &[String], issue: &HealthIssue) -> Blocker {
+    let said = issue.message.as_deref().unwrap_or_default();
+    Blocker {
+        cause: "instance-profile-missing",
+        legs: vec![Leg::Credentials],
+        pulls: pulls.to_vec(),
+        severity: Severity::Critical,
+        resource: source.id.clone(),
+        account: world.target.account.clone(),
+        summary: format!("EKS does not find the instance profile of node group {}", source.id),
+        evidence: vec![Evidence {
+            source: "eks:DescribeNodegroup".to_owned(),
+            saw: format!("{} {}: {said}", issue.code, issue.resource_ids.join(", ")),
+        }],
+        fix: Fix::Manual {
+            because: "EKS made the profile, and ecr-fix makes none".to_owned(),
+            steps: vec![
+                format!(
+                    "let EKS make a new one: replace node group {} by a new one with the same settings",
+                    quoted(&source.id)
+                ),
+                "read more: ecr-fix explain instance-profile-missing".to_owned(),
+            ],
+        },
     }
 }
 
@@ -281,4 +319,30 @@ fn role_is_gone(world: &World<'_>, source: &Source, pulls: &[String]) -> Blocker
         },
         resource: role,
     }
+}
+
+#[test]
+fn eks_itself_says_that_the_profile_of_a_group_is_gone() {
+    use serde_json::json;
+
+    use crate::diagnosis::verdicts;
+    use crate::pulls::Scope;
+    use crate::pulls::tests::world;
+
+    let role = "arn:aws:iam::111122223333:role/ng";
+    let issue = json!({
+        "code": "IamInstanceProfileNotFound", "message": "We couldn't find it.", "resourceIds": ["eks-1234"],
+    });
+    let snapshot = world(&[
+        json!({ "Reservations": [] }),
+        json!({ "RoleDetailList": [{ "RoleName": "ng", "Arn": role, "RoleId": "AROA1" }] }),
+        json!({ "nodegroup": {
+            "nodegroupName": "ng", "clusterName": "c", "nodeRole": role, "health": { "issues": [issue] },
+        }}),
+    ]);
+    let world = World::of(&snapshot, &Scope::default()).unwrap();
+    let found = verdicts(&world, &Options::default()).blockers;
+    let of_profile: Vec<_> = found.iter().filter(|found| found.cause == "instance-profile-missing").collect();
+    assert_eq!(of_profile.len(), 1, "{found:#?}");
+    assert_eq!(of_profile[0].evidence[0].saw, "IamInstanceProfileNotFound eks-1234: We couldn't find it.");
 }

@@ -30,7 +30,13 @@ pub(super) fn scope(image: &Image) -> String {
 }
 
 /// Lets a role of another account pull from a repository, by one statement of the policy of the repository.
-pub(super) fn let_in(world: &Snapshot, role: &Role, repository_arn: &str, cause: &str) -> Fix {
+pub(super) fn let_in(
+    world: &Snapshot,
+    role: &Role,
+    repository_arn: &str,
+    cause: &str,
+    options: &Options,
+) -> Fix {
     let at = repository_policy::Address { repository_arn: repository_arn.to_owned() };
     let manual = |because: String| Fix::Manual { because, steps: by_hand(role, repository_arn) };
     let is_of_aws = repository_arn.parse::<Arn>().is_ok_and(|arn| aws_accounts::is_aws_owned(&arn.account));
@@ -57,9 +63,15 @@ pub(super) fn let_in(world: &Snapshot, role: &Role, repository_arn: &str, cause:
         Err(because) => return manual(format!("its policy cannot be edited: {because}")),
     };
     let change = AnyChange::from(Change { at, before, after });
+    if cause == "repo-policy-condition-mismatch" && !options.allow_past_conditions {
+        return manual(
+            "a condition may keep the role out on purpose; with --allow-past-conditions a plan lets it in past it"
+                .to_owned(),
+        );
+    }
     let because = match cause {
         "repo-policy-condition-mismatch" => {
-            "this adds a statement for this role only; the one with the condition stays as it is"
+            "--allow-past-conditions asks for a statement for this role only; the one with the condition stays"
         }
         "repo-policy-stale-principal" => {
             "this adds a statement with the ARN of the role; the one with the stale id fits nobody, and stays"

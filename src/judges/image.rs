@@ -1,6 +1,6 @@
 //! Whether the image is there, and for the platform of the nodes: `repository-not-found`, `image-tag-not-found`,
 //! `image-digest-not-found`, `image-archived`, `image-deleted-by-lifecycle`, `wrong-account-in-image`,
-//! `wrong-registry-region`, `ptc-rule-missing`, `platform-mismatch`, `manifest-type-unsupported`.
+//! `wrong-registry-region`, `ptc-rule-missing`, `platform-mismatch`, `manifest-type-unsupported`, `kms-key-unavailable`.
 //!
 //! What a pull-through cache would fetch is judged in `pull_through`.
 
@@ -37,7 +37,12 @@ pub(super) fn judge(world: &World<'_>, _options: &Options, verdicts: &mut Verdic
     for (image, pulls) in pulls_by_image {
         let ids = || pulls.iter().map(pull_id).collect();
         match look(world, image) {
-            Found::There => judge_kind(world, image, &pulls, verdicts),
+            Found::There => {
+                judge_kind(world, image, &pulls, verdicts);
+                if let Some(missing) = without_key(world, image) {
+                    verdicts.blocked(blocker(image, ids(), missing));
+                }
+            }
             // Whether it gets there is judged with the cache.
             Found::Cached => {}
             Found::Unread(because) => {
@@ -96,6 +101,26 @@ fn look(world: &World<'_>, image: &Image) -> Found {
 
 fn saw(source: &str, saw: impl Into<String>) -> Evidence {
     Evidence { source: source.to_owned(), saw: saw.into() }
+}
+
+/// The key of KMS without which nothing of the repository can be read.
+fn without_key(world: &World<'_>, image: &Image) -> Option<Missing> {
+    let key = world.snapshot.repository_key(image.repository()).known()?;
+    let state = key.flaw()?;
+    let step = if state == "Disabled" {
+        format!("if it may be used again: aws kms enable-key --region {} --key-id {}", image.region, key.arn)
+    } else {
+        format!("ask the owner of {}; if it cannot be had back, push the images to a new repository", key.arn)
+    };
+    Some(Missing {
+        cause: "kms-key-unavailable",
+        summary: format!("the key that encrypts repository {} is {state}", image.repository().name),
+        evidence: vec![saw("kms:DescribeKey", format!("{} KeyState {state}", key.arn))],
+        fix: Fix::Manual {
+            because: "somebody switched the key off, and ecr-fix changes no keys".to_owned(),
+            steps: vec![step, "read more: ecr-fix explain kms-key-unavailable".to_owned()],
+        },
+    })
 }
 
 fn archived(image: &Image, reference: &str, status: &str) -> Missing {

@@ -6,10 +6,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::pull_secrets::{self, Proof, Tried};
+use super::{elsewhere, quoted};
 use crate::checks::{Cause, Leg, Likelihood, Remedy};
-use crate::diagnosis::{Blocker, Evidence, Fix, Verdicts, pull_id};
+use crate::diagnosis::{Blocker, Contradiction, Evidence, Fix, Verdicts, pull_id};
 use crate::explain::{self, Explanation, Known, Reason};
 use crate::model::Unread;
+use crate::model::kubernetes::GET_SECRET;
 use crate::pulls::{Words, World};
 
 /// Causes that the words of a kubelet or of AWS prove, and that nothing which this program reads could refute.
@@ -59,12 +62,15 @@ struct Chorus<'a> {
     reason: Reason,
     cause: &'static Cause,
     pulls: Vec<String>,
+    /// What they say of the logins that were tried, where they are about that.
+    tried: Option<Tried>,
 }
 
 /// Weighs what kubelets say against the verdicts so far.
 pub(crate) fn weigh_words(world: &World<'_>, verdicts: &mut Verdicts) {
     let choruses = choruses(world);
     choruses.iter().for_each(|chorus| confirm(verdicts, chorus));
+    choruses.iter().for_each(|chorus| confirm_elsewhere(world, verdicts, chorus));
     // Whoever backs off has said before why, if anybody heard it.
     let told: BTreeSet<&Vec<String>> =
         choruses.iter().filter(|chorus| chorus.reason.id != BACK_OFF).map(|chorus| &chorus.pulls).collect();
@@ -91,7 +97,10 @@ fn choruses<'w>(world: &'w World<'_>) -> Vec<Chorus<'w>> {
         if pulls.is_empty() && is_elsewhere(explained.image.as_ref()) {
             continue;
         }
-        let fresh = || Chorus { words: Vec::new(), reason: reason.clone(), cause, pulls: pulls.clone() };
+        let candidates: Vec<&str> = explained.causes.iter().map(|reason| reason.id).collect();
+        let tried = pull_secrets::tried(cause, &candidates, reason.id == BACK_OFF);
+        let fresh =
+            || Chorus { words: Vec::new(), reason: reason.clone(), cause, pulls: pulls.clone(), tried };
         choruses.entry((pulls.clone(), reason.id)).or_insert_with(fresh).words.push(words);
     }
     choruses.into_values().collect()
@@ -110,7 +119,7 @@ fn leg_of(cause: &Cause) -> Leg {
 /// Adds the words to the blockers that explain them. A pull stops at its first blocker, and the kubelet sees the
 /// consequence on that leg or on a later one.
 fn confirm(verdicts: &mut Verdicts, chorus: &Chorus<'_>) {
-    let Chorus { words, cause, pulls, reason } = chorus;
+    let Chorus { words, cause, pulls, reason, .. } = chorus;
     let mut blocked: BTreeSet<&String> = BTreeSet::new();
     for blocker in &mut verdicts.blockers {
         let same = blocker.cause == cause.id;
@@ -131,10 +140,40 @@ fn confirm(verdicts: &mut Verdicts, chorus: &Chorus<'_>) {
     }
 }
 
+/// The same for images that are not in the matrix.
+fn confirm_elsewhere(world: &World<'_>, verdicts: &mut Verdicts, chorus: &Chorus<'_>) {
+    if !chorus.pulls.is_empty() {
+        return;
+    }
+    for blocker in verdicts.blockers.iter_mut().filter(|blocker| blocker.cause == chorus.cause.id) {
+        let is_of = |words: &&&Words| {
+            world.elsewhere.iter().any(|wanted| {
+                elsewhere::is_about(&blocker.resource, wanted) && wanted.pods.contains(&words.pod)
+            })
+        };
+        let heard: Vec<&Words> = chorus.words.iter().filter(is_of).copied().collect();
+        blocker.evidence.extend(heard.iter().take(SHOWN).map(|words| evidence(words)));
+        verdicts.explained.extend(heard.iter().map(|words| words.key()));
+    }
+}
+
 /// Doubts what looks well, or reports what the words prove, where no blocker explains them.
 fn contradict(world: &World<'_>, verdicts: &mut Verdicts, chorus: &Chorus<'_>) {
-    let Chorus { words, reason, cause, pulls } = chorus;
-    let Some(first) = words.iter().find(|words| !verdicts.explained.contains(&words.key())) else { return };
+    let Chorus { words, reason, cause, pulls, .. } = chorus;
+    let unexplained = words.iter().filter(|words| !verdicts.explained.contains(&words.key())).copied();
+    let (mut spent, mut others): (BTreeMap<Proof, Vec<&Words>>, Vec<&Words>) = Default::default();
+    for words in unexplained {
+        match chorus.tried.and_then(|tried| pull_secrets::proof(world, words, tried)) {
+            Some(proof) => spent.entry(proof).or_default().push(words),
+            None => others.push(words),
+        }
+    }
+    for (proof, words) in spent {
+        secret_blocker(world, pulls, &proof, &words)
+            .into_iter()
+            .for_each(|blocker| verdicts.blocked(blocker));
+    }
+    let Some(first) = others.first() else { return };
     let certain =
         reason.recognition.likelihood == Likelihood::Certain && BEYOND_THE_MODEL.contains(&reason.id);
     if certain {
@@ -142,6 +181,7 @@ fn contradict(world: &World<'_>, verdicts: &mut Verdicts, chorus: &Chorus<'_>) {
         return;
     }
     let because = doubt(chorus, first);
+    verdicts.contradictions.push(contradiction(world, chorus, first, &because));
     if pulls.is_empty() {
         verdicts.untied.push(Unread {
             source: first.source.to_owned(),
@@ -195,11 +235,114 @@ fn doubt(chorus: &Chorus<'_>, words: &Words) -> String {
     )
 }
 
+/// What could explain words that contradict the model, and how to find out.
+fn contradiction(world: &World<'_>, chorus: &Chorus<'_>, words: &Words, because: &str) -> Contradiction {
+    let Chorus { reason, cause, pulls, .. } = chorus;
+    let reads_as = (reason.id != BACK_OFF).then(|| reason.id.to_owned());
+    Contradiction {
+        source: words.source.to_owned(),
+        pod: words.pod.clone(),
+        node: words.node.clone(),
+        at: words.at.clone(),
+        says: quote(&words.text),
+        others: others(chorus).unwrap_or_default(),
+        leg: leg_of(cause),
+        pulls: pulls.clone(),
+        may_be: may_be(world, chorus, words),
+        look_closer: look_closer(chorus, words),
+        reads_as,
+        summary: because.to_owned(),
+    }
+}
+
+fn may_be(world: &World<'_>, chorus: &Chorus<'_>, words: &Words) -> Vec<String> {
+    let mut may_be = Vec::new();
+    let leg = leg_of(chorus.cause);
+    let hides = |unread: &Unread| {
+        unread.hides.iter().any(|id| {
+            chorus.reason.id == BACK_OFF
+                || *id == chorus.reason.id
+                || Cause::find(id).is_some_and(|cause| cause.leg == Some(leg))
+        })
+    };
+    let unread: BTreeSet<String> =
+        world.unread().into_iter().filter(hides).map(|unread| unread.source).collect();
+    if !unread.is_empty() {
+        may_be.push(format!(
+            "in what could not be read: {}",
+            unread.into_iter().collect::<Vec<_>>().join(", ")
+        ));
+    }
+    may_be.push(match &words.at {
+        Some(at) => format!("over by now: it was said at {at}, and Kubernetes keeps events for an hour"),
+        None => "over by now: a kubelet waits up to five minutes before it tries again".to_owned(),
+    });
+    may_be.push(match &words.node {
+        Some(node) if !node.starts_with("fargate-") => format!(
+            "local to node {node}, where AWS shows nothing of it: proxy, mirror or certificates of containerd, clock, \
+             disk, stale credentials of the kubelet"
+        ),
+        _ => "local to the node, where AWS shows nothing of it".to_owned(),
+    });
+    may_be
+}
+
+fn look_closer(chorus: &Chorus<'_>, words: &Words) -> Vec<String> {
+    let mut steps = vec![describe(words)];
+    if let Some((namespace, name)) = words.pod.split_once('/') {
+        steps.push(format!(
+            "kubectl get events -n {} --field-selector involvedObject.name={} --sort-by=.lastTimestamp",
+            quoted(namespace),
+            quoted(name)
+        ));
+    }
+    if let Some(node) = words.node.as_deref().filter(|node| !node.starts_with("fargate-")) {
+        steps.push(format!("on node {node}: journalctl -u kubelet -u containerd --since -1h"));
+    }
+    if chorus.reason.id != BACK_OFF {
+        steps.push(chorus.reason.recognition.next.clone());
+    }
+    steps
+}
+
 fn describe(words: &Words) -> String {
     match words.pod.split_once('/') {
-        Some((namespace, name)) => format!("kubectl describe pod -n {namespace} {name}"),
-        None => format!("kubectl describe pod {}", words.pod),
+        Some((namespace, name)) => {
+            format!("kubectl describe pod -n {} {}", quoted(namespace), quoted(name))
+        }
+        None => format!("kubectl describe pod {}", quoted(&words.pod)),
     }
+}
+
+/// What a pull secret proves together with the words.
+fn secret_blocker(world: &World<'_>, pulls: &[String], proof: &Proof, words: &[&Words]) -> Option<Blocker> {
+    let cause = Cause::find(proof.cause)?;
+    let (namespace, name) = proof.secret.split_once('/')?;
+    let (namespace, name) = (quoted(namespace), quoted(name));
+    let of_secret =
+        Evidence { source: GET_SECRET.to_owned(), saw: format!("{}: {}", proof.secret, proof.saw) };
+    let heard = words.iter().take(SHOWN).map(|words| evidence(words));
+    let steps = vec![
+        format!(
+            "on EKS the role of the node pulls: take {name} out of `imagePullSecrets` of the pods in {namespace} and of \
+             their service accounts"
+        ),
+        format!(
+            "or make it anew, with a fresh token for the host of the image: kubectl get secret -n {namespace} {name}"
+        ),
+        format!("read more: ecr-fix explain {}", cause.id),
+    ];
+    Some(Blocker {
+        cause: cause.id,
+        legs: vec![Leg::Credentials],
+        pulls: pulls.to_vec(),
+        severity: cause.severity,
+        resource: format!("secret/{}", proof.secret),
+        account: world.target.account.clone(),
+        summary: format!("pull secret {} cannot work: {}", proof.secret, proof.saw),
+        evidence: std::iter::once(of_secret).chain(heard).collect(),
+        fix: Fix::NotAws { because: "no change in AWS mends it".to_owned(), steps },
+    })
 }
 
 /// What the words prove by themselves.
@@ -349,9 +492,10 @@ mod tests {
         check(
             &[pod("shop/web", image, on_node(), waits)],
             &expect![[r#"
-            registry-host-typo on pod/shop/web blocks 0
-              saw pod shop/web on ip-1: Failed to pull image "111122223333.dkr.ecr.us-west-2.amazon.aws.com/app:v1": rpc error: code = Unknown desc = dial tcp: lookup 111122223333.dkr.ecr.us-west-2.amazon.aws.com on 10.0.0.2:53: no such host
-        "#]],
+                registry-host-typo on 111122223333.dkr.ecr.us-west-2.amazon.aws.com/app:v1 blocks 0
+                  saw pod shop/web wait for 111122223333.dkr.ecr.us-west-2.amazon.aws.com/app:v1
+                  saw pod shop/web on ip-1: Failed to pull image "111122223333.dkr.ecr.us-west-2.amazon.aws.com/app:v1": rpc error: code = Unknown desc = dial tcp: lookup 111122223333.dkr.ecr.us-west-2.amazon.aws.com on 10.0.0.2:53: no such host
+            "#]],
         );
     }
 

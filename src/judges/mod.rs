@@ -4,6 +4,7 @@
 //! has several ways to be no.
 
 mod credentials;
+mod elsewhere;
 mod endpoint_policy;
 mod grants;
 mod image;
@@ -12,6 +13,7 @@ mod network;
 mod paths;
 mod permission;
 mod platforms;
+mod pull_secrets;
 mod pull_through;
 pub(crate) mod registry_policies;
 pub(crate) mod role_policies;
@@ -32,6 +34,7 @@ pub const ALL: &[Judge] = &[
     endpoint_policy::judge,
     pull_through::judge,
     image::judge,
+    elsewhere::judge,
 ];
 
 /// Which remedies to prefer, where several work.
@@ -52,6 +55,10 @@ pub struct Options {
     /// Whether HTTPS may be let out to the whole internet, and its replies in.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub allow_internet_egress: bool,
+    /// Whether a role may be let in by a statement of its own where the policy of a repository has a condition that it
+    /// does not meet: somebody may have meant to keep it out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub allow_past_conditions: bool,
     /// Whether a node without an instance profile may be given one; its node group would rather replace the node.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub allow_profile_association: bool,

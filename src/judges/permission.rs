@@ -439,7 +439,7 @@ fn fix(
                 role.role_name
             ),
         ),
-        _ if is_about_registry(cause) => grants::let_in(world, role, resource, cause),
+        _ if is_about_registry(cause) => grants::let_in(world, role, resource, cause, options),
         _ => {
             let fargate = cause == "fargate-exec-role-missing-policy";
             grants::let_pull(world, role, fargate, &lack.grant, options)

@@ -1,5 +1,5 @@
 //! Whether a pull-through cache can fetch what it does not hold yet: `ptc-permission-missing`, `ptc-cross-account`,
-//! `ptc-dockerhub-library-prefix`, `ptc-first-pull-no-internet`.
+//! `ptc-dockerhub-library-prefix`, `ptc-upstream-auth-failed`, `ptc-first-pull-no-internet`.
 //!
 //! That an image is in the registry behind the cache cannot be seen from here, so the first pull of one stays unknown.
 //! Repository creation templates are not read.
@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::paths::Paths;
 use super::permission::{self, Lack};
-use super::{Options, network, role_policies};
+use super::{Options, network, quoted, role_policies};
 use crate::actions::attachment::PULL_ONLY;
 use crate::checks::{Leg, Severity};
 use crate::diagnosis::{Blocker, Evidence, Fix, Verdicts, pull_id};
@@ -43,6 +43,7 @@ pub(super) fn judge(world: &World<'_>, _options: &Options, verdicts: &mut Verdic
     let mut lacks: BTreeMap<Lacking<'_>, Lack> = BTreeMap::new();
     let mut unnamed: BTreeMap<&Image, Vec<String>> = BTreeMap::new();
     let mut stranded: BTreeMap<&Image, Vec<String>> = BTreeMap::new();
+    let mut shut_out: BTreeMap<&Image, (&PullThroughCacheRule, Vec<String>)> = BTreeMap::new();
     for pull in world.pulls() {
         let id = pull_id(&pull);
         let (rule, calls) = match first_pull(world, pull.image) {
@@ -59,6 +60,8 @@ pub(super) fn judge(world: &World<'_>, _options: &Options, verdicts: &mut Verdic
         let upstream = rule.upstream_name(pull.image.repository().name).unwrap_or_default();
         if rule.upstream_registry_url == DOCKER_HUB && !upstream.contains('/') {
             unnamed.entry(pull.image).or_default().push(id.clone());
+        } else if rule.is_valid == Some(false) {
+            shut_out.entry(pull.image).or_insert((rule, Vec::new())).1.push(id.clone());
         } else {
             let because = format!(
                 "the first pull fetches it from {}: whether {upstream} is there cannot be seen from here",
@@ -86,6 +89,9 @@ pub(super) fn judge(world: &World<'_>, _options: &Options, verdicts: &mut Verdic
     }
     for (image, pulls) in unnamed {
         verdicts.blocked(without_library(image, pulls));
+    }
+    for (image, (rule, pulls)) in shut_out {
+        verdicts.blocked(refused_upstream(image, rule, pulls));
     }
     for (image, pulls) in stranded {
         verdicts.blocked(without_internet(world, image, pulls));
@@ -232,6 +238,37 @@ fn without_library(image: &Image, pulls: Vec<String>) -> Blocker {
             steps: vec![
                 format!("write {} in the pod", image.name.replacen(name, &right, 1)),
                 "read more: ecr-fix explain ptc-dockerhub-library-prefix".to_owned(),
+            ],
+        },
+    }
+}
+
+fn refused_upstream(image: &Image, rule: &PullThroughCacheRule, pulls: Vec<String>) -> Blocker {
+    let prefix = &rule.ecr_repository_prefix;
+    let failure = rule.failure.as_deref().unwrap_or("no reason is given");
+    Blocker {
+        cause: "ptc-upstream-auth-failed",
+        legs: vec![Leg::Image],
+        pulls,
+        severity: Severity::High,
+        resource: image.repository_arn.clone(),
+        account: image.account.clone(),
+        summary: format!("the cache for {prefix} cannot log in at {}", rule.upstream_registry_url),
+        evidence: vec![Evidence {
+            source: "ecr:ValidatePullThroughCacheRule".to_owned(),
+            saw: format!("isValid false: {failure}"),
+        }],
+        fix: Fix::Manual {
+            because: "ecr-fix reads and writes no secrets".to_owned(),
+            steps: vec![
+                format!(
+                    "put a valid token into {}, then: aws ecr validate-pull-through-cache-rule --region {} \
+                     --ecr-repository-prefix {}",
+                    rule.credential_arn.as_deref().unwrap_or("the secret of the rule"),
+                    quoted(&image.region),
+                    quoted(prefix)
+                ),
+                "read more: ecr-fix explain ptc-upstream-auth-failed".to_owned(),
             ],
         },
     }

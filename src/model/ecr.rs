@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::kms::KmsKey;
 use super::snapshot::{Record, Snapshot, Table};
 use super::{PolicyText, Seen};
 
@@ -25,6 +26,21 @@ pub struct Repository {
     /// `MUTABLE`, `IMMUTABLE`, ….
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_tag_mutability: Option<String>,
+    /// What encrypts its layers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encryption_configuration: Option<EncryptionConfiguration>,
+}
+
+/// `encryptionConfiguration` of a repository.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EncryptionConfiguration {
+    /// `AES256`, `KMS`, `KMS_DSSE`.
+    #[serde(default)]
+    pub encryption_type: String,
+    /// The key, mostly by its ARN.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kms_key: Option<String>,
 }
 
 /// An image, as in `imageDetails`: one manifest with its tags.
@@ -166,6 +182,12 @@ pub struct PullThroughCacheRule {
     /// The secret with the credentials for the registry behind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential_arn: Option<String>,
+    /// Whether the registry behind takes the credentials, as `aws ecr validate-pull-through-cache-rule` prints it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub is_valid: Option<bool>,
+    /// Why not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
 }
 
 /// The rule of a whole registry.
@@ -414,6 +436,18 @@ impl Snapshot {
     }
 
     /// A registry is never read whole, so what is not there is absent only if it was asked for by name.
+    /// The key that encrypts a repository: absent where none of KMS does.
+    pub fn repository_key(&self, at: RepositoryName<'_>) -> Seen<&KmsKey> {
+        let of_repository =
+            self.repository(at).known().and_then(|known| known.encryption_configuration.as_ref());
+        let Some(name) = of_repository.and_then(|of| of.kms_key.as_deref()) else { return Seen::Absent };
+        let is_it = |key: &&KmsKey| key.arn == name || key.key_id == name;
+        match self.kms_keys.values().find(is_it) {
+            Some(key) => Seen::Known(key),
+            None => Seen::Unread(name.to_owned()),
+        }
+    }
+
     fn not_there<T>(&self, source: &str, resource: &str) -> Seen<T> {
         match self.unread.iter().find(|row| row.source == source && row.resource == resource) {
             Some(unread) => Seen::Unread(format!("{source}: {}", unread.because)),
@@ -430,6 +464,7 @@ pub const TABLES: &[Table] = &[
     ImageManifest::TABLE,
     RegistryDocument::TABLE,
     PullThroughCacheRule::TABLE,
+    Table::whole_file::<PullThroughCacheRule>("isValid"),
     LifecyclePolicy::TABLE,
 ];
 
@@ -458,6 +493,16 @@ impl Record for PullThroughCacheRule {
 
     fn rows(snapshot: &mut Snapshot) -> &mut BTreeMap<String, Self> {
         &mut snapshot.pull_through_cache_rules
+    }
+
+    /// One call lists the rule, and another one tells whether it is valid.
+    fn merge(&mut self, newer: Self) {
+        let older = std::mem::replace(self, newer);
+        self.upstream_repository_prefix =
+            self.upstream_repository_prefix.take().or(older.upstream_repository_prefix);
+        self.credential_arn = self.credential_arn.take().or(older.credential_arn);
+        self.is_valid = self.is_valid.or(older.is_valid);
+        self.failure = self.failure.take().or(older.failure);
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::kubernetes::{Taint, or_default};
 use super::snapshot::{Record, Snapshot, Table};
 
 /// A cluster, as `aws eks describe-cluster` prints it under `cluster`.
@@ -92,15 +93,53 @@ pub struct Nodegroup {
     /// Where its nodes are started.
     #[serde(default)]
     pub subnets: Vec<String>,
+    /// Which its nodes get in Kubernetes.
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// Which its nodes get in Kubernetes.
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
+    pub taints: Vec<Taint>,
     /// `ACTIVE`, `DEGRADED`, …
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,
+    /// What EKS itself finds wrong with it.
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Health::is_good")]
+    pub health: Health,
     /// `AL2023_x86_64_STANDARD`, `CUSTOM`, …
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ami_type: Option<String>,
     /// What may give its nodes other security groups than the cluster's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub launch_template: Option<LaunchTemplate>,
+}
+
+/// What EKS finds wrong with a node group.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Health {
+    /// None where all is well.
+    #[serde(default, deserialize_with = "or_default")]
+    pub issues: Vec<HealthIssue>,
+}
+
+impl Health {
+    fn is_good(&self) -> bool {
+        self.issues.is_empty()
+    }
+}
+
+/// One thing that EKS finds wrong.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HealthIssue {
+    /// `IamInstanceProfileNotFound`, `NodeCreationFailure`, …
+    #[serde(default)]
+    pub code: String,
+    /// In words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// What it is about.
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
+    pub resource_ids: Vec<String>,
 }
 
 /// The launch template of a node group.

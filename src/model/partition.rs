@@ -2,6 +2,8 @@
 //!
 //! Source: botocore `partitions.json` (1.43, August 2026).
 
+use std::collections::BTreeSet;
+
 /// One partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Partition {
@@ -75,6 +77,14 @@ impl Partition {
         };
         PARTITIONS.iter().find(holds).unwrap_or(AWS)
     }
+}
+
+/// How the endpoint services of a region may be called: by the domain of the partition backwards, or, as some are in China,
+/// as in the partition `aws`.
+pub fn endpoint_service_names(region: &str, service: &str) -> BTreeSet<String> {
+    let mut domain: Vec<&str> = Partition::of_region(region).dns_suffix.split('.').collect();
+    domain.reverse();
+    [domain.join("."), "com.amazonaws".to_owned()].map(|prefix| format!("{prefix}.{region}.{service}")).into()
 }
 
 #[test]

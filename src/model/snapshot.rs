@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Seen, ec2, ecr, eks, iam, kubernetes, organizations, route53};
+use super::{Seen, ec2, ecr, eks, iam, kms, kubernetes, organizations, route53};
 use crate::json_text::Fields;
 
 /// Everything that a diagnosis may look at.
@@ -47,6 +47,8 @@ pub struct Snapshot {
     pub pull_through_cache_rules: BTreeMap<String, ecr::PullThroughCacheRule>,
     /// By `ACCOUNT/REGION/REPOSITORY`.
     pub lifecycle_policies: BTreeMap<String, ecr::LifecyclePolicy>,
+    /// Keys that encrypt repositories, by ARN.
+    pub kms_keys: BTreeMap<String, kms::KmsKey>,
     /// Policies of repositories and registries, by `ACCOUNT/REGION/REPOSITORY`.
     pub registry_documents: BTreeMap<String, ecr::RegistryDocument>,
     /// What was asked for by name and does not exist, as `SERVICE:Operation RESOURCE`.
@@ -244,8 +246,16 @@ impl Misshapen {
 }
 
 /// Every key that is understood. A file may hold any of them.
-pub const TABLES: &[&[Table]] =
-    &[eks::TABLES, iam::TABLES, ec2::TABLES, ecr::TABLES, route53::TABLES, organizations::TABLES];
+pub const TABLES: &[&[Table]] = &[
+    eks::TABLES,
+    iam::TABLES,
+    ec2::TABLES,
+    ecr::TABLES,
+    route53::TABLES,
+    organizations::TABLES,
+    kubernetes::TABLES,
+    kms::TABLES,
+];
 
 /// The table of a key.
 pub fn table(key: &str) -> Option<&'static Table> {

@@ -16,7 +16,7 @@ use crate::diagnosis::{self, Blocker, FORMAT_VERSION, Fix, Verdicts, finding_id}
 use crate::error::{Code, Error};
 use crate::judges::Options;
 use crate::model::Snapshot;
-use crate::pulls::{Scope, World};
+use crate::pulls::{Narrowing, Scope, World};
 
 /// What a plan shall be like.
 #[derive(Clone, Debug)]
@@ -51,6 +51,9 @@ pub fn build(snapshot: &Snapshot, request: &Request) -> Result<Plan, Error> {
     let changes: Vec<&AnyChange> = groups.iter().map(|group| &group.change).collect();
     let changed = simulate(snapshot, changes.iter().copied());
     let mut changed_world = World::of(&changed, &request.scope)?;
+    if diagnosis.narrowed.is_some() {
+        check_others(snapshot, &changed, request)?;
+    }
     // What a kubelet says of a blocker that is mended on paper is said of the world before.
     changed_world.words.retain(|words| !before.explained.contains(&words.key()));
     let after = diagnosis::verdicts(&changed_world, &request.options);
@@ -85,6 +88,28 @@ pub fn build(snapshot: &Snapshot, request: &Request) -> Result<Plan, Error> {
     };
     plan.digest = plan.computed_digest();
     Ok(plan)
+}
+
+/// A plan for some pulls must not stop others, which nobody looks at in its diagnosis: an endpoint with private DNS, for
+/// one, is for all of a VPC.
+fn check_others(before: &Snapshot, after: &Snapshot, request: &Request) -> Result<(), Error> {
+    let whole = Scope { only: Narrowing::default(), images: Vec::new(), ..request.scope.clone() };
+    let blocked = |snapshot| -> Result<BTreeSet<(String, Leg)>, Error> {
+        let world = World::of(snapshot, &whole)?;
+        let verdicts = diagnosis::judged(&world, &request.options);
+        Ok(verdicts.blocked_legs().into_iter().map(|(pull, leg)| (pull.to_owned(), leg)).collect())
+    };
+    let (before, after) = (blocked(before)?, blocked(after)?);
+    let newly: BTreeSet<&str> = after.difference(&before).map(|(pull, _)| pull.as_str()).collect();
+    let Some(first) = newly.first() else { return Ok(()) };
+    Err(Error::new(
+        Code::BadInput,
+        format!(
+            "what mends the pulls that were asked for would block {} others, such as {first}",
+            newly.len()
+        ),
+        "plan for all of them: leave --namespace, --pod, --source and --image away",
+    ))
 }
 
 /// RFC 3339, fine enough that two plans of one world, made one after the other, are two: each can be used once.

@@ -14,5 +14,5 @@ mod select;
 pub use build::{Request, build};
 pub use file::{Action, Inverse, NotFixed, Plan, Precondition, Proof, Tally};
 pub use owner::{Owned, Owner, Tool};
-pub use permissions::{Document, for_changes, for_diagnosis, for_plan};
+pub use permissions::{Document, for_changes, for_diagnosis, for_plan, for_records};
 pub use select::{Only, Selection};

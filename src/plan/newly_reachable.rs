@@ -58,7 +58,7 @@ struct Senders {
 impl Senders {
     fn of(network: &Network<'_>, world: &World<'_>) -> Senders {
         let interfaces = world.snapshot.ec2.network_interfaces.keys().map(Source::interface);
-        let names = world.sources.iter().map(|source| format!("{}/{}", world.target.cluster, source.id));
+        let names = world.every_source.iter().map(|source| format!("{}/{}", world.target.cluster, source.id));
         let pullers: Vec<Source> =
             names.flat_map(|name| network.resolve_source(&name).unwrap_or_default()).collect();
         let all: Vec<Source> = interfaces.chain(pullers.iter().cloned()).collect();

@@ -65,6 +65,7 @@ const READS: [(&str, &[&str]); 7] = [
             "ec2:DescribeTransitGatewayRouteTables",
             "ec2:DescribeTransitGatewayVpcAttachments",
             "ec2:DescribeVpcAttribute",
+            "ec2:DescribeVpcEndpointServices",
             "ec2:DescribeVpcEndpoints",
             "ec2:DescribeVpcPeeringConnections",
             "ec2:DescribeVpcs",
@@ -152,6 +153,26 @@ pub fn for_plan(plan: &Plan) -> Document {
         document.statement.extend((!statement.action.is_empty()).then_some(statement));
     }
     document
+}
+
+/// What keeping the records of runs in S3 needs: to look at them, and with `writes` to make runs. Nothing is ever deleted.
+pub fn for_records(bucket: &str, prefix: &str, partition: &str, writes: bool) -> [Statement; 2] {
+    let statement = |sid: &str, calls: &[&str], resource: String| Statement {
+        sid: sid.to_owned(),
+        effect: "Allow".to_owned(),
+        action: calls.iter().map(|call| (*call).to_owned()).collect(),
+        resource: vec![resource],
+    };
+    let bucket = format!("arn:{partition}:s3:::{bucket}");
+    let objects = if prefix.is_empty() { format!("{bucket}/*") } else { format!("{bucket}/{prefix}/*") };
+    let calls = ["s3:GetObject", "s3:PutObject"];
+    [
+        statement("ListRecords", &["s3:ListBucket"], bucket),
+        match writes {
+            true => statement("WriteRecords", &calls, objects),
+            false => statement("ReadRecords", &calls[..1], objects),
+        },
+    ]
 }
 
 /// Marks the statements for the role that is assumed in another account: they are no use to the caller.

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::nodes::{Nodes, SourceKey};
 use super::{Image, Source, SourceKind, private_image};
 use crate::iam::Glob;
-use crate::model::eks::FargateProfile;
-use crate::model::kubernetes::{Event, Kubernetes, LabelSet, Node, Pod, PodSpec, image_in};
+use crate::model::eks::{FargateProfile, Nodegroup};
+use crate::model::kubernetes::{ContainerStatus, Event, Kubernetes, LabelSet, Node, Pod, PodSpec, image_in};
 use crate::model::{EcrHost, Partition, Snapshot, aws_accounts};
 
 /// What the pods pull.
@@ -18,7 +18,12 @@ pub(super) struct Demand {
     pub elsewhere: usize,
     /// Nodes that run pods, and of which it is not known what they are.
     pub strangers: BTreeSet<String>,
+    /// The images from elsewhere that containers do not have yet, with their pods and sources.
+    pub wanted_elsewhere: Wanted,
 }
+
+/// Images that containers do not have yet, with their pods and sources.
+pub(super) type Wanted = BTreeMap<String, (BTreeSet<String>, BTreeSet<SourceKey>)>;
 
 /// Reads pods against the sources of a cluster.
 pub(super) struct Pods<'a> {
@@ -26,6 +31,7 @@ pub(super) struct Pods<'a> {
     nodes: &'a Nodes,
     sources: &'a [Source],
     profiles: Vec<&'a FargateProfile>,
+    groups: BTreeMap<&'a str, &'a Nodegroup>,
     stand_in: Option<Image>,
     nodes_of: BTreeMap<SourceKey, Vec<&'a Node>>,
     /// The sources of pods that wait for a node, by what they ask of it: thousands may ask for the same.
@@ -48,30 +54,49 @@ impl<'a> Pods<'a> {
         }
         let profiles =
             world.fargate_profiles.values().filter(|profile| profile.cluster_name == cluster).collect();
-        let stand_in = stand_in.cloned();
-        let kubernetes = &world.kubernetes;
-        Pods { kubernetes, nodes, sources, profiles, stand_in, nodes_of, waiting: BTreeMap::new() }
+        let groups = world.nodegroups.values().filter(|group| group.cluster_name == cluster);
+        Pods {
+            kubernetes: &world.kubernetes,
+            nodes,
+            sources,
+            profiles,
+            groups: groups.map(|group| (group.nodegroup_name.as_str(), group)).collect(),
+            stand_in: stand_in.cloned(),
+            nodes_of,
+            waiting: BTreeMap::new(),
+        }
     }
 
-    /// Everything that is pulled.
-    pub(super) fn demand(&mut self) -> Demand {
+    /// Everything that the chosen pods pull, by their namespaces and names.
+    pub(super) fn demand(&mut self, chosen: &dyn Fn(Option<&str>, &str) -> bool) -> Demand {
         let mut demand = Demand::default();
         let mut elsewhere: BTreeSet<&str> = BTreeSet::new();
         let mut images: BTreeMap<&str, Option<Image>> = BTreeMap::new();
-        for pod in self.kubernetes.pods.values().filter(|pod| !pod.has_ended()) {
+        let is_chosen = |pod: &&Pod| chosen(pod.metadata.namespace.as_deref(), &pod.metadata.name);
+        for pod in self.kubernetes.pods.values().filter(|pod| !pod.has_ended()).filter(is_chosen) {
             let sources = self.sources_of(pod);
             demand.strangers.extend(self.strange_node(pod).map(str::to_owned));
-            for name in pod.containers().filter_map(|container| container.image.as_deref()) {
+            for container in pod.containers() {
+                let Some(name) = container.image.as_deref() else { continue };
                 match images.entry(name).or_insert_with(|| self.image(name)) {
                     Some(image) if demand.images.contains_key(image) => {
                         demand.images.entry(image.clone()).or_default().extend(sources.iter().cloned());
                     }
                     Some(image) => drop(demand.images.insert(image.clone(), sources.clone())),
-                    None => drop(elsewhere.insert(name)),
+                    None => {
+                        elsewhere.insert(name);
+                        if !pod.status_of(&container.name).is_some_and(ContainerStatus::has_image) {
+                            let (pods, of) = demand.wanted_elsewhere.entry(name.to_owned()).or_default();
+                            pods.insert(pod.metadata.id());
+                            of.extend(sources.iter().cloned());
+                        }
+                    }
                 }
             }
         }
-        for event in self.kubernetes.events.values() {
+        let is_chosen =
+            |event: &&Event| chosen(event.involved_object.namespace.as_deref(), &event.involved_object.name);
+        for event in self.kubernetes.events.values().filter(is_chosen) {
             let (Some(name), Some(sources)) =
                 (image_of_gone(self.kubernetes, event), self.sources_of_event(event))
             else {
@@ -88,7 +113,7 @@ impl<'a> Pods<'a> {
 
     /// The image as the matrix names it; none if it is not in a private registry of ECR.
     pub(super) fn image(&self, name: &str) -> Option<Image> {
-        let image = private_image(name).ok().filter(is_whole)?;
+        let image = self.image_as_named(name)?;
         if let Some(stand_in) =
             self.stand_in.as_ref().filter(|of| of.account == image.account && of.region == image.region)
         {
@@ -97,6 +122,11 @@ impl<'a> Pods<'a> {
         // Nobody may look into the registries of AWS, and there is nothing to mend in them.
         let is_of_aws = aws_accounts::is_add_on_registry(&image.account);
         Some(Image { reference: image.reference.filter(|_| !is_of_aws), ..image })
+    }
+
+    /// The image by its own name, also where the matrix has a stand-in for it.
+    pub(super) fn image_as_named(&self, name: &str) -> Option<Image> {
+        private_image(name).ok().filter(is_whole)
     }
 
     /// What stands for the images that AWS serves for every node.
@@ -132,32 +162,36 @@ impl<'a> Pods<'a> {
         if let Some(profile) = self.profiles.iter().find(|profile| takes(profile)) {
             return BTreeSet::from([(SourceKind::FargateProfile, profile.fargate_profile_name.clone())]);
         }
-        let asks = serde_json::to_string(&(&pod.spec.node_selector, &pod.spec.affinity)).unwrap_or_default();
+        let PodSpec { node_selector, affinity, tolerations, .. } = &pod.spec;
+        let asks = serde_json::to_string(&(node_selector, affinity, tolerations)).unwrap_or_default();
         if let Some(known) = self.waiting.get(&asks) {
             return known.clone();
         }
-        let may = self.of_nodes().filter(|key| self.may_take(key, &pod.spec)).collect();
+        let mut may: BTreeSet<SourceKey> =
+            self.of_nodes().filter(|key| self.may_take(key, &pod.spec, true)).collect();
+        if may.is_empty() {
+            // What taints a node may go, such as an agent that starts; a pod that nobody judges would look well.
+            may = self.of_nodes().filter(|key| self.may_take(key, &pod.spec, false)).collect();
+        }
         self.waiting.entry(asks).or_insert(may).clone()
     }
 
-    /// Whether a node of a source, or one that it would start, may take a pod.
-    fn may_take(&self, key: &SourceKey, pod: &PodSpec) -> bool {
-        let name = key.1.clone();
-        let (label, kind) = match key.0 {
-            SourceKind::Nodegroup => ("eks.amazonaws.com/nodegroup", "ec2"),
-            SourceKind::AutoMode => ("karpenter.sh/nodepool", "auto"),
-            SourceKind::Karpenter => ("karpenter.sh/nodepool", "ec2"),
-            SourceKind::Hybrid => ("", "hybrid"),
-            SourceKind::SelfManaged | SourceKind::FargateProfile => ("", "ec2"),
-        };
+    /// Whether a node of a source, or one that it would start, may take a pod: now, or without the taints that its nodes have
+    /// beside those of their group.
+    fn may_take(&self, key: &SourceKey, pod: &PodSpec, now: bool) -> bool {
+        let group = (key.0 == SourceKind::Nodegroup).then(|| self.groups.get(key.1.as_str())).flatten();
+        if group.is_some_and(|group| !pod.tolerates(&group.taints)) {
+            return false;
+        }
         match self.nodes_of.get(key) {
             Some(nodes) => nodes.iter().any(|node| {
                 let name = Some(node.metadata.name.as_str());
                 pod.may_run_on(LabelSet { labels: &node.metadata.labels, name, complete: true })
+                    && (!now || pod.tolerates(&node.spec.taints))
             }),
             None => {
-                let compute = ("eks.amazonaws.com/compute-type".to_owned(), kind.to_owned());
-                let labels = BTreeMap::from([(label.to_owned(), name), compute]);
+                let mut labels = group.map(|group| group.labels.clone()).unwrap_or_default();
+                labels.extend(labels_of_new_nodes(key));
                 pod.may_run_on(LabelSet { labels: &labels, name: None, complete: false })
             }
         }
@@ -180,8 +214,24 @@ impl<'a> Pods<'a> {
     }
 }
 
-/// Whether the host is one of ECR to its end. Messages may cut a host short; what a pod names so does not exist.
+/// The labels that every node of a source gets from whoever starts it.
+fn labels_of_new_nodes((kind, name): &SourceKey) -> BTreeMap<String, String> {
+    let (label, compute) = match kind {
+        SourceKind::Nodegroup => ("eks.amazonaws.com/nodegroup", "ec2"),
+        SourceKind::AutoMode => ("karpenter.sh/nodepool", "auto"),
+        SourceKind::Karpenter => ("karpenter.sh/nodepool", "ec2"),
+        SourceKind::Hybrid => ("", "hybrid"),
+        SourceKind::SelfManaged | SourceKind::FargateProfile => ("", "ec2"),
+    };
+    let pairs = [(label, name.as_str()), ("eks.amazonaws.com/compute-type", compute)];
+    pairs.map(|(label, value)| (label.to_owned(), value.to_owned())).into()
+}
+
+/// Whether the host is one of ECR to its end, and the repository one that can be. Messages may cut a host short; what a pod names so does not exist.
 fn is_whole(image: &Image) -> bool {
+    if image.repository().name.contains(|c: char| c.is_ascii_uppercase()) {
+        return false;
+    }
     let host = image.name.split('/').next().unwrap_or_default().to_ascii_lowercase();
     let host = host.split(':').next().unwrap_or_default();
     let suffix = Partition::of_region(&image.region).dns_suffix;

@@ -1,6 +1,7 @@
 //! Values in, text out. Nothing here computes; everything that came from outside is escaped here.
 
 pub mod decision;
+pub mod diagnosis;
 pub mod explanation;
 pub mod export;
 pub mod json;

@@ -2,16 +2,19 @@
 
 use std::fmt::Write as _;
 
+use super::diagnosis::{contradictions, headline, unread};
 use super::semantic::{self, Line, Sign};
 use super::terminal::{Paint, clean};
 use super::totals::{Totals, cost, risk_word};
 use crate::commands::carry_out::Done;
-use crate::diagnosis::{Diagnosis, Finding, Health, PullPath, Verdict};
+use crate::diagnosis::Health;
 use crate::error::Error;
 use crate::plan::{Action, Plan};
 use crate::run::{ActionRecord, ActionState, Record, RunState, World};
 
-const WIDTH: usize = 80;
+pub(super) const WIDTH: usize = 80;
+
+pub use super::diagnosis::diagnosis;
 
 /// What happened, why, and what to do now.
 pub fn error(error: &Error) -> String {
@@ -20,120 +23,6 @@ pub fn error(error: &Error) -> String {
         let _ = writeln!(out, "  because {}", clean(cause));
     }
     let _ = writeln!(out, "hint: {}", clean(error.hint()));
-    out
-}
-
-/// The verdict, the pulls, the findings, and what could not be read.
-pub fn diagnosis(diagnosis: &Diagnosis, paint: Paint) -> String {
-    let mut out = headline(diagnosis, paint);
-    out += &pulls(diagnosis, paint);
-    if !diagnosis.findings.is_empty() {
-        let _ = writeln!(out, "\n{}", paint.bold("What blocks them"));
-    }
-    for found in &diagnosis.findings {
-        out.push('\n');
-        out += &finding(found, paint);
-    }
-    out += &unread(diagnosis, paint);
-    if diagnosis.findings.iter().any(|found| found.remedy == crate::checks::Remedy::Automatic) {
-        out += "\nNext: `ecr-fix plan` shows the changes that mend this.\n";
-    }
-    out
-}
-
-fn headline(diagnosis: &Diagnosis, paint: Paint) -> String {
-    let target = &diagnosis.target;
-    let summary = &diagnosis.summary;
-    let verdict = match summary.verdict {
-        Health::Healthy => paint.green("HEALTHY: every pull that was checked works"),
-        Health::Broken => {
-            paint.red(&format!("BROKEN: {} of {} pulls are blocked", summary.blocked, summary.pull_paths))
-        }
-        Health::Inconclusive => {
-            paint.yellow("NOT DECIDED: nothing is known to be broken, not everything could be checked")
-        }
-    };
-    format!(
-        "Cluster {} (account {}, {})\n{verdict}\n",
-        paint.bold(&clean(&target.cluster)),
-        clean(&target.account),
-        clean(&target.region)
-    )
-}
-
-fn pulls(diagnosis: &Diagnosis, paint: Paint) -> String {
-    let mut out = format!("\n{}\n", paint.bold("Pulls"));
-    if diagnosis.pull_paths.is_empty() {
-        out += "  none: the cluster has no node group and no Fargate profile that could be read\n";
-    }
-    let mut source = String::new();
-    for path in &diagnosis.pull_paths {
-        let from = format!("{} {}", path.from.kind.as_str(), clean(&path.from.id));
-        if from != source {
-            let _ = writeln!(out, "  {from}");
-            source = from;
-        }
-        out += &pull(path, paint);
-    }
-    out
-}
-
-fn pull(path: &PullPath, paint: Paint) -> String {
-    let verdict = match path.verdict {
-        Verdict::Ok => paint.green("ok     "),
-        Verdict::Blocked => paint.red("BLOCKED"),
-        Verdict::Unknown | Verdict::NotReached => paint.yellow("unknown"),
-    };
-    let mut out = format!("    {verdict} {}\n", clean(&path.image));
-    for (verdict, label) in [(Verdict::Blocked, "blocked at"), (Verdict::Unknown, "not decided")] {
-        let legs = path.legs.iter().filter(|leg| leg.verdict == verdict);
-        let legs: Vec<&str> = legs.map(|leg| leg.leg.as_str()).collect();
-        if !legs.is_empty() {
-            out += &wrapped(&format!("{label}: {}", legs.join(", ")), 12);
-        }
-    }
-    out
-}
-
-fn finding(found: &Finding, paint: Paint) -> String {
-    let severity = format!("{:?}", found.severity).to_uppercase();
-    let mut out = format!(
-        "  {} {} {}\n",
-        paint.bold(&clean(&found.id)),
-        paint.red(&severity),
-        paint.bold(&clean(&found.cause))
-    );
-    out += &wrapped(&clean(&found.summary), 5);
-    out += &wrapped(&format!("on     {}", clean(&found.resource)), 5);
-    for evidence in &found.evidence {
-        out += &wrapped(&format!("saw    {}: {}", clean(&evidence.source), clean(&evidence.saw)), 5);
-    }
-    out += &wrapped(&format!("blocks {}", count(found.blocks.len(), "pull")), 5);
-    let remedy = match found.remedy {
-        crate::checks::Remedy::Automatic => "a plan can mend it".to_owned(),
-        crate::checks::Remedy::Manual => "a person has to mend it:".to_owned(),
-        crate::checks::Remedy::NotAws => "no change in AWS mends it:".to_owned(),
-    };
-    out += &wrapped(&format!("remedy {remedy}"), 5);
-    out + &steps(&found.manual_steps, 7)
-}
-
-fn unread(diagnosis: &Diagnosis, paint: Paint) -> String {
-    if diagnosis.unread.is_empty() {
-        return String::new();
-    }
-    let mut out = format!("\n{}\n", paint.bold("What could not be read"));
-    for unread in &diagnosis.unread {
-        let on = if unread.resource.is_empty() {
-            String::new()
-        } else {
-            format!(" on {}", clean(&unread.resource))
-        };
-        out += &wrapped(&format!("{}{on}: {}", clean(&unread.source), clean(&unread.because)), 2);
-        if !unread.hides.is_empty() {
-            out += &wrapped(&format!("may hide: {}", clean(&unread.hides.join(", "))), 6);
-        }
-    }
     out
 }
 
@@ -177,6 +66,7 @@ fn diagnosis_in_short(plan: &Plan, paint: Paint) -> String {
         let line = format!("{} {}: {}", clean(&found.id), clean(&found.cause), clean(&found.summary));
         out += &wrapped(&line, 2);
     }
+    out += &contradictions(&plan.diagnosis, paint);
     out += &unread(&plan.diagnosis, paint);
     out
 }
@@ -466,7 +356,7 @@ pub fn changes(number: usize) -> String {
     count(number, "change")
 }
 
-fn count(number: usize, what: &str) -> String {
+pub(super) fn count(number: usize, what: &str) -> String {
     if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 

@@ -2,7 +2,6 @@
 //! crash the journal and the world together say what happened.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -11,7 +10,7 @@ use tokio::time::{Instant, sleep};
 use super::journal::{Event, Journal};
 use super::progress::{Progress, Way, with_heartbeat};
 use super::record::{self, ActionRecord, ActionState};
-use super::{Interrupt, RunState, World};
+use super::{Interrupt, Lock, RunDir, RunState, World};
 use crate::actions::change::{Standing, WayBack};
 use crate::actions::{AnyChange, Sent};
 use crate::aws::{Reason, Refused};
@@ -29,6 +28,8 @@ pub struct Patience {
 pub struct Engine<'a> {
     /// What is changed.
     pub world: &'a World,
+    /// Without it nothing is changed.
+    pub lock: &'a Lock,
     /// What is written first.
     pub journal: Journal,
     /// The time.
@@ -110,11 +111,14 @@ enum Made {
 /// After this time a request that was sent has arrived or never will, and reads show it.
 const SETTLED: Duration = Duration::from_secs(20);
 
+/// Of a change that was to be sent when the lock was lost.
+const NOT_SENT: &str = "the lock was lost, so it was not sent";
+
 /// Starts the record of a run: its plan, and the first line of its journal.
 ///
 /// # Errors
 /// The disk refuses: then nothing has been done.
-pub fn start(run: &Path, plan: &Plan, at: Timestamp, started: Event) -> Result<Journal, Error> {
+pub fn start(run: &RunDir, plan: &Plan, at: Timestamp, started: Event) -> Result<Journal, Error> {
     record::write_plan(run, plan)?;
     let mut journal = Journal::create(run)?;
     journal.record(at, started)?;
@@ -125,7 +129,7 @@ impl Engine<'_> {
     /// Makes every action of a plan that is not made yet, in order, until one cannot be made.
     ///
     /// # Errors
-    /// The journal cannot be written. What was in flight then is in its last line.
+    /// The journal cannot be written, or the lock was lost. What was in flight then is in its last line.
     pub async fn apply(&mut self, plan: &Plan, states: &[ActionRecord]) -> Result<Outcome, Error> {
         for action in &plan.actions {
             if self.interrupt.asked() {
@@ -155,7 +159,7 @@ impl Engine<'_> {
     /// Takes back what a run did, last first. What somebody else changed since is left alone, and so is what it needs.
     ///
     /// # Errors
-    /// The journal cannot be written.
+    /// The journal cannot be written, or the lock was lost.
     pub async fn roll_back(&mut self, plan: &Plan, states: &[ActionRecord]) -> Result<Back, Error> {
         let asked_before = self.interrupt.asked();
         let interrupt = self.interrupt;
@@ -209,6 +213,10 @@ impl Engine<'_> {
         let id = action.id.clone();
         self.begin(&id, change, Way::Forward);
         self.note(Event::Intended { action: id.clone() })?;
+        if let Err(lost) = self.lock.check() {
+            let failed = Event::Failed { action: id, because: NOT_SENT.to_owned() };
+            return Err(self.stop([failed, Event::Finished { state: RunState::Interrupted }], lost));
+        }
         match self.make(&id, change).await {
             Made::Seen(Sent { request_id, assigned_id }) => {
                 self.note(Event::Applied { action: id.clone(), request_id, assigned_id })?;
@@ -292,6 +300,11 @@ impl Engine<'_> {
         }
         self.begin(&id, &inverse, Way::Back);
         self.note(Event::RevertIntended { action: id.clone() })?;
+        if let Err(lost) = self.lock.check() {
+            let failed = Event::RevertFailed { action: id, because: NOT_SENT.to_owned(), is_left: certain };
+            let ended = Event::RolledBack { state: RunState::PartiallyRolledBack };
+            return Err(self.stop([failed, ended], lost));
+        }
         match self.make(&id, &inverse).await {
             Made::Seen(Sent { request_id, .. }) => self.reverted(&id, request_id, "taken back"),
             Made::AlreadySo => self.reverted(&id, None, "somebody else was faster"),
@@ -435,6 +448,17 @@ impl Engine<'_> {
 
     fn errored(&self, id: &str, state: ActionState, because: &str) {
         (self.tell)(&Progress::ApplyErrored { action: id.to_owned(), state, because: because.to_owned() });
+    }
+
+    /// Without the lock nothing is sent. What can still be written down is: a line is refused where whoever has the
+    /// lock now has written one of their own.
+    fn stop(&mut self, last_words: [Event; 2], lost: Error) -> Error {
+        for event in last_words {
+            if self.note(event).is_err() {
+                break;
+            }
+        }
+        lost
     }
 
     fn note(&mut self, event: Event) -> Result<(), Error> {

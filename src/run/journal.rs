@@ -1,15 +1,14 @@
 //! The journal of a run: append-only, each line chained to the one before, on disk before anything is sent.
 
-use std::fs::{File, OpenOptions};
-use std::io::{Read as _, Seek as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{RunState, state_dir};
+use super::RunState;
+use super::run_dir::RunDir;
+use super::tape::{NAME, Tape, Written};
 use crate::error::{Code, Error};
 use crate::plan::file::sha256_of;
 use crate::pulls::Target;
@@ -220,8 +219,7 @@ impl Chain {
 /// An open journal.
 #[derive(Debug)]
 pub struct Journal {
-    file: File,
-    path: PathBuf,
+    tape: Tape,
     next: u64,
     last: String,
     failed: bool,
@@ -240,19 +238,13 @@ struct Head {
 /// The format of the records that this program writes. From 1.1 on, every journal has its head.
 pub const RECORD_VERSION: &str = "1.1";
 
-const NAME: &str = "journal.jsonl";
-const HEAD: &str = "journal.head";
-
 impl Journal {
     /// Makes the journal of a new run.
     ///
     /// # Errors
     /// The disk refuses.
-    pub fn create(run: &Path) -> Result<Journal, Error> {
-        let path = run.join(NAME);
-        let file = state_dir::create_file(&path)?;
-        state_dir::sync_dir(run)?;
-        Ok(Journal { file, path, next: 0, last: sha256_of(&Value::Null), failed: false })
+    pub fn create(run: &RunDir) -> Result<Journal, Error> {
+        Ok(Journal { tape: Tape::create(run)?, next: 0, last: sha256_of(&Value::Null), failed: false })
     }
 
     /// Opens the journal of an earlier run to write on. A line that was cut short is set aside first, and that lines
@@ -260,23 +252,18 @@ impl Journal {
     ///
     /// # Errors
     /// The disk refuses, or the chain is broken.
-    pub fn open(run: &Path, at: Timestamp) -> Result<Journal, Error> {
-        let path = run.join(NAME);
+    pub fn open(run: &RunDir, at: Timestamp) -> Result<Journal, Error> {
         let (lines, chain) = read(run)?;
         if let Chain::Broken { .. } = chain {
             return Err(Error::new(
                 Code::BadInput,
-                format!("{} was changed after it was written", path.display()),
+                format!("{} was changed after it was written", run.place(NAME)),
                 "nothing was done; find out who changed it (`ecr-fix runs verify RUN`), and undo by hand what the plan beside it shows",
             )
             .because(chain.as_text()));
         }
-        let failed = |error| state_dir::storage(&path, &error);
-        let mut file = OpenOptions::new().read(true).write(true).open(&path).map_err(failed)?;
-        set_torn_end_aside(&mut file, run).map_err(failed)?;
-        file.seek(std::io::SeekFrom::End(0)).map_err(failed)?;
         let last = lines.last().map_or_else(|| sha256_of(&Value::Null), |line| line.hash.clone());
-        let mut journal = Journal { file, path, next: lines.len() as u64, last, failed: false };
+        let mut journal = Journal { tape: Tape::open(run)?, next: lines.len() as u64, last, failed: false };
         if let Chain::Shortened { because } = chain {
             journal.record(at, Event::Damaged { because })?;
         }
@@ -285,8 +272,8 @@ impl Journal {
 
     /// The same journal, after its run was published under another name.
     #[must_use]
-    pub fn in_run(self, run: &Path) -> Journal {
-        Journal { path: run.join(NAME), ..self }
+    pub fn in_run(self, run: &RunDir) -> Journal {
+        Journal { tape: self.tape.in_run(run), ..self }
     }
 
     /// Appends a line and waits until it is on the disk.
@@ -294,9 +281,13 @@ impl Journal {
     /// # Errors
     /// The disk refuses: then nothing that the line announces may be done, and nothing more is written.
     pub fn record(&mut self, at: Timestamp, event: Event) -> Result<(), Error> {
-        let failed = |error| state_dir::storage(&self.path, &error);
         if self.failed {
-            return Err(failed(std::io::Error::other("an earlier line could not be written")));
+            return Err(Error::new(
+                Code::Storage,
+                "the journal cannot be written any more",
+                "see the errors before this one",
+            )
+            .because("an earlier line could not be written"));
         }
         self.failed = true;
         let mut line =
@@ -305,9 +296,9 @@ impl Journal {
         line.hash = hash(&value);
         let mut text = serde_json::to_string(&line).unwrap_or_default();
         text.push('\n');
-        self.file.write_all(text.as_bytes()).and_then(|()| self.file.sync_data()).map_err(failed)?;
         let head = Head { lines: self.next + 1, hash: line.hash.clone() };
-        write_head(self.path.parent().unwrap_or(Path::new(".")), &head)?;
+        let head = serde_json::to_vec(&head).unwrap_or_default();
+        self.tape.append(self.next, text.as_bytes(), &head)?;
         self.next += 1;
         self.last = line.hash;
         self.failed = false;
@@ -319,7 +310,7 @@ impl Journal {
 ///
 /// # Errors
 /// The journal cannot be read at all.
-pub(super) fn read(run: &Path) -> Result<(Vec<Line>, Chain), Error> {
+pub(super) fn read(run: &RunDir) -> Result<(Vec<Line>, Chain), Error> {
     // A run that is at work may write several lines between the two reads; a second look then tells.
     let mut answer = read_once(run)?;
     for _ in 0..4 {
@@ -331,21 +322,15 @@ pub(super) fn read(run: &Path) -> Result<(Vec<Line>, Chain), Error> {
     Ok(answer)
 }
 
-fn read_once(run: &Path) -> Result<(Vec<Line>, Chain), Error> {
-    let path = run.join(NAME);
-    // First the head: lines that are written meanwhile are not missing.
-    let head = std::fs::read(run.join(HEAD)).ok();
-    let bytes = std::fs::read(&path).map_err(|error| {
-        Error::new(
-            Code::BadInput,
-            format!("{} cannot be read", path.display()),
-            "name another run: `ecr-fix runs list`",
-        )
-        .because(error)
-    })?;
+fn read_once(run: &RunDir) -> Result<(Vec<Line>, Chain), Error> {
+    let Written { lines: bytes, head } = Tape::read(run)?;
     let (lines, chain) = follow(&bytes);
     let chain = match chain {
         Chain::Broken { .. } => chain,
+        // An object is written as a whole, or not at all.
+        Chain::Torn if matches!(run, RunDir::Shared(_)) => {
+            Chain::Broken { line: lines.len() + 1, because: "it is not a whole line".to_owned() }
+        }
         _ => compare(&lines, chain, head.as_deref()),
     };
     Ok((lines, chain))
@@ -378,13 +363,6 @@ fn compare(lines: &[Line], chain: Chain, head: Option<&[u8]>) -> Chain {
         return Chain::Broken { line: usize::try_from(head.lines).unwrap_or_default(), because };
     }
     chain
-}
-
-/// Replaces the head: a reader sees the old one or the new one.
-fn write_head(run: &Path, head: &Head) -> Result<(), Error> {
-    let path = run.join(HEAD);
-    let text = serde_json::to_vec(head).unwrap_or_default();
-    state_dir::replace_file(&path, &text)
 }
 
 fn follow(bytes: &[u8]) -> (Vec<Line>, Chain) {
@@ -423,33 +401,25 @@ fn hash(line: &Value) -> String {
     sha256_of(&value)
 }
 
-/// Keeps what a crash cut short beside the journal, and ends the journal at its last whole line.
-fn set_torn_end_aside(file: &mut File, run: &Path) -> std::io::Result<()> {
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
-    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |position| position + 1);
-    let torn = bytes.get(whole..).unwrap_or_default();
-    if torn.is_empty() {
-        return Ok(());
-    }
-    let mut aside =
-        OpenOptions::new().create(true).append(true).mode(0o600).open(run.join("journal.torn"))?;
-    aside.write_all(torn)?;
-    aside.sync_all()?;
-    file.set_len(whole as u64)?;
-    file.sync_all()
-}
-
 fn is_false(value: &bool) -> bool {
     !value
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs::{File, OpenOptions};
+    use std::io::Write as _;
+    use std::path::Path;
+
+    use super::super::tape::HEAD;
     use super::*;
 
+    fn local(dir: &Path) -> RunDir {
+        RunDir::Local(dir.to_owned())
+    }
+
     fn journal_in(dir: &Path, events: usize) -> Journal {
-        let mut journal = Journal::create(dir).unwrap();
+        let mut journal = Journal::create(&local(dir)).unwrap();
         for number in 0..events {
             journal.record(Timestamp::UNIX_EPOCH, Event::Intended { action: format!("a{number}") }).unwrap();
         }
@@ -491,14 +461,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         journal_in(dir.path(), 2);
         let old = std::fs::read(dir.path().join(HEAD)).unwrap();
-        let mut journal = Journal::open(dir.path(), Timestamp::UNIX_EPOCH).unwrap();
+        let mut journal = Journal::open(&local(dir.path()), Timestamp::UNIX_EPOCH).unwrap();
         journal.record(Timestamp::UNIX_EPOCH, Event::Confirmed).unwrap();
         std::fs::write(dir.path().join(HEAD), old).unwrap();
-        assert_eq!(read(dir.path()).unwrap().1, Chain::Intact);
-        let mut journal = Journal::open(dir.path(), Timestamp::UNIX_EPOCH).unwrap();
+        assert_eq!(read(&local(dir.path())).unwrap().1, Chain::Intact);
+        let mut journal = Journal::open(&local(dir.path()), Timestamp::UNIX_EPOCH).unwrap();
         journal.record(Timestamp::UNIX_EPOCH, Event::Confirmed).unwrap();
-        assert_eq!(read(dir.path()).unwrap(), (read(dir.path()).unwrap().0, Chain::Intact));
-        assert_eq!(read(dir.path()).unwrap().0.len(), 4);
+        assert_eq!(read(&local(dir.path())).unwrap(), (read(&local(dir.path())).unwrap().0, Chain::Intact));
+        assert_eq!(read(&local(dir.path())).unwrap().0.len(), 4);
     }
 
     #[test]
@@ -510,11 +480,11 @@ mod tests {
         for length in (0..whole.len()).step_by(7) {
             std::fs::write(&path, &whole[..length]).unwrap();
             std::fs::write(&head, &whole_head).unwrap();
-            let (lines, chain) = read(dir.path()).unwrap();
+            let (lines, chain) = read(&local(dir.path())).unwrap();
             assert!(matches!(chain, Chain::Shortened { .. }), "{length} bytes: {chain:?}");
-            let mut journal = Journal::open(dir.path(), Timestamp::UNIX_EPOCH).unwrap();
+            let mut journal = Journal::open(&local(dir.path()), Timestamp::UNIX_EPOCH).unwrap();
             journal.record(Timestamp::UNIX_EPOCH, Event::Confirmed).unwrap();
-            let (after, chain) = read(dir.path()).unwrap();
+            let (after, chain) = read(&local(dir.path())).unwrap();
             assert_eq!(chain, Chain::Intact);
             assert!(matches!(after[lines.len()].event, Event::Damaged { .. }), "it stays on record");
         }
@@ -530,22 +500,24 @@ mod tests {
             ["", "{}", &whole.replace(":3", ":2"), &whole.replace(":3", ":1"), &whole.replace(":3", ":9")]
         {
             std::fs::write(&head, changed).unwrap();
-            assert_ne!(read(dir.path()).unwrap().1, Chain::Intact, "{changed}");
+            assert_ne!(read(&local(dir.path())).unwrap().1, Chain::Intact, "{changed}");
         }
         std::fs::remove_file(&head).unwrap();
-        assert!(matches!(read(dir.path()).unwrap().1, Chain::Shortened { .. }));
+        assert!(matches!(read(&local(dir.path())).unwrap().1, Chain::Shortened { .. }));
     }
 
     #[test]
     fn after_a_line_that_could_not_be_written_nothing_more_is_written() {
         let dir = tempfile::tempdir().unwrap();
         let mut journal = journal_in(dir.path(), 1);
-        journal.file = File::open(dir.path().join(NAME)).unwrap();
+        let path = dir.path().join(NAME);
+        journal.tape = Tape::File { file: File::open(&path).unwrap(), run: dir.path().to_owned() };
         assert!(
             journal.record(Timestamp::UNIX_EPOCH, Event::Confirmed).is_err(),
             "it is open for reading only"
         );
-        journal.file = OpenOptions::new().append(true).open(dir.path().join(NAME)).unwrap();
+        let file = OpenOptions::new().append(true).open(&path).unwrap();
+        journal.tape = Tape::File { file, run: dir.path().to_owned() };
         assert!(journal.record(Timestamp::UNIX_EPOCH, Event::Confirmed).is_err());
     }
 
@@ -569,12 +541,12 @@ mod tests {
         journal_in(dir.path(), 1);
         let mut file = OpenOptions::new().append(true).open(dir.path().join(NAME)).unwrap();
         file.write_all(b"{\"seq\":1,\"at\"").unwrap();
-        assert_eq!(read(dir.path()).unwrap().1, Chain::Torn);
-        let mut journal = Journal::open(dir.path(), Timestamp::UNIX_EPOCH).unwrap();
+        assert_eq!(read(&local(dir.path())).unwrap().1, Chain::Torn);
+        let mut journal = Journal::open(&local(dir.path()), Timestamp::UNIX_EPOCH).unwrap();
         journal
             .record(Timestamp::UNIX_EPOCH, Event::Failed { action: "a1".into(), because: "x".into() })
             .unwrap();
-        let (lines, chain) = read(dir.path()).unwrap();
+        let (lines, chain) = read(&local(dir.path())).unwrap();
         assert_eq!((lines.len(), chain), (2, Chain::Intact));
         assert!(dir.path().join("journal.torn").exists());
     }

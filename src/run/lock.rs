@@ -1,12 +1,13 @@
-//! The lock of a target: at most one run changes a cluster at a time, as far as one machine can tell.
+//! The lock of a target: at most one run changes a cluster at a time, as far as those can tell who share their records.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::state_dir::storage;
-use crate::error::{Code, Error};
+use super::files::storage;
+use super::lease::{self, Lease};
+use crate::error::Error;
 use crate::pulls::Target;
 
 /// What is locked: a cluster, or the directory that plays it.
@@ -17,25 +18,31 @@ pub fn lock_name(sandbox: Option<&Path>, target: &Target) -> String {
     }
 }
 
-/// Held until it is dropped, or the process ends however it ends.
+/// Held until it is dropped, or the process ends however it ends; in S3, some time after that.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    File { _file: File },
+    Lease(Lease),
 }
 
 impl Lock {
-    /// Takes the lock, or says that another run holds it after so long a wait.
+    /// Takes the lock of a file, or says that another run holds it after so long a wait.
     ///
     /// # Errors
     /// Another run holds it, or the disk refuses.
-    pub fn take(path: &Path, wait: Duration) -> Result<Lock, Error> {
+    pub(super) fn of_file(path: &Path, wait: Duration) -> Result<Lock, Error> {
         let opened = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path);
         let file = opened.map_err(|error| storage(path, &error))?;
         // Whoever only looks at records holds it for a moment.
         let end = Instant::now() + wait.max(Duration::from_millis(50));
         loop {
             match file.try_lock() {
-                Ok(()) => return Ok(Lock { _file: file }),
+                Ok(()) => return Ok(Lock { kind: Kind::File { _file: file } }),
                 Err(TryLockError::Error(error)) => return Err(storage(path, &error)),
                 Err(TryLockError::WouldBlock) if Instant::now() < end => {
                     std::thread::sleep(Duration::from_millis(25));
@@ -43,18 +50,26 @@ impl Lock {
                 Err(TryLockError::WouldBlock) => break,
             }
         }
-        Err(Error::new(
-            Code::Locked,
-            "another run of ecr-fix is changing this cluster",
-            "wait until it has ended (--lock-timeout waits); `ecr-fix runs list` shows it",
-        )
-        .because(format!("it holds {}", path.display())))
+        Err(lease::locked().because(format!("it holds {}", path.display())))
     }
-}
 
-impl Lock {
-    /// Whether a run holds the lock now.
-    pub fn is_held(path: &Path) -> bool {
+    pub(super) fn of_lease(lease: Lease) -> Lock {
+        Lock { kind: Kind::Lease(lease) }
+    }
+
+    /// Whether it is still ours, which for a lease only S3 can say. Asked before each change.
+    ///
+    /// # Errors
+    /// Somebody else has it, or nobody can say.
+    pub fn check(&self) -> Result<(), Error> {
+        match &self.kind {
+            Kind::File { .. } => Ok(()),
+            Kind::Lease(lease) => lease.renew(),
+        }
+    }
+
+    /// Whether a run holds the lock of a file now.
+    pub(super) fn is_held(path: &Path) -> bool {
         let Ok(file) = OpenOptions::new().write(true).open(path) else { return false };
         matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
     }
@@ -62,16 +77,17 @@ impl Lock {
 
 #[test]
 fn a_lock_is_held_once() {
+    use crate::error::Code;
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("target.lock");
-    let held = Lock::take(&path, Duration::ZERO).unwrap();
-    assert_eq!(Lock::take(&path, Duration::ZERO).unwrap_err().code, Code::Locked);
+    let held = Lock::of_file(&path, Duration::ZERO).unwrap();
+    assert_eq!(Lock::of_file(&path, Duration::ZERO).unwrap_err().code, Code::Locked);
     assert!(Lock::is_held(&path));
     std::thread::scope(|scope| {
-        let waiting = scope.spawn(|| Lock::take(&path, Duration::from_secs(10)));
+        let waiting = scope.spawn(|| Lock::of_file(&path, Duration::from_secs(10)));
         std::thread::sleep(Duration::from_millis(100));
         drop(held);
         assert!(waiting.join().unwrap().is_ok());
     });
-    assert!(Lock::take(&path, Duration::ZERO).is_ok());
+    assert!(Lock::of_file(&path, Duration::ZERO).is_ok());
 }

@@ -1,12 +1,13 @@
 //! The record of a run: its plan as applied, and what its journal says of every action.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::journal::{self, Chain, Event, Line, Reasons};
+use super::run_dir::RunDir;
 use crate::actions::Kind;
 use crate::diagnosis::FORMAT_VERSION;
 use crate::error::{Code, Error};
@@ -175,34 +176,29 @@ const PLAN_FILE: &str = "plan.json";
 ///
 /// # Errors
 /// The disk refuses.
-pub(super) fn write_plan(run: &Path, plan: &Plan) -> Result<(), Error> {
-    use std::io::Write as _;
-    let path = run.join(PLAN_FILE);
-    let mut file = super::state_dir::create_file(&path)?;
-    let text = crate::render::json::document(plan);
-    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
-    written.map_err(|error| super::state_dir::storage(&path, &error))
+pub(super) fn write_plan(run: &RunDir, plan: &Plan) -> Result<(), Error> {
+    run.create(PLAN_FILE, crate::render::json::document(plan).as_bytes())
 }
 
 /// The plan of a run, as applied.
 ///
 /// # Errors
 /// It cannot be read, or was changed.
-pub fn read_plan(run: &Path) -> Result<Plan, Error> {
-    let path = run.join(PLAN_FILE);
-    let text = std::fs::read_to_string(&path).map_err(|error| unreadable(&path).because(error))?;
-    Plan::read(&text, &path.display().to_string())
+pub fn read_plan(run: &RunDir) -> Result<Plan, Error> {
+    let (place, bytes) = (run.place(PLAN_FILE), run.read(PLAN_FILE)?);
+    let text = String::from_utf8(bytes).map_err(|error| unreadable(&place).because(error))?;
+    Plan::read(&text, &place)
 }
 
-fn unreadable(path: &Path) -> Error {
-    Error::new(Code::BadInput, format!("{} cannot be read", path.display()), "see `ecr-fix runs list`")
+fn unreadable(place: &str) -> Error {
+    Error::new(Code::BadInput, format!("{place} cannot be read"), "see `ecr-fix runs list`")
 }
 
 /// Every line of the journal of a run, as documents.
 ///
 /// # Errors
 /// It cannot be read at all.
-pub fn read_events(run: &Path) -> Result<Vec<serde_json::Value>, Error> {
+pub fn read_events(run: &RunDir) -> Result<Vec<serde_json::Value>, Error> {
     let (lines, _) = journal::read(run)?;
     Ok(lines.iter().filter_map(|line| serde_json::to_value(line).ok()).collect())
 }
@@ -244,7 +240,7 @@ impl Record {
     ///
     /// # Errors
     /// There is no journal or no plan, or its events do not fit each other.
-    pub fn load(run: &Path) -> Result<Record, Error> {
+    pub fn load(run: &RunDir) -> Result<Record, Error> {
         Record::of(run, &Outline::from(&read_plan(run)?))
     }
 
@@ -252,18 +248,15 @@ impl Record {
     ///
     /// # Errors
     /// As [`Record::load`].
-    pub fn skim(run: &Path) -> Result<Record, Error> {
-        let path = run.join(PLAN_FILE);
-        let outline = std::fs::read(&path).map_err(|error| error.to_string());
-        let outline =
-            outline.and_then(|text| serde_json::from_slice(&text).map_err(|error| error.to_string()));
-        let outline: Outline = outline.map_err(|because| unreadable(&path).because(because))?;
+    pub fn skim(run: &RunDir) -> Result<Record, Error> {
+        let outline = serde_json::from_slice(&run.read(PLAN_FILE)?);
+        let outline: Outline = outline.map_err(|error| unreadable(&run.place(PLAN_FILE)).because(error))?;
         Record::of(run, &outline)
     }
 
-    fn of(run: &Path, plan: &Outline) -> Result<Record, Error> {
+    fn of(run: &RunDir, plan: &Outline) -> Result<Record, Error> {
         let (lines, chain) = journal::read(run)?;
-        let name = run.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = run.name();
         let unfit = |because: String| {
             Error::new(
                 Code::BadInput,

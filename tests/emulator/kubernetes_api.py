@@ -76,6 +76,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.answer(status, {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": status,
                              "reason": reason, "message": message})
 
+    def secret(self, state, path):
+        """One Secret by its name: nobody lists them."""
+        _, _, _, _, namespace, _, name = urllib.parse.unquote(path).split("/")
+        if "secrets" in state.get("hang", []):
+            time.sleep(60)
+        if "secrets" in state.get("refuse", {}):
+            return self.refuse(state["refuse"]["secrets"], "Forbidden", f'secrets "{name}" is forbidden')
+        for row in state["objects"]:
+            if row["kind"] == "Secret" and (row["metadata"]["namespace"], row["metadata"]["name"]) == (namespace, name):
+                return self.answer(200, row)
+        self.refuse(404, "NotFound", f'secrets "{name}" not found')
+
     def do_GET(self):
         address = urllib.parse.urlsplit(self.path)
         query = dict(urllib.parse.parse_qsl(address.query))
@@ -92,6 +104,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.refuse(401, "Unauthorized", "Unauthorized")
         if address.path in DISCOVERY:
             return self.answer(200, DISCOVERY[address.path])
+        if "/secrets/" in address.path:
+            return self.secret(state, address.path)
         kind = KINDS.get(address.path)
         known = {row["kind"] for row in state["objects"]} | {"Pod", "Node", "Event", "ServiceAccount"}
         if kind not in known:

@@ -50,6 +50,13 @@ fn a_group_is_made_where_no_endpoint_has_one_that_lets_the_nodes_in() {
     );
 }
 
+/// A cluster that lacks its endpoints, and a group that they could use.
+pub(crate) fn without_a_group() -> Case {
+    let case = Case::build("private-missing-endpoints");
+    close_endpoint_group(&case);
+    case
+}
+
 fn close_endpoint_group(case: &Case) {
     somebody_else(
         &case.scenario,

@@ -94,6 +94,18 @@ for old in ec2.describe_network_acls(Filters=[{{"Name": "association.subnet-id",
     somebody_else(&case.scenario, &code);
 }
 
+/// The replies of S3 come to some ports only, and there is no space for another entry.
+pub(crate) fn with_full_network_acl() -> Case {
+    let case = Case::build("healthy-private");
+    with_network_acl(
+        &case,
+        r#"[(100, True, "-1", "0.0.0.0/0", None), (100, False, "-1", "10.42.0.0/16", None)]
+    + [(110 + 10 * i, False, "6", block, (49152, 65535)) for i, block in enumerate(s3)]
+    + [(200 + i, False, "6", f"192.168.{i}.0/24", (22, 22)) for i in range(16)]"#,
+    );
+    case
+}
+
 /// Entries cannot name a prefix list: one for each of its blocks.
 #[test]
 fn a_network_acl_that_drops_the_replies_of_s3() {
@@ -112,13 +124,7 @@ fn a_network_acl_that_drops_the_replies_of_s3() {
 /// The quota is used up: what lets some ports pass lets all of them pass that replies may go to.
 #[test]
 fn a_network_acl_without_space_for_another_entry() {
-    let case = Case::build("healthy-private");
-    with_network_acl(
-        &case,
-        r#"[(100, True, "-1", "0.0.0.0/0", None), (100, False, "-1", "10.42.0.0/16", None)]
-    + [(110 + 10 * i, False, "6", block, (49152, 65535)) for i, block in enumerate(s3)]
-    + [(200 + i, False, "6", f"192.168.{i}.0/24", (22, 22)) for i in range(16)]"#,
-    );
+    let case = with_full_network_acl();
     there_and_back(&case, &causes(&["nacl-blocked"]), &[REPLACE_ENTRY; 3], &[REPLACE_ENTRY; 3]);
 }
 

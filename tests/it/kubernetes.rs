@@ -342,6 +342,88 @@ fn no_secret_of_the_cluster_comes_out() {
     assert_eq!(offline, live);
 }
 
+/// A Secret as the API gives it: a token of ECR that expires then, and a password of another registry.
+fn pull_secret(host: &str, expires: &str) -> Value {
+    let engine = base64::engine::general_purpose::STANDARD;
+    let encode = |text: String| base64::Engine::encode(&engine, text);
+    let expiration = expires.parse::<jiff::Timestamp>().unwrap().as_second();
+    let token = json!({ "payload": "CANARY-payload", "datakey": "CANARY-key", "expiration": expiration });
+    let token = encode(token.to_string());
+    let config = json!({ "auths": {
+        host: { "auth": encode(format!("AWS:{token}")) },
+        "ghcr.io": { "username": "CANARY-user", "password": "CANARY-password" },
+    }});
+    json!({
+        "kind": "Secret", "apiVersion": "v1", "type": "kubernetes.io/dockerconfigjson",
+        "metadata": { "name": "regcred", "namespace": "shop", "annotations": { "x": "CANARY-annotation" } },
+        "data": { ".dockerconfigjson": encode(config.to_string()), "CANARY": "CANARY-data" },
+    })
+}
+
+/// Only who asks for it has Secrets read: those that pods name, by their names, and never what is secret in them.
+#[test]
+fn pull_secrets_are_read_where_that_is_asked_for_and_stay_secret() {
+    let objects = |host: fn(&str) -> String, expires: &'static str| {
+        move |case: &Case| {
+            let (mut objects, image) = (nodes(case), own_image(case));
+            let mut web = pod("web", &image, &waiting(&failed(&image, FORBIDDEN)));
+            web["spec"]["imagePullSecrets"] = json!([{ "name": "regcred" }]);
+            objects.push(web);
+            objects.push(pull_secret(&host(image.split('/').next().unwrap()), expires));
+            objects
+        }
+    };
+    let expired = objects(|host| host.to_owned(), "2020-01-01T00:00:00Z");
+    let cluster = Cluster::build("healthy", expired, &json!({}));
+    let asked_for_secrets = || {
+        let asked = cluster.api.asked();
+        asked.iter().filter(|request| request["path"].as_str().unwrap().contains("secrets")).count()
+    };
+    let without = cluster.diagnose(&["--detailed-exitcode"]).expect(11).json();
+    assert_eq!(asked_for_secrets(), 0, "{without:#}");
+    let outcome = cluster.diagnose(&["--read-pull-secrets", "--detailed-exitcode", "-vv"]).expect(20);
+    assert_eq!(asked_for_secrets(), 1);
+    assert_no_canary("diagnose", &outcome.to_string());
+    let diagnosis = outcome.json();
+    assert_eq!(diagnosis["findings"][0]["cause"], "pull-secret-expired", "{diagnosis:#}");
+    assert_eq!(diagnosis["findings"][0]["resource"], "secret/shop/regcred");
+    assert!(diagnosis.to_string().contains("expired at 2020-01-01T00:00:00Z"), "{diagnosis:#}");
+
+    let kubeconfig = cluster.api.kubeconfig(&cluster.api.url, &json!({}));
+    let role = cluster.account_role();
+    let arguments =
+        ["--kubeconfig", kubeconfig.to_str().unwrap(), "--account-role", &role, "--read-pull-secrets", "-vv"];
+    let saved = cluster.case.live("snapshot", &[&arguments[..], &["--out", "saved"]].concat()).expect(0);
+    assert_no_canary("snapshot", &saved.to_string());
+    let mut files = 0;
+    for file in fs::read_dir(cluster.case.operator.home().join("saved")).unwrap() {
+        let file = file.unwrap().path();
+        assert_no_canary(&file.display().to_string(), &fs::read_to_string(&file).unwrap());
+        files += usize::from(file.file_name().is_some_and(|name| name == "PullSecrets.json"));
+    }
+    assert_eq!(files, 1);
+    let offline = cluster.case.live("diagnose", &["--snapshot", "saved"]).expect(0).json();
+    assert_eq!(offline, diagnosis);
+    for command in ["plan", "apply"] {
+        let outcome = cluster
+            .case
+            .live(command, &[&arguments[..], if command == "apply" { &["--yes"] } else { &[] }].concat());
+        assert_no_canary(command, &outcome.to_string());
+    }
+
+    // A token that is valid explains nothing, and a read that is refused is said.
+    cluster.api.change(&objects(|host| host.to_owned(), "2100-01-01T00:00:00Z")(&cluster.case), &json!({}));
+    cluster.diagnose(&["--read-pull-secrets", "--detailed-exitcode"]).expect(11);
+    cluster.api.change(&expired(&cluster.case), &json!({ "refuse": { "secrets": 403 } }));
+    let refused = cluster.diagnose(&["--read-pull-secrets", "--detailed-exitcode"]).expect(11).json();
+    let rows = unread(&refused);
+    assert!(
+        rows.iter()
+            .any(|(source, because)| source == "kubernetes:GetSecret" && because.contains("Forbidden")),
+        "{rows:?}"
+    );
+}
+
 /// Kubelets wait before they try again: what they said before a plan was applied is no doubt about it.
 #[test]
 fn old_words_do_not_spoil_a_plan_that_was_applied() {

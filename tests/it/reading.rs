@@ -6,11 +6,13 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::support::{Case, Fault, Times};
+use crate::trouble::BESIDE;
 
 /// Calls that only something unusual in a cluster asks for, which no scenario has.
-const RARE: [&str; 19] = [
+const RARE: [&str; 21] = [
     "ec2:DescribeDhcpOptions",
     "ec2:DescribeEgressOnlyInternetGateways",
+    "ec2:DescribeInternetGateways",
     "ec2:DescribeManagedPrefixLists",
     "ec2:DescribeTransitGatewayAttachments",
     "ec2:DescribeTransitGatewayRouteTables",
@@ -20,6 +22,7 @@ const RARE: [&str; 19] = [
     "ec2:GetManagedPrefixListEntries",
     "ec2:SearchTransitGatewayRoutes",
     "ecr:BatchGetImage",
+    "ecr:DescribePullThroughCacheRules",
     "ecr:DescribeRepositories",
     "ecr:GetLifecyclePolicy",
     "iam:GetPolicy",
@@ -29,9 +32,6 @@ const RARE: [&str; 19] = [
     "organizations:ListPoliciesForTarget",
     "route53:ListResourceRecordSets",
 ];
-
-/// What only saves other calls: without it nothing is hidden.
-const BESIDE: &str = "iam:ListPolicies";
 
 #[test]
 fn the_permissions_for_reading_are_those_that_are_used() {
@@ -73,9 +73,9 @@ fn a_refused_read_never_turns_a_verdict() {
         let unread = part["unread"].as_array().expect("unread");
         let told =
             |row: &Value| row["source"] == **call || row["because"].as_str().unwrap().starts_with(call);
-        assert!(call == BESIDE || unread.iter().any(told), "nothing is said of {call}: {part:#}");
+        assert!(call == "iam:ListPolicies" || unread.iter().any(told), "nothing is said of {call}: {part:#}");
         let healthy = part["summary"]["verdict"] == "healthy";
-        assert_eq!(healthy, call == BESIDE, "without {call}");
+        assert_eq!(healthy, BESIDE.contains(&call.as_str()), "without {call}");
         no_verdict_turned(&format!("without {call}"), &whole, &part);
         no_finding_invented(&format!("without {call}"), &whole, &part);
     }
@@ -143,17 +143,20 @@ fn the_calls_are_counted_where_somebody_wants_to_know() {
     assert!(by_operation.stderr.contains("\nec2:DescribeVpcs: 1 requests, "), "{by_operation}");
 }
 
-/// Three services are asked at once, and nothing is asked twice.
+/// A cluster of 3 node groups, 1 Fargate profile, 3 roles and 4 repositories in 2 accounts: none is made twice.
+///
+/// AWS needs two less than the emulator, which gives no blocks with its prefix lists and whose nodes have a profile that EKS did
+/// not make.
 #[test]
 fn nothing_is_asked_twice() {
     let case = Case::build("healthy-private");
-    let images = case.images();
+    let images = case.grown();
     let images: Vec<&str> = images.iter().map(String::as_str).collect();
     case.live("diagnose", &images).expect(0);
     let requests = case.proxy.requests();
     let questions: BTreeSet<String> = requests.iter().map(|request| request.question()).collect();
     assert_eq!(questions.len(), requests.len());
     let names: Vec<String> = requests.iter().map(|request| request.name()).collect();
-    assert!(requests.len() <= 45, "{} requests: {names:#?}", requests.len());
+    assert!(requests.len() <= 49, "{} requests: {names:#?}", requests.len());
     println!("{} requests", requests.len());
 }

@@ -6,7 +6,7 @@ use super::{PAGE, in_vpc};
 use crate::aws::pages::{Unclear, Understand, all, one, pages};
 use crate::aws::{Reader, Refused};
 use crate::model::PolicyText;
-use crate::model::ec2::{DnsEntry, DnsOptions, VpcEndpoint};
+use crate::model::ec2::{DnsEntry, DnsOptions, EndpointService, EndpointServiceType, VpcEndpoint};
 
 impl Reader {
     /// `ec2:DescribeVpcEndpoints` of one VPC.
@@ -24,6 +24,44 @@ impl Reader {
             |page| (page.vpc_endpoints, page.next_token),
         )
         .await
+    }
+
+    /// `ec2:DescribeVpcEndpointServices`: those of some names that there are in the region.
+    ///
+    /// # Errors
+    /// What AWS answered.
+    pub async fn endpoint_services(&self, names: &[String]) -> Result<Vec<EndpointService>, Refused> {
+        // All of a region are one page. To ask for names that do not exist is an error.
+        let mut all: Vec<EndpointService> = pages(
+            "ec2:DescribeVpcEndpointServices",
+            "",
+            |token| {
+                let ask = self.ec2.describe_vpc_endpoint_services().max_results(PAGE);
+                ask.set_next_token(token).send()
+            },
+            |page| (page.service_details, page.next_token),
+        )
+        .await?;
+        all.retain(|service| names.contains(&service.service_name));
+        Ok(all)
+    }
+}
+
+impl Understand<types::ServiceDetail> for EndpointService {
+    fn understand(row: types::ServiceDetail) -> Result<EndpointService, Unclear> {
+        Ok(EndpointService {
+            service_id: row.service_id.unwrap_or_default(),
+            service_name: row.service_name.unwrap_or_default(),
+            service_type: all(row.service_type)?,
+            availability_zones: row.availability_zones.unwrap_or_default(),
+        })
+    }
+}
+
+impl Understand<types::ServiceTypeDetail> for EndpointServiceType {
+    fn understand(row: types::ServiceTypeDetail) -> Result<EndpointServiceType, Unclear> {
+        let service_type = row.service_type.map(|kind| kind.as_str().to_owned()).unwrap_or_default();
+        Ok(EndpointServiceType { service_type })
     }
 }
 

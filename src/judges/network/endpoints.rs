@@ -8,9 +8,9 @@ use crate::actions::security_group::{self, Rule, own_name};
 use crate::actions::vpc_attribute::{self, Attribute};
 use crate::actions::vpc_endpoint::{self, EndpointType, layers_only};
 use crate::actions::{AnyChange, Change, Found, Resource, SecurityGroup, VpcAttribute, VpcEndpoint};
-use crate::model::ec2::{NetworkInterface, RouteTable, VpcEndpoint as Row};
+use crate::model::ec2::{EndpointService, NetworkInterface, RouteTable, VpcEndpoint as Row};
 use crate::model::snapshot::Record as _;
-use crate::model::{EcrHost, Partition, Seen};
+use crate::model::{EcrHost, Partition, Seen, endpoint_service_names};
 use crate::network::names::{self, PullHosts};
 use crate::network::{Destination, Network, Reason, Service, Side, Source};
 use crate::pulls::World;
@@ -84,7 +84,7 @@ impl<'n, 'w> Site<'n, 'w> {
     fn of(network: &'n Network<'n>, world: &'w World<'w>) -> Result<Self, String> {
         let vpc = ClusterVpc::of(world)?;
         let all: BTreeSet<Source> =
-            world.sources.iter().flat_map(|source| places(network, world, source)).collect();
+            world.every_source.iter().flat_map(|source| places(network, world, source)).collect();
         let all: Vec<Source> = all.into_iter().collect();
         let mut pullers = Vec::new();
         for class in network.classes(&all) {
@@ -131,6 +131,12 @@ impl<'n, 'w> Site<'n, 'w> {
         let region = &self.vpc.region;
         let prefix_of =
             |name: &str, service: &str| name.strip_suffix(&format!(".{region}.{service}")).map(str::to_owned);
+        if let Some(offered) = self.offered(service) {
+            return Ok(offered.service_name.clone());
+        }
+        if self.world.snapshot.keys.contains(EndpointService::TABLE.key) {
+            return Err(format!("AWS offers no endpoint for {service} in {region}"));
+        }
         if service == "s3" {
             let lists = self.world.snapshot.ec2.prefix_lists.values();
             let mut of_s3 = lists.filter(|list| prefix_of(&list.prefix_list_name, "s3").is_some());
@@ -153,13 +159,29 @@ impl<'n, 'w> Site<'n, 'w> {
         Ok(format!("{prefix}.{region}.{service}"))
     }
 
+    /// The service as AWS offers it in the region, where that was read.
+    fn offered(&self, service: &str) -> Option<&'w EndpointService> {
+        let names = endpoint_service_names(&self.vpc.region, service);
+        let kind = if service == "s3" { "Gateway" } else { "Interface" };
+        self.world.snapshot.ec2.endpoint_services.values().find(|row| {
+            let mut kinds = row.service_type.iter();
+            names.contains(&row.service_name) && kinds.any(|row| row.service_type.eq_ignore_ascii_case(kind))
+        })
+    }
+
     fn interface_endpoint(&self, service: &str) -> Remedy {
         let service_name = self.service_name(service)?;
         self.check_names(service, &service_name, None)?;
         let mut changes = self.attributes()?;
         let (groups, making, group_because) = self.groups()?;
         changes.extend(making);
-        let subnets = self.subnets()?;
+        let mut subnets = self.subnets()?;
+        if let Some(offered) = self.offered(service).filter(|row| !row.availability_zones.is_empty()) {
+            subnets.retain(|zone, _| offered.availability_zones.contains(zone));
+            if subnets.is_empty() {
+                return Err(format!("AWS offers {service} in none of the zones with pullers"));
+            }
+        }
         let zones = subnets.keys().cloned().collect::<Vec<_>>().join(", ");
         let after = VpcEndpoint {
             private_dns_enabled: true,
@@ -476,6 +498,7 @@ mod tests {
 
     use super::*;
     use crate::model::Snapshot;
+    use crate::model::ec2::EndpointServiceType;
     use crate::pulls::Scope;
     use crate::snapshot_dir;
 
@@ -697,6 +720,49 @@ mod tests {
             &expect![[r#"
             manual: how AWS calls the endpoint service of ecr.api in us-iso-east-1 is not known to ecr-fix
         "#]],
+        );
+    }
+
+    /// What AWS says that it offers comes before what we know of names, and endpoints stand only where they can.
+    #[test]
+    fn services_are_those_that_aws_offers() {
+        let offer = |service: &str, kind: &str, zones: &[&str]| EndpointService {
+            service_id: format!("{service}-{kind}"),
+            service_name: format!("com.amazonaws.eu-west-1.{service}"),
+            service_type: vec![EndpointServiceType { service_type: kind.to_owned() }],
+            availability_zones: zones.iter().map(|zone| (*zone).to_owned()).collect(),
+        };
+        let plan = |offers: &[EndpointService], service: &str| -> Result<usize, String> {
+            let mut world = story("vpce-missing", &[]);
+            offers.iter().cloned().for_each(|row| world.put(row));
+            world.keys.insert("ServiceDetails".to_owned());
+            let network = Network::of(&world);
+            let pulls = World::of(&world, &Scope::default()).unwrap();
+            let site = Site::of(&network, &pulls).unwrap();
+            let (changes, _) =
+                if service == "s3" { site.gateway_endpoint() } else { site.interface_endpoint(service) }?;
+            let Some(AnyChange::VpcEndpoint(Change { after: Some(made), .. })) = changes.last() else {
+                panic!("no endpoint is made");
+            };
+            Ok(made.subnet_ids.len())
+        };
+        let zones = ["eu-west-1a", "eu-west-1b"];
+        assert_eq!(plan(&[offer("ecr.dkr", "Interface", &zones)], "ecr.dkr"), Ok(2));
+        assert_eq!(plan(&[offer("ecr.dkr", "Interface", &zones[..1])], "ecr.dkr"), Ok(1));
+        assert_eq!(plan(&[offer("ecr.dkr", "Interface", &[])], "ecr.dkr"), Ok(2), "the zones were not read");
+        assert_eq!(plan(&[offer("s3", "Interface", &zones), offer("s3", "Gateway", &zones)], "s3"), Ok(0));
+        let refusals = [
+            plan(&[offer("ecr.dkr", "Interface", &["eu-west-1c"])], "ecr.dkr"),
+            plan(&[offer("ecr.dkr", "Interface", &zones)], "ecr.api"),
+            plan(&[offer("s3", "Interface", &zones)], "s3"),
+        ];
+        assert_eq!(
+            refusals.map(Result::unwrap_err),
+            [
+                "AWS offers ecr.dkr in none of the zones with pullers",
+                "AWS offers no endpoint for ecr.api in eu-west-1",
+                "AWS offers no endpoint for s3 in eu-west-1",
+            ]
         );
     }
 

@@ -170,6 +170,10 @@ impl<'w> Place<'w> {
             return ("vpce-shared-dns-missing", shared);
         }
         if self.endpoints().next().is_none() && !self.lives_by_a_hub() {
+            // The subnet has its way out, and it ends behind the transit gateway.
+            if stopped.component.starts_with("tgw-") {
+                return ("tgw-egress-broken", stopped.component.clone());
+            }
             let subnet = self.network.subnet_id_of(self.source).unwrap_or(&stopped.component);
             return if fargate {
                 ("fargate-subnet-no-egress", subnet.to_owned())

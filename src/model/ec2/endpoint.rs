@@ -87,6 +87,33 @@ pub struct DnsEntry {
     pub hosted_zone_id: Option<String>,
 }
 
+/// A service that endpoints can lead to, as `describe-vpc-endpoint-services` prints it under `ServiceDetails`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct EndpointService {
+    /// `vpce-svc-…`: S3 has one as a gateway and one as an interface, both of the same name.
+    pub service_id: String,
+    /// `com.amazonaws.eu-west-1.ecr.dkr`.
+    #[serde(default, deserialize_with = "lenient::or_default")]
+    pub service_name: String,
+    /// What its endpoints may be.
+    #[serde(default, deserialize_with = "lenient::list")]
+    pub service_type: Vec<EndpointServiceType>,
+    /// Where its endpoints may stand.
+    #[serde(default, deserialize_with = "lenient::list")]
+    pub availability_zones: Vec<String>,
+}
+
+/// A type of endpoint.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct EndpointServiceType {
+    /// `Gateway`, `Interface`, ….
+    #[serde(default, deserialize_with = "lenient::or_default")]
+    pub service_type: String,
+}
+
 rows_by_id! {
+    EndpointService, service_id, endpoint_services, Table::list::<EndpointService>("ServiceDetails");
     VpcEndpoint, vpc_endpoint_id, vpc_endpoints, Table::list::<VpcEndpoint>("VpcEndpoints");
 }

@@ -35,7 +35,7 @@ mod vpc;
 
 use std::collections::BTreeMap;
 
-pub use endpoint::{DnsEntry, DnsOptions, VpcEndpoint};
+pub use endpoint::{DnsEntry, DnsOptions, EndpointService, EndpointServiceType, VpcEndpoint};
 pub use filter::{
     AclAssociation, AclEntry, GroupId, GroupPair, IcmpTypeCode, IpPermission, IpRange, Ipv6Range, NetworkAcl,
     PortRange, PrefixListId, ReferencedGroup, SecurityGroup, SecurityGroupRule,
@@ -87,6 +87,8 @@ pub struct Ec2 {
     pub network_acls: BTreeMap<String, NetworkAcl>,
     /// By id.
     pub vpc_endpoints: BTreeMap<String, VpcEndpoint>,
+    /// By id: services that endpoints can lead to.
+    pub endpoint_services: BTreeMap<String, EndpointService>,
     /// By id.
     pub nat_gateways: BTreeMap<String, NatGateway>,
     /// By id.
@@ -137,6 +139,7 @@ pub const TABLES: &[Table] = &[
     SecurityGroupRule::TABLE,
     NetworkAcl::TABLE,
     VpcEndpoint::TABLE,
+    EndpointService::TABLE,
     NatGateway::TABLE,
     InternetGateway::TABLE,
     EgressOnlyInternetGateway::TABLE,

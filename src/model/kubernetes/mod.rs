@@ -1,19 +1,25 @@
 //! Kubernetes in the shape of `kubectl get … -o json`, of which only what a pull depends on is kept.
 //!
 //! What these types do not name is dropped when it is read: environment values, annotations, commands, volumes and
-//! Secrets can reach no output, because they are never in memory as part of the world.
+//! the content of Secrets can reach no output, because they are never in memory as part of the world.
 
 mod files;
+mod pull_secret;
 mod scheduling;
 
 pub use files::{KINDS, Kind, files, is_kubernetes, kind_of, read_file, read_list};
-pub use scheduling::{Affinity, LabelSet, NodeSelectorRequirement, NodeSelectorTerm};
+#[cfg(test)]
+pub(crate) use pull_secret::tests as pull_secret_tests;
+pub use pull_secret::{PullSecret, PullSecretRegistry};
+pub use scheduling::{Affinity, LabelSet, NodeSelectorRequirement, NodeSelectorTerm, Taint, Toleration};
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::image_ref::ImageRef;
 use super::redact::redact;
+use super::snapshot::{Record as _, Table};
 
 /// What the Kubernetes API says of one cluster.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -30,7 +36,15 @@ pub struct Kubernetes {
     pub ec2_node_classes: BTreeMap<String, NodeClass>,
     /// Of EKS Auto Mode, by name.
     pub node_classes: BTreeMap<String, NodeClass>,
+    /// By `NAMESPACE/NAME`; only those that pods name, and only where that was asked for.
+    pub pull_secrets: BTreeMap<String, PullSecret>,
 }
+
+/// How the read of one pull secret is named.
+pub const GET_SECRET: &str = "kubernetes:GetSecret";
+
+/// The keys of a snapshot with rows of ours: Kubernetes itself would print the secrets, too.
+pub const TABLES: &[Table] = &[PullSecret::TABLE];
 
 /// What every object has.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -100,6 +114,9 @@ pub struct PodSpec {
     /// What else its node must be like.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub affinity: Option<Affinity>,
+    /// Taints that do not keep it off.
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
+    pub tolerations: Vec<Toleration>,
     /// Whose pull secrets it has, beside its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_account_name: Option<String>,
@@ -117,7 +134,7 @@ pub struct PodSpec {
     pub ephemeral_containers: Vec<Container>,
 }
 
-/// The name of a Secret, whose content is never read.
+/// The name of a Secret; its content is not part of the world.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SecretName {
     /// In the namespace of the pod.
@@ -226,6 +243,9 @@ pub struct NodeSpec {
     /// `aws:///eu-west-1a/i-…`.
     #[serde(default, rename = "providerID", skip_serializing_if = "Option::is_none")]
     pub provider_id: Option<String>,
+    /// What keeps pods off.
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
+    pub taints: Vec<Taint>,
 }
 
 /// How a node is.
@@ -503,13 +523,49 @@ impl Node {
 impl Kubernetes {
     /// Takes over what was read of other kinds.
     pub fn absorb(&mut self, other: Kubernetes) {
-        let Kubernetes { pods, nodes, events, service_accounts, ec2_node_classes, node_classes } = other;
+        let Kubernetes {
+            pods,
+            nodes,
+            events,
+            service_accounts,
+            ec2_node_classes,
+            node_classes,
+            pull_secrets,
+        } = other;
         self.pods.extend(pods);
         self.nodes.extend(nodes);
         self.events.extend(events);
         self.service_accounts.extend(service_accounts);
         self.ec2_node_classes.extend(ec2_node_classes);
         self.node_classes.extend(node_classes);
+        self.pull_secrets.extend(pull_secrets);
+    }
+
+    /// The pull secrets that a pod uses, as `NAMESPACE/NAME`: its own, or else those of its service account, which
+    /// Kubernetes gives to pods that name none.
+    pub fn pull_secrets_of<'a>(&'a self, pod: &'a Pod) -> impl Iterator<Item = String> + 'a {
+        let namespace = pod.metadata.namespace.as_deref().unwrap_or("default");
+        let account = pod.spec.service_account_name.as_deref().unwrap_or("default");
+        let of_account = || self.service_accounts.get(&format!("{namespace}/{account}"));
+        let own = &pod.spec.image_pull_secrets;
+        let names = match own.is_empty() {
+            true => of_account().map(|account| account.image_pull_secrets.as_slice()).unwrap_or_default(),
+            false => own.as_slice(),
+        };
+        names
+            .iter()
+            .filter(|secret| !secret.name.is_empty())
+            .map(move |secret| format!("{namespace}/{}", secret.name))
+    }
+
+    /// The pull secrets of all pods that pull from ECR.
+    pub fn pull_secrets_named(&self) -> BTreeSet<String> {
+        let of_ecr = |pod: &&Pod| {
+            let mut images = pod.containers().filter_map(|container| container.image.as_deref());
+            images.any(|image| ImageRef::parse(image).is_some_and(|image| image.account.is_some()))
+        };
+        let pods = self.pods.values().filter(|pod| !pod.has_ended()).filter(of_ecr);
+        pods.flat_map(|pod| self.pull_secrets_of(pod)).collect()
     }
 
     /// Every image that a pod of the cluster pulls, or that a kubelet could not pull for a pod that is gone.
@@ -529,7 +585,7 @@ pub fn image_in(message: &str) -> Option<&str> {
 }
 
 /// A value, or the default for `null`.
-fn or_default<'de, D, T>(from: D) -> Result<T, D::Error>
+pub(super) fn or_default<'de, D, T>(from: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
     T: Default + Deserialize<'de>,

@@ -1,7 +1,7 @@
-//! Which nodes a pod can run on: `nodeSelector`, and the node affinity that is required.
+//! Which nodes a pod can run on: `nodeSelector`, the node affinity that is required, and the taints that it tolerates.
 //!
-//! Source: Kubernetes, "Assigning Pods to Nodes". Taints, resources and preferences are not looked at: they make a
-//! node less likely, and here a node counts that may take the pod at all.
+//! Source: Kubernetes, "Assigning Pods to Nodes" and "Taints and Tolerations". Resources and preferences are not looked at:
+//! they make a node less likely, and here a node counts that may take the pod at all.
 
 use std::collections::BTreeMap;
 
@@ -66,6 +66,78 @@ pub struct NodeSelectorRequirement {
     pub values: Vec<String>,
 }
 
+/// What keeps pods off a node that do not tolerate it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Taint {
+    /// `dedicated`.
+    #[serde(default)]
+    pub key: String,
+    /// `gpu`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+    /// `NoSchedule`, `PreferNoSchedule`, `NoExecute`; EKS writes `NO_SCHEDULE` and so on.
+    #[serde(default)]
+    pub effect: String,
+}
+
+/// What a pod puts up with.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Toleration {
+    /// None for every key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// `Equal`, which is the default, or `Exists`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator: Option<String>,
+    /// To compare with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+    /// None for every effect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effect: Option<String>,
+}
+
+/// Taints of these come and go with the condition of a node: a pod waits for them to go, and then it pulls.
+const PASSING: [&str; 5] = [
+    "node.kubernetes.io/",
+    "node.cloudprovider.kubernetes.io/",
+    "karpenter.sh/",
+    "ToBeDeletedByClusterAutoscaler",
+    "DeletionCandidateOfClusterAutoscaler",
+];
+
+impl Taint {
+    /// Whether it keeps pods off for as long as the node is what it is.
+    fn keeps_off(&self) -> bool {
+        let effect = plain(&self.effect);
+        (effect == "noschedule" || effect == "noexecute")
+            && !PASSING.iter().any(|key| self.key.starts_with(key))
+    }
+}
+
+impl Toleration {
+    fn covers(&self, taint: &Taint) -> bool {
+        let effect = self.effect.as_deref().filter(|effect| !effect.is_empty());
+        if effect.is_some_and(|effect| plain(effect) != plain(&taint.effect)) {
+            return false;
+        }
+        let key = self.key.as_deref().filter(|key| !key.is_empty());
+        let same_key = key.is_none_or(|key| key == taint.key);
+        let text = |value: &Option<String>| value.clone().unwrap_or_default();
+        same_key
+            && match self.operator.as_deref().unwrap_or("Equal") {
+                "" | "Equal" => key.is_some() && text(&self.value) == text(&taint.value),
+                // `Exists`, or one that is newer than we are: it may cover.
+                _ => true,
+            }
+    }
+}
+
+/// `NoSchedule` of Kubernetes and `NO_SCHEDULE` of EKS as one.
+fn plain(effect: &str) -> String {
+    effect.replace('_', "").to_ascii_lowercase()
+}
+
 /// The labels of a node, or as many of them as are known of a node that is not there yet.
 #[derive(Clone, Copy, Debug)]
 pub struct LabelSet<'a> {
@@ -89,6 +161,14 @@ impl PodSpec {
         selected
             && required
                 .is_none_or(|selector| selector.node_selector_terms.iter().any(|term| term.may_hold(node)))
+    }
+}
+
+impl PodSpec {
+    /// Whether none of these taints keeps the pod off.
+    pub fn tolerates(&self, taints: &[Taint]) -> bool {
+        let tolerated = |taint: &Taint| self.tolerations.iter().any(|toleration| toleration.covers(taint));
+        taints.iter().filter(|taint| taint.keeps_off()).all(tolerated)
     }
 }
 
@@ -151,6 +231,38 @@ mod tests {
         assert!(!may_run(arm.clone(), &[("arch", "amd64")], false));
         assert!(!may_run(arm.clone(), &[], true));
         assert!(may_run(arm, &[], false), "a label that nobody knows may be there");
+    }
+
+    #[test]
+    fn taints_keep_off_who_does_not_tolerate_them() {
+        let tolerates = |tolerations: Value, taint: Value| {
+            let spec: PodSpec = serde_json::from_value(json!({ "tolerations": tolerations })).unwrap();
+            spec.tolerates(&[serde_json::from_value(taint).unwrap()])
+        };
+        let gpu = || json!({ "key": "dedicated", "value": "gpu", "effect": "NoSchedule" });
+        assert!(!tolerates(json!(null), gpu()));
+        assert!(tolerates(json!([{ "operator": "Exists" }]), gpu()), "of a DaemonSet that runs everywhere");
+        assert!(tolerates(json!([{ "key": "dedicated", "value": "gpu" }]), gpu()));
+        assert!(tolerates(
+            json!([{ "key": "dedicated", "operator": "Exists", "effect": "NoSchedule" }]),
+            gpu()
+        ));
+        assert!(!tolerates(json!([{ "key": "dedicated", "value": "arm" }]), gpu()));
+        assert!(!tolerates(
+            json!([{ "key": "dedicated", "operator": "Exists", "effect": "NoExecute" }]),
+            gpu()
+        ));
+        let of_eks = json!({ "key": "dedicated", "value": "gpu", "effect": "NO_SCHEDULE" });
+        assert!(!tolerates(json!([]), of_eks.clone()));
+        assert!(tolerates(json!([{ "key": "dedicated", "value": "gpu", "effect": "NoSchedule" }]), of_eks));
+        assert!(
+            tolerates(json!([]), json!({ "key": "x", "effect": "PreferNoSchedule" })),
+            "only less likely"
+        );
+        assert!(
+            tolerates(json!([]), json!({ "key": "node.kubernetes.io/not-ready", "effect": "NoExecute" })),
+            "it passes"
+        );
     }
 
     #[test]

@@ -112,8 +112,9 @@ impl Network<'_> {
             let path = path.part(addresses);
             let hop = hop.clone();
             paths.extend(match (route, &table.gaps) {
-                (Some(route), _) => self.by_transit_route(path, id, table_id, route),
-                (None, Some(gaps)) => path.lose(hop, gaps.clone()),
+                // A narrower route that was not read would be taken instead.
+                (_, Some(gaps)) => path.lose(hop, gaps.clone()),
+                (Some(route), None) => self.by_transit_route(path, id, table_id, route),
                 (None, None) => {
                     let because = format!("{table_id} of {id} has no route to {}", named(&path.to));
                     path.stop(hop, Reason::NoRoute, because)

@@ -9,6 +9,7 @@ use super::picture;
 use crate::actions::Risk;
 use crate::diagnosis::{Finding, Health};
 use crate::plan::{Action, Plan};
+use crate::render::diagnosis::{narrowed, verdict_in_words};
 use crate::render::semantic::{self, Line, sign};
 use crate::render::terminal::clean;
 use crate::render::totals::{Totals, cost, mended_by, risk_word};
@@ -63,19 +64,19 @@ fn content_policy() -> String {
 fn summary(plan: &Plan) -> Markup {
     let (target, found, proof) = (&plan.target, &plan.diagnosis.summary, &plan.proof);
     let totals = Totals::of(plan);
-    let (class, verdict) = match found.verdict {
-        Health::Healthy => ("good", "HEALTHY: every pull that was checked works".to_owned()),
-        Health::Broken => {
-            ("bad", format!("BROKEN: {} of {} pulls are blocked", found.blocked, found.pull_paths))
-        }
-        Health::Inconclusive => {
-            ("odd", "NOT DECIDED: nothing is known to be broken, not everything could be checked".to_owned())
-        }
+    let verdict = verdict_in_words(&plan.diagnosis);
+    let class = match found.verdict {
+        Health::Healthy => "good",
+        Health::Broken => "bad",
+        Health::Inconclusive => "odd",
     };
     html! {
         h1 { "Cluster " (clean(&target.cluster)) }
         p.dim { "Account " code { (clean(&target.account)) } ", region " (clean(&target.region)) }
         p { span class={ "verdict " (class) } { (verdict) } }
+        @if let Some(narrowed) = narrowed(&plan.diagnosis) {
+            p { strong { (clean(&narrowed)) } }
+        }
         ul.numbers {
             li { strong { (totals.counts()) } "resources" }
             li { strong { (totals.risk()) } "of the riskiest change" }

@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use super::markup::{code, fenced, html_code, text};
 use super::matrix::{Cell, rows};
 use crate::actions::Risk;
-use crate::diagnosis::{Health, Verdict};
+use crate::diagnosis::Verdict;
 use crate::plan::{Action, Plan};
+use crate::render::diagnosis::{narrowed, verdict_in_words};
 use crate::render::semantic::{self, sign};
 use crate::render::terminal::clean;
 use crate::render::totals::{Totals, cost, mended_by, risk_word};
@@ -51,14 +52,8 @@ pub(super) fn report(plan: &Plan, limit: usize) -> String {
 }
 
 fn summary(plan: &Plan) -> String {
-    let (target, found) = (&plan.target, &plan.diagnosis.summary);
-    let verdict = match found.verdict {
-        Health::Healthy => "HEALTHY: every pull that was checked works".to_owned(),
-        Health::Broken => format!("BROKEN: {} of {} pulls are blocked", found.blocked, found.pull_paths),
-        Health::Inconclusive => {
-            "NOT DECIDED: nothing is known to be broken, not everything could be checked".to_owned()
-        }
-    };
+    let target = &plan.target;
+    let verdict = verdict_in_words(&plan.diagnosis);
     let (before, after, totals) = (&plan.proof.before, &plan.proof.after, Totals::of(plan));
     let mut out = format!(
         "## ecr-fix: cluster {}\n\nAccount {}, region {}. **{verdict}.**\n\n",
@@ -66,6 +61,9 @@ fn summary(plan: &Plan) -> String {
         code(&target.account),
         code(&target.region)
     );
+    if let Some(narrowed) = narrowed(&plan.diagnosis) {
+        let _ = writeln!(out, "**{}.**\n", text(&narrowed));
+    }
     let _ = writeln!(out, "| | before | after (computed on paper) |\n| --- | ---: | ---: |");
     let _ = writeln!(out, "| blocked pulls | {} | {} |", before.blocked, after.blocked);
     let _ = writeln!(out, "| not decided | {} | {} |\n", before.unknown, after.unknown);

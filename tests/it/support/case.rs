@@ -88,6 +88,14 @@ for policy in iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]
         diagnosis["summary"]["verdict"].as_str().expect("a verdict").to_owned()
     }
 
+    /// Grows the scenario to 3 node groups, 1 Fargate profile, 3 roles and 4 repositories, and names all images.
+    pub(crate) fn grown(&self) -> Vec<String> {
+        let fourth = somebody_else(&self.scenario, MORE);
+        let mut arguments = self.images();
+        arguments.extend(["--image".to_owned(), format!("{}:v1", fourth.trim())]);
+        arguments
+    }
+
     /// Arguments that name every image of the scenario, and the role that reads the other account's registry.
     pub(crate) fn images(&self) -> Vec<String> {
         let images = self.scenario.document["images"].as_array().expect("images").iter();
@@ -167,3 +175,23 @@ fn find_journals(directory: &Path, found: &mut Vec<PathBuf>) {
         }
     }
 }
+
+/// Makes 3 node groups, 3 roles and 4 repositories of a scenario.
+const MORE: &str = r#"
+import json
+node = client("iam").get_role(RoleName=world["roles"]["node"].rsplit("/", 1)[-1])["Role"]
+role = client("iam").create_role(
+    RoleName="second-" + node["RoleName"], AssumeRolePolicyDocument=json.dumps(node["AssumeRolePolicyDocument"]))["Role"]
+client("iam").attach_role_policy(RoleName=role["RoleName"], PolicyArn="arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryPullOnly")
+for number in (2, 3):
+    client("eks").create_nodegroup(clusterName=world["cluster"]["name"], nodegroupName=f"workers-{number}",
+        nodeRole=role["Arn"], subnets=client("eks").describe_nodegroup(
+            clusterName=world["cluster"]["name"], nodegroupName="workers")["nodegroup"]["subnets"])
+ecr = client("ecr")
+fourth = ecr.create_repository(repositoryName="fourth")["repository"]["repositoryUri"]
+manifest = {"schemaVersion": 2, "mediaType": "application/vnd.docker.distribution.manifest.v2+json",
+            "config": {"mediaType": "application/vnd.docker.container.image.v1+json", "size": 1,
+                       "digest": "sha256:" + "1" * 64}, "layers": []}
+ecr.put_image(repositoryName="fourth", imageManifest=json.dumps(manifest), imageTag="v1")
+print(fourth)
+"#;

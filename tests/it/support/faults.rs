@@ -28,6 +28,8 @@ pub(crate) enum Fault {
     StaleReads(usize),
     /// After each write to the service, reads get the answer from before the write for so long.
     StaleFor(Duration),
+    /// The bucket is in another region.
+    InRegion(&'static str),
     /// AWS is not asked, and answers this XML.
     Answer(String),
     /// Somebody does something before AWS sees the request.
@@ -77,6 +79,14 @@ impl Fault {
         if let Fault::Answer(body) = self {
             return Some(xml(body));
         }
+        if let Fault::InRegion(region) = self {
+            let body =
+                "<Error><Code>PermanentRedirect</Code><Message>use the other endpoint</Message></Error>";
+            let head = format!("x-amz-bucket-region: {region}\r\ncontent-length: {}", body.len());
+            return Some(
+                format!("HTTP/1.1 301 Moved\r\n{head}\r\nconnection: close\r\n\r\n{body}").into_bytes(),
+            );
+        }
         let name = request.name();
         let (status, code) = self.status_and_code(request.protocol)?;
         let message = match self {
@@ -96,10 +106,13 @@ impl Fault {
     fn status_and_code(&self, protocol: Protocol) -> Option<(u16, &'static str)> {
         Some(match (self, protocol) {
             (Fault::Deny, Protocol::Ec2) => (403, "UnauthorizedOperation"),
-            (Fault::Deny, Protocol::Query) => (403, "AccessDenied"),
+            (Fault::Deny, Protocol::Query | Protocol::S3) => (403, "AccessDenied"),
             (Fault::Deny, Protocol::Json) => (400, "AccessDeniedException"),
             (Fault::Deny, Protocol::Rest) => (403, "AccessDeniedException"),
             (Fault::Throttle, Protocol::Ec2) => (503, "RequestLimitExceeded"),
+            (Fault::Throttle, Protocol::S3) => (503, "SlowDown"),
+            (Fault::ExpireToken, Protocol::S3) => (400, "ExpiredToken"),
+            (Fault::Fail(status), Protocol::S3) => (*status, "InternalError"),
             (Fault::Throttle, Protocol::Query) => (400, "Throttling"),
             (Fault::Throttle, Protocol::Json) => (400, "ThrottlingException"),
             (Fault::Throttle, Protocol::Rest) => (429, "ThrottlingException"),
@@ -139,6 +152,12 @@ fn answer(protocol: Protocol, status: u16, code: &str, message: &str) -> Vec<u8>
             format!(
                 "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message>\
                  </Error><RequestId>{id}</RequestId></ErrorResponse>"
+            ),
+        ),
+        Protocol::S3 => (
+            "application/xml",
+            format!(
+                "<Error><Code>{code}</Code><Message>{message}</Message><RequestId>{id}</RequestId></Error>"
             ),
         ),
         Protocol::Json => {

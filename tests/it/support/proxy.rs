@@ -148,7 +148,12 @@ impl Shared {
                         return client.write_all(&answer);
                     }
                 }
-                Fault::Answer(_) | Fault::Deny | Fault::Throttle | Fault::Fail(_) | Fault::ExpireToken => {
+                Fault::InRegion(_)
+                | Fault::Answer(_)
+                | Fault::Deny
+                | Fault::Throttle
+                | Fault::Fail(_)
+                | Fault::ExpireToken => {
                     return client.write_all(&fault.refusal(&request).expect("a refusal"));
                 }
             }

@@ -30,6 +30,8 @@ pub(crate) enum Protocol {
     Json,
     /// EKS: JSON both ways, the action in method and path.
     Rest,
+    /// S3: whatever bytes in, XML out where something is wrong.
+    S3,
 }
 
 /// The first words of the actions that read. AssumeRole makes a session, which changes nothing in an account.
@@ -83,6 +85,7 @@ impl Request {
             (Some((_, action)), _) => (Protocol::Json, action.to_owned()),
             (None, Some(action)) if service == "ec2" => (Protocol::Ec2, action),
             (None, Some(action)) => (Protocol::Query, action),
+            (None, None) if service == "s3" => (Protocol::S3, s3_action(method, &path)),
             (None, None) => (Protocol::Rest, rest_action(&service, method, &path)),
         };
         Request { service, action, protocol, body, access_key, path, raw }
@@ -97,7 +100,7 @@ impl Request {
     pub(crate) fn field(&self, name: &str) -> Option<String> {
         match self.protocol {
             Protocol::Ec2 | Protocol::Query => form(&self.body, name),
-            Protocol::Json | Protocol::Rest => {
+            Protocol::Json | Protocol::Rest | Protocol::S3 => {
                 let body: serde_json::Value = serde_json::from_str(&self.body).ok()?;
                 Some(body.get(name)?.as_str()?.to_owned())
             }
@@ -144,6 +147,22 @@ fn form(body: &str, name: &str) -> Option<String> {
     let (_, value) = pairs.find(|(key, _)| *key == name)?;
     let value = value.replace('+', " ");
     Some(percent_encoding::percent_decode_str(&value).decode_utf8_lossy().into_owned())
+}
+
+/// With what of a record it is about: `PutObject journal`.
+fn s3_action(method: &str, path: &str) -> String {
+    let about = |path: &str| {
+        let kinds = ["/journal/", "/journal.head", "/plan.json", "/locks/", "/used/"]
+            .into_iter()
+            .find(|kind| path.contains(kind));
+        kinds.unwrap_or("/other").trim_matches('/').replace("journal.head", "head").replace(".json", "")
+    };
+    match method {
+        "GET" if path.contains("list-type") => "ListObjectsV2".to_owned(),
+        "GET" => format!("GetObject {}", about(path)),
+        "PUT" => format!("PutObject {}", about(path)),
+        _ => format!("{method} {path}"),
+    }
 }
 
 fn rest_action(service: &str, method: &str, path: &str) -> String {

@@ -47,14 +47,17 @@ pub(crate) enum Part {
 }
 
 use Part::*;
-use Topology::{CrossAccount, CrossRegion, DualStack, FargateOnly, Nat, Private, Public, Spoke};
+use Topology::{
+    AutoMode, CentralEgress, CrossAccount, CrossRegion, DualStack, FargateOnly, Nat, Private, Public, Spoke,
+};
 
 /// Everywhere.
 const ALL: &[Topology] = &Topology::ALL;
 /// Where there are nodes.
-const NODES: &[Topology] = &[Public, Nat, Private, CrossAccount, CrossRegion, DualStack, Spoke];
+const NODES: &[Topology] =
+    &[Public, Nat, Private, CrossAccount, CrossRegion, DualStack, Spoke, CentralEgress, AutoMode];
 /// Where both leave through the NAT gateway.
-const NATTED: &[Topology] = &[Nat, CrossAccount, CrossRegion];
+const NATTED: &[Topology] = &[Nat, CrossAccount, CrossRegion, CentralEgress, AutoMode];
 
 macro_rules! fault {
     ($name:literal, $part:ident, $on:expr, $inject:expr) => {
@@ -89,7 +92,10 @@ pub(crate) fn hides(hider: &Fault, hidden: &Fault) -> Option<&'static str> {
     if gone(hider) == Some("vpce-s3") && hidden.name == "sg-egress-missing-s3-prefix-list" {
         return Some("without the gateway there is no prefix list to let out to");
     }
-    if hider.name == "nat-gateway-broken" && hidden.name == "nacl-blocked" {
+    if hider.cause == "tgw-egress-broken" && hidden.name == "nat-gateway-broken" {
+        return Some("packets do not get so far");
+    }
+    if hider.name == "nat-gateway-broken" && ["nacl-blocked", "tgw-no-way-back"].contains(&hidden.name) {
         return Some("without an answer nothing of it is dropped");
     }
     let names = matches!(hidden.part, Names | NodeRoute | FargateRoute | Beyond | NodeFilter | FargateFilter);
@@ -207,6 +213,16 @@ fn index(ground: &mut Ground, name: &str, architecture: &str) {
     );
 }
 
+/// An image in a repository that a key encrypts.
+fn encrypted(ground: &mut Ground, name: &str, state: &str) {
+    let key = format!("arn:aws:kms:{REGION}:{ACCOUNT}:key/{name}");
+    ground.image(ACCOUNT, REGION, name, "v1");
+    row(ground.list("repositories"), "repositoryName", name)["encryptionConfiguration"] =
+        json!({ "encryptionType": "KMS", "kmsKey": key });
+    *ground.file(&format!("key-{name}")) =
+        json!({ "KeyMetadata": { "Arn": key, "KeyId": name, "KeyState": state } });
+}
+
 /// An image of the other account, with a policy of its repository.
 fn shared(ground: &mut Ground, name: &str, document: Option<Value>) {
     ground.image(OTHER, REGION, name, "v1");
@@ -306,11 +322,12 @@ pub(crate) static FAULTS: &[Fault] = &[
             json!({ "Effect": "Deny", "Principal": "*", "Action": "ecr:BatchGetImage", "Resource": "*" }),
         );
     }),
-    fault!("repo-policy-missing-cross-account", Registry, &[CrossAccount, Nat, Private], |ground| shared(
-        ground,
-        "ungranted",
-        None
-    )),
+    fault!(
+        "repo-policy-missing-cross-account",
+        Registry,
+        &[CrossAccount, Nat, Private, AutoMode],
+        |ground| shared(ground, "ungranted", None)
+    ),
     fault!("repo-policy-explicit-deny", Registry, &[CrossAccount, Nat], |ground| {
         let mut document = grant(both());
         document["Statement"]
@@ -342,9 +359,9 @@ pub(crate) static FAULTS: &[Fault] = &[
     fault!("repository-not-found", Image, &[Nat, Private, FargateOnly], |ground| no_repository(
         ground, ACCOUNT, REGION, "lost"
     )),
-    fault!("image-tag-not-found", Image, &[Nat, Private, FargateOnly], |ground| no_image(
-        ground, ACCOUNT, "untagged"
-    )),
+    fault!("image-tag-not-found", Image, &[Nat, Private, FargateOnly, AutoMode, CentralEgress], |ground| {
+        no_image(ground, ACCOUNT, "untagged")
+    }),
     fault!("image-digest-not-found", Image, &[Nat], |ground| {
         let digest = "sha256:2222222222222222222222222222222222222222222222222222222222222222";
         ground.repository(ACCOUNT, REGION, "rebuilt");
@@ -379,7 +396,18 @@ pub(crate) static FAULTS: &[Fault] = &[
         row(ground.list("imageDetails"), "repositoryName", "chart")["artifactMediaType"] =
             json!("application/vnd.cncf.helm.config.v1+json");
     }),
+    fault!("kms-key-unavailable", Image, &[Nat, AutoMode], |ground| encrypted(
+        ground,
+        "sealed",
+        "PendingDeletion"
+    )),
     // Pull-through caches.
+    fault!("ptc-upstream-auth-failed" => "ptc-upstream-auth-failed", ["ptc-permission-missing"], Image, &[Nat], |ground| {
+        cache_rule(ground, ACCOUNT, "login", "registry-1.docker.io");
+        *ground.file("validated") = json!({ "registryId": ACCOUNT, "region": REGION, "ecrRepositoryPrefix": "login",
+            "upstreamRegistryUrl": "registry-1.docker.io", "isValid": false, "failure": "UpstreamAccessDenied" });
+        no_repository(ground, ACCOUNT, REGION, "login/team/tool");
+    }),
     fault!("ptc-rule-missing", Image, &[Nat, Private, FargateOnly], |ground| no_repository(
         ground,
         ACCOUNT,
@@ -408,12 +436,20 @@ pub(crate) static FAULTS: &[Fault] = &[
     }),
     // Ways to the internet.
     fault!("no-route-to-internet", NodeRoute, NATTED, |ground| drop_default_route(ground, "rtb-a")),
-    fault!("fargate-subnet-no-egress", FargateRoute, &[Nat, CrossAccount, FargateOnly, Public], |ground| {
-        drop_default_route(ground, "rtb-f")
-    }),
-    fault!("nat-gateway-broken", Beyond, &[Nat, CrossAccount, FargateOnly, DualStack], |ground| {
-        ground.list("NatGateways")[0]["State"] = json!("failed");
-    }),
+    fault!(
+        "fargate-subnet-no-egress",
+        FargateRoute,
+        &[Nat, CrossAccount, FargateOnly, Public, AutoMode],
+        |ground| { drop_default_route(ground, "rtb-f") }
+    ),
+    fault!(
+        "nat-gateway-broken",
+        Beyond,
+        &[Nat, CrossAccount, FargateOnly, DualStack, CentralEgress, AutoMode],
+        |ground| {
+            ground.list("NatGateways")[0]["State"] = json!("failed");
+        }
+    ),
     fault!("igw-no-public-ip", NodeRoute, &[Public], |ground| {
         row(ground.list("NetworkInterfaces"), "NetworkInterfaceId", "eni-node")
             .as_object_mut()
@@ -427,6 +463,21 @@ pub(crate) static FAULTS: &[Fault] = &[
             json!({ "DestinationCidrBlock": "0.0.0.0/0", "TransitGatewayId": "tgw-1", "State": "blackhole" });
         replace_default_route(ground, "rtb-a", gone);
     }),
+    fault!("tgw-no-route" => "tgw-egress-broken", Beyond, &[CentralEgress], |ground| {
+        ground.list("TransitGatewayStaticRoutes")[0]["Routes"] = json!([]);
+    }),
+    fault!("tgw-blackhole" => "tgw-egress-broken", Beyond, &[CentralEgress], |ground| {
+        ground.list("TransitGatewayStaticRoutes")[0]["Routes"] =
+            json!([{ "DestinationCidrBlock": "0.0.0.0/0", "State": "blackhole", "Type": "static" }]);
+    }),
+    fault!("tgw-not-attached" => "tgw-egress-broken", Beyond, &[CentralEgress], |ground| {
+        ground.remove("TransitGatewayVpcAttachments", "VpcId", "vpc-1");
+        ground.remove("TransitGatewayAttachments", "ResourceId", "vpc-1");
+    }),
+    fault!("tgw-no-way-back" => "tgw-egress-broken", Beyond, &[CentralEgress], |ground| {
+        let routes = row(ground.list("RouteTables"), "RouteTableId", "rtb-nat")["Routes"].as_array_mut().unwrap();
+        routes.retain(|route| route["TransitGatewayId"].is_null());
+    }),
     fault!("egress-only-igw-missing" => "egress-only-igw-missing", ["no-route-to-internet"], NodeRoute, &[DualStack], |ground| {
         drop_default_route(ground, "rtb-a");
         let routes = row(ground.list("RouteTables"), "RouteTableId", "rtb-a")["Routes"].as_array_mut().unwrap();
@@ -436,15 +487,27 @@ pub(crate) static FAULTS: &[Fault] = &[
     }),
     fault!("ipv6-only-egress", NodeRoute, &[DualStack], |ground| drop_default_route(ground, "rtb-a")),
     // Filters.
-    fault!("sg-egress-blocked", NodeFilter, &[Public, Nat, CrossAccount, CrossRegion], |ground| {
-        row(ground.list("SecurityGroups"), "GroupId", "sg-node")["IpPermissionsEgress"][0]["IpRanges"] =
-            json!([{ "CidrIp": "10.0.0.0/16" }]);
-    }),
-    fault!("fargate-sg-blocks", FargateFilter, &[Public, Nat, FargateOnly, CrossAccount], |ground| {
-        row(ground.list("SecurityGroups"), "GroupId", "sg-cluster")["IpPermissionsEgress"][0]["IpRanges"] =
-            json!([{ "CidrIp": "10.0.0.0/16" }]);
-    }),
-    fault!("nacl-blocked", NodeFilter, &[Public, Nat, Private, CrossAccount, Spoke], |ground| {
+    fault!(
+        "sg-egress-blocked" => "sg-egress-blocked",
+        // Where only endpoints mend the way out, the list of S3 is needed with them.
+        ["sg-egress-missing-s3-prefix-list"],
+        NodeFilter,
+        &[Public, Nat, CrossAccount, CrossRegion, CentralEgress, AutoMode],
+        |ground| {
+            row(ground.list("SecurityGroups"), "GroupId", "sg-node")["IpPermissionsEgress"][0]["IpRanges"] =
+                json!([{ "CidrIp": "10.0.0.0/16" }]);
+        }
+    ),
+    fault!(
+        "fargate-sg-blocks",
+        FargateFilter,
+        &[Public, Nat, FargateOnly, CrossAccount, CentralEgress],
+        |ground| {
+            row(ground.list("SecurityGroups"), "GroupId", "sg-cluster")["IpPermissionsEgress"][0]["IpRanges"] =
+                json!([{ "CidrIp": "10.0.0.0/16" }]);
+        }
+    ),
+    fault!("nacl-blocked", NodeFilter, &[Public, Nat, Private, CrossAccount, Spoke, AutoMode], |ground| {
         let entries =
             row(ground.list("NetworkAcls"), "NetworkAclId", "acl-a")["Entries"].as_array_mut().unwrap();
         entries.retain(|entry| entry["Egress"] == true);
@@ -456,6 +519,11 @@ pub(crate) static FAULTS: &[Fault] = &[
             json!([{ "CidrIp": "10.0.0.0/8" }]);
     }),
     // Names.
+    fault!("dns-server-unreachable", Names, &[Nat, CrossAccount, AutoMode], |ground| {
+        ground.list("DhcpOptions")[0]["DhcpConfigurations"][0]["Values"][0]["Value"] = json!("10.0.2.53");
+        let egress = json!([{ "IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "IpRanges": [{ "CidrIp": "0.0.0.0/0" }] }]);
+        row(ground.list("SecurityGroups"), "GroupId", "sg-node")["IpPermissionsEgress"] = egress;
+    }),
     fault!("vpc-dns-support-disabled", Names, ALL, |ground| {
         ground.file("EnableDnsSupport")["EnableDnsSupport"]["Value"] = json!(false);
     }),
@@ -598,12 +666,26 @@ pub(crate) static LOOK_ALIKES: &[LookAlike] = &[
         only["PrivateDnsEnabled"] = json!(false);
         ground.add("VpcEndpoints", only);
     }),
+    (Nat, "a key that is enabled", |ground| encrypted(ground, "sealed", "Enabled")),
+    (Nat, "a rule that is valid", |ground| {
+        cache_rule(ground, ACCOUNT, "hub", "registry-1.docker.io");
+        *ground.file("validated") = json!({ "registryId": ACCOUNT, "region": REGION, "ecrRepositoryPrefix": "hub",
+            "upstreamRegistryUrl": "registry-1.docker.io", "isValid": true });
+        ground.image(ACCOUNT, REGION, "hub/nginx", "v1");
+    }),
     (Nat, "a private zone of another name", |ground| ground.zone("ZMINE", "example.internal.", &[])),
     (Nat, "egress to the prefix list, the endpoints and everything", |ground| {
         let rules = row(ground.list("SecurityGroups"), "GroupId", "sg-node")["IpPermissionsEgress"]
             .as_array_mut()
             .unwrap();
         rules.push(everything());
+    }),
+    (CentralEgress, "a transit gateway of which only the near side was read", |ground| {
+        ground.remove("Vpcs", "VpcId", "vpc-egress");
+    }),
+    (AutoMode, "another node pool that has no nodes yet", |ground| {
+        ground.file("cluster")["cluster"]["computeConfig"]["nodePools"] =
+            json!(["general-purpose", "system"]);
     }),
     (DualStack, "IPv4 carries what IPv6 does not", |ground| {
         let routes =

@@ -35,10 +35,14 @@ pub(crate) enum Topology {
     DualStack,
     /// Through the endpoints of a hub, beyond a peering, by private zones; S3 by a gateway endpoint.
     Spoke,
+    /// Through a transit gateway and the NAT gateway of a VPC for egress.
+    CentralEgress,
+    /// Nodes of EKS Auto Mode, through a NAT gateway.
+    AutoMode,
 }
 
 impl Topology {
-    pub(crate) const ALL: [Topology; 8] = [
+    pub(crate) const ALL: [Topology; 10] = [
         Topology::Public,
         Topology::Nat,
         Topology::Private,
@@ -47,6 +51,8 @@ impl Topology {
         Topology::CrossRegion,
         Topology::DualStack,
         Topology::Spoke,
+        Topology::CentralEgress,
+        Topology::AutoMode,
     ];
 }
 
@@ -68,6 +74,8 @@ impl Ground {
             Topology::Private => ground.endpoints(),
             Topology::DualStack => ground.dual_stack(),
             Topology::Spoke => ground.spoke(),
+            Topology::CentralEgress => ground.central_egress(),
+            Topology::AutoMode => ground.auto_mode(),
             Topology::Nat | Topology::FargateOnly | Topology::CrossAccount | Topology::CrossRegion => {}
         }
         match topology {
@@ -126,7 +134,7 @@ impl Ground {
     }
 
     /// The files that somebody may not have been allowed to read. Without the cluster and what is in it there is nothing
-    /// to say; what organizations and private zones forbid is said to be unread beside the verdicts.
+    /// to say; what organizations and private zones forbid, and how keys are, is said to be unread beside the verdicts.
     pub(crate) fn optional_files(&self) -> Vec<String> {
         let needed = [
             "cluster",
@@ -138,7 +146,7 @@ impl Ground {
             "policies-of",
             "policy-",
         ];
-        let said_beside = ["HostedZoneSummaries", "zone-", "HostedZone"];
+        let said_beside = ["HostedZoneSummaries", "zone-", "HostedZone", "key-"];
         let is = |name: &String, known: &[&str]| known.iter().any(|known| name.starts_with(known));
         self.files.keys().filter(|name| !is(name, &needed) && !is(name, &said_beside)).cloned().collect()
     }
@@ -391,6 +399,79 @@ impl Ground {
                 json!({ "DestinationPrefixListId": "pl-s3", "GatewayId": "vpce-s3", "State": "active" }),
             );
         }
+    }
+
+    fn central_egress(&mut self) {
+        for table in ["rtb-a", "rtb-f"] {
+            row(self.list("RouteTables"), "RouteTableId", table)["Routes"][1] = json!({ "DestinationCidrBlock": "0.0.0.0/0", "TransitGatewayId": "tgw-1", "State": "active" });
+        }
+        self.remove("NatGateways", "NatGatewayId", "nat-1");
+        let block = "10.8.0.0/16";
+        self.add("Vpcs", json!({ "VpcId": "vpc-egress", "CidrBlock": block, "DhcpOptionsId": "dopt-1",
+            "CidrBlockAssociationSet": [{ "CidrBlock": block, "CidrBlockState": { "State": "associated" } }] }));
+        self.subnet("vpc-egress", "subnet-tgw", "10.8.1.0/24");
+        self.subnet("vpc-egress", "subnet-nat", "10.8.2.0/24");
+        let back =
+            json!({ "DestinationCidrBlock": "10.0.0.0/16", "TransitGatewayId": "tgw-1", "State": "active" });
+        for (table, subnet, (kind, target)) in [
+            ("rtb-tgw", "subnet-tgw", ("NatGatewayId", "nat-egress")),
+            ("rtb-nat", "subnet-nat", ("GatewayId", "igw-egress")),
+        ] {
+            self.add(
+                "RouteTables",
+                json!({ "RouteTableId": table, "VpcId": "vpc-egress",
+                "Associations": [{ "Main": table == "rtb-nat", "SubnetId": subnet }],
+                "Routes": [{ "DestinationCidrBlock": block, "GatewayId": "local", "State": "active" },
+                    { "DestinationCidrBlock": "0.0.0.0/0", kind: target, "State": "active" }, back] }),
+            );
+        }
+        self.add("InternetGateways", json!({ "InternetGatewayId": "igw-egress", "Attachments": [{ "State": "available", "VpcId": "vpc-egress" }] }));
+        self.add("NatGateways", json!({ "NatGatewayId": "nat-egress", "VpcId": "vpc-egress", "SubnetId": "subnet-nat", "State": "available",
+            "ConnectivityType": "public", "NatGatewayAddresses": [{ "NetworkInterfaceId": "eni-egress", "PrivateIp": "10.8.2.10", "PublicIp": "203.0.113.20" }] }));
+        self.interface("vpc-egress", "subnet-nat", "eni-egress", "10.8.2.10", &[]);
+        self.network_acl("vpc-egress", "acl-egress", &["subnet-tgw", "subnet-nat"]);
+        self.add("TransitGateways", json!({ "TransitGatewayId": "tgw-1", "State": "available" }));
+        let table = "tgw-rtb-1";
+        let mut propagations = Vec::new();
+        for (id, vpc, subnets) in [
+            ("tgw-attach-1", "vpc-1", &["subnet-a", "subnet-f"][..]),
+            ("tgw-attach-2", "vpc-egress", &["subnet-tgw"]),
+        ] {
+            self.add(
+                "TransitGatewayAttachments",
+                json!({ "TransitGatewayAttachmentId": id, "TransitGatewayId": "tgw-1",
+                "ResourceType": "vpc", "ResourceId": vpc, "State": "available",
+                "Association": { "TransitGatewayRouteTableId": table, "State": "associated" } }),
+            );
+            self.add(
+                "TransitGatewayVpcAttachments",
+                json!({ "TransitGatewayAttachmentId": id, "TransitGatewayId": "tgw-1",
+                "VpcId": vpc, "State": "available", "SubnetIds": subnets }),
+            );
+            propagations.push(json!({ "TransitGatewayAttachmentId": id, "ResourceType": "vpc", "ResourceId": vpc, "State": "enabled" }));
+        }
+        self.add(
+            "TransitGatewayRouteTables",
+            json!({ "TransitGatewayRouteTableId": table, "TransitGatewayId": "tgw-1" }),
+        );
+        self.add(
+            "TransitGatewayPropagations",
+            json!({ "TransitGatewayRouteTableId": table,
+            "TransitGatewayRouteTablePropagations": propagations }),
+        );
+        self.add("TransitGatewayStaticRoutes", json!({ "TransitGatewayRouteTableId": table, "Routes": [
+            { "DestinationCidrBlock": "0.0.0.0/0", "State": "active", "Type": "static", "TransitGatewayAttachments": [
+                { "TransitGatewayAttachmentId": "tgw-attach-2", "ResourceType": "vpc", "ResourceId": "vpc-egress" }] }] }));
+    }
+
+    fn auto_mode(&mut self) {
+        self.files.remove("nodegroup.json");
+        self.file("cluster")["cluster"]["computeConfig"] =
+            json!({ "enabled": true, "nodePools": ["general-purpose"], "nodeRoleArn": NODE_ROLE });
+        self.node()["Tags"] = json!([
+            { "Key": "eks:eks-cluster-name", "Value": "demo" },
+            { "Key": "eks:kubernetes-node-pool-name", "Value": "general-purpose" },
+        ]);
     }
 
     fn dual_stack(&mut self) {
