@@ -65,4 +65,8 @@ fn recognises_its_messages() {
         &CAUSE,
         r#"Failed to pull image "111122223333.dkr.ecr.eu-west-1.amazonaws.com/app:v1": rpc error: code = Unknown desc = failed to pull and unpack image "111122223333.dkr.ecr.eu-west-1.amazonaws.com/app:v1": failed to resolve reference "111122223333.dkr.ecr.eu-west-1.amazonaws.com/app:v1": failed to do request: Head "https://mirror.example.com/v2/app/manifests/v1?ns=111122223333.dkr.ecr.eu-west-1.amazonaws.com": dial tcp 10.0.0.9:443: connect: connection refused"#,
     );
+    super::test_support::first(
+        &CAUSE,
+        r#"Failed to pull image "docker.io/library/app:v1": failed to resolve reference "docker.io/library/app:v1": unexpected status from HEAD request to https://111122223333.dkr.ecr.eu-west-1.amazonaws.com/v2/docker-hub/library/app/manifests/v1?ns=docker.io: 401 Unauthorized"#,
+    );
 }

@@ -40,4 +40,8 @@ fn recognises_its_messages() {
         &CAUSE,
         r#"admission webhook "validate.kyverno.svc" denied the request: image verification failed for 111122223333.dkr.ecr.eu-west-1.amazonaws.com/app:v1"#,
     );
+    super::test_support::first(
+        &CAUSE,
+        r#"Failed to pull image "registry.example.com/app:v1": unknown: the image is not signed"#,
+    );
 }

@@ -55,4 +55,8 @@ fn recognises_its_messages() {
         &CAUSE,
         "Error response from daemon: manifest for 111122223333.dkr.ecr.eu-west-1.amazonaws.com/app:v9 not found: manifest unknown: Requested image not found",
     );
+    super::test_support::first(
+        &CAUSE,
+        r#"Failed to pull image "111122223333.dkr.ecr.eu-west-1.amazonaws.com/app:v9": ... not found"#,
+    );
 }

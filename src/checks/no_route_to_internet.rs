@@ -73,4 +73,12 @@ fn recognises_its_messages() {
         &CAUSE,
         r#"Failed to pull image "111122223333.dkr.ecr.eu-west-1.amazonaws.com/app:v1": rpc error: code = Unknown desc = failed to pull and unpack image "111122223333.dkr.ecr.eu-west-1.amazonaws.com/app:v1": failed to resolve reference "111122223333.dkr.ecr.eu-west-1.amazonaws.com/app:v1": failed to do request: Head "https://111122223333.dkr.ecr.eu-west-1.amazonaws.com/v2/app/manifests/v1": dial tcp 52.207.2.251:443: i/o timeout"#,
     );
+    super::test_support::first(
+        &CAUSE,
+        "ResourceInitializationError: unable to pull secrets or registry auth: unable to retrieve secret from asm: RequestCanceled: request context canceled caused by: context deadline exceeded",
+    );
+    super::test_support::first(
+        &CAUSE,
+        "CannotPullContainerError: request canceled while waiting for connection",
+    );
 }

@@ -31,11 +31,23 @@ pub(crate) const CAUSE: Cause = Cause {
     recognise,
 };
 
+/// What a node asks AWS of itself before it joins, in lower case (nodeadm; `pluto` of Bottlerocket).
+const BEFORE_PULLS: [&str; 3] = ["describing instance", "describe instance", "describe cluster"];
+
 fn recognise(message: &Message) -> Option<Recognition> {
-    let connection = message.connection_to(Target::OtherAws).filter(|connection| connection.is_silence())?;
+    let connection = message.connection.as_ref().filter(|connection| connection.is_silence())?;
+    let describes_itself = BEFORE_PULLS.iter().any(|step| message.lower.contains(step));
+    if message.target() != Some(Target::OtherAws) && !(message.target().is_none() && describes_itself) {
+        return None;
+    }
     let next =
         "compare `aws ec2 describe-vpc-endpoints` with the list for private clusters in the EKS user guide";
-    Some(Recognition::likely(&connection.excerpt, "another service of AWS, not ECR, does not answer", next))
+    let meaning = "another service of AWS, not ECR, does not answer";
+    Some(Recognition::likely(&connection.excerpt, meaning, next).weight(if describes_itself {
+        70
+    } else {
+        50
+    }))
 }
 
 #[test]
@@ -43,5 +55,9 @@ fn recognises_its_messages() {
     super::test_support::first(
         &CAUSE,
         r#"Post "https://sts.eu-west-1.amazonaws.com/": dial tcp 52.94.0.1:443: i/o timeout"#,
+    );
+    super::test_support::first(
+        &CAUSE,
+        "Error describing instance 'i-0abc': dispatch failure: HTTP connect timeout occurred after 3s",
     );
 }

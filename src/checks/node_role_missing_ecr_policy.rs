@@ -104,4 +104,16 @@ fn recognises_its_messages() {
         &CAUSE,
         r#"Failed to pull image "111122223333.dkr.ecr.eu-west-1.amazonaws.com/app:v1": rpc error: code = Unknown desc = failed to pull and unpack image "111122223333.dkr.ecr.eu-west-1.amazonaws.com/app:v1": failed to resolve reference "111122223333.dkr.ecr.eu-west-1.amazonaws.com/app:v1": unexpected status from HEAD request to https://111122223333.dkr.ecr.eu-west-1.amazonaws.com/v2/app/manifests/v1: 403 Forbidden"#,
     );
+    super::test_support::first(
+        &CAUSE,
+        "GET https://111122223333.dkr.ecr.eu-west-1.amazonaws.com/v2/app/manifests/v1: UNAUTHORIZED",
+    );
+    super::test_support::first(
+        &CAUSE,
+        "not authorized to perform: ecr:GetAuthorizationToken on resource: * because no identity-based policy allows the action",
+    );
+    super::test_support::first(
+        &CAUSE,
+        "denied: User: arn:aws:iam::111122223333:user/builder is not authorized",
+    );
 }

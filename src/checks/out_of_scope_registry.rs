@@ -49,4 +49,9 @@ fn recognises_its_messages() {
         &CAUSE,
         r#"Failed to pull image "111122223333.dkr.ecr.eu-west-1.amazonaws.com/app:v1": rpc error: code = Unknown desc = failed to pull and unpack image "111122223333.dkr.ecr.eu-west-1.amazonaws.com/app:v1": failed to resolve reference "111122223333.dkr.ecr.eu-west-1.amazonaws.com/app:v1": 401 Unauthorized"#,
     );
+    super::test_support::first(
+        &CAUSE,
+        "pull access denied, repository does not exist or may require authorization: server message: insufficient_scope: authorization failed",
+    );
+    super::test_support::first(&CAUSE, "failed to authorize: failed to fetch anonymous token: 403 Forbidden");
 }

@@ -56,4 +56,12 @@ fn recognises_its_messages() {
         &CAUSE,
         r#"Get "https://111122223333.dkr.ecr.eu-west-1.amazonaws.com/v2/": dial tcp: lookup 111122223333.dkr.ecr.eu-west-1.amazonaws.com on 172.31.0.2:53: no such host"#,
     );
+    super::test_support::first(
+        &CAUSE,
+        r#"Could not connect to the endpoint URL: "https://api.ecr.eu-middle-1.amazonaws.com/""#,
+    );
+    super::test_support::first(
+        &CAUSE,
+        r#"Could not connect to the endpoint URL: "https://api.ecr-public.eu-west-1.amazonaws.com/""#,
+    );
 }

@@ -41,4 +41,8 @@ fn recognises_its_messages() {
         &CAUSE,
         r#"failed to extract layer sha256:00: failed to convert whiteout file "etc/.wh..wh..opq": operation not supported: unknown"#,
     );
+    super::test_support::first(
+        &CAUSE,
+        "failed to unpack image on snapshotter overlayfs: mismatched image rootfs and manifest layers",
+    );
 }

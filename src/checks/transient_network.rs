@@ -65,4 +65,5 @@ fn recognises_its_messages() {
         &CAUSE,
         r#"Failed to pull image "111122223333.dkr.ecr.eu-west-1.amazonaws.com/app:v1": failed to copy: read tcp 10.0.0.5:4711->52.216.1.1:443: read: connection reset by peer"#,
     );
+    super::test_support::first(&CAUSE, "failed to copy: short read: expected 4096 bytes but got 0");
 }

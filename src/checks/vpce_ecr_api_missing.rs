@@ -58,6 +58,10 @@ fn recognise(message: &Message) -> Option<Recognition> {
     if let Some(host) = silent_host.filter(|_| message.is_cut_before_reason()) {
         return Some(Recognition::likely(host, unanswered, next));
     }
+    let unexplained = message.connection.is_none() && message.denial.is_none() && message.status.is_none();
+    if let Some(said) = message.said(Said::NoTokenForTask).filter(|_| unexplained) {
+        return Some(Recognition::likely(said, "the task got no token, usually for want of a way", next));
+    }
     if let Some(connection) = &message.connection
         && message.wrapping.plugin
         && connection.is_silence()
@@ -90,5 +94,9 @@ fn recognises_its_messages() {
     super::test_support::first(
         &CAUSE,
         r#"operation error ECR: GetAuthorizationToken, exceeded maximum number of attempts, 3, https response error StatusCode: 0, RequestID: , request send failed, Post "https://api.ecr.eu-west-1.amazonaws.com/": dial tcp 52.94.0.1:443: i/o timeout"#,
+    );
+    super::test_support::first(
+        &CAUSE,
+        "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve ecr registry auth",
     );
 }

@@ -24,7 +24,7 @@
 //! No internet path is opened.
 
 use super::{Cause, Leg, Recognition, Remedy, Severity};
-use crate::explain::{Message, connection::Failure, next, request::Target, wrapping::Runtime};
+use crate::explain::{Message, connection::Failure, next, wrapping::Runtime};
 
 pub(crate) const CAUSE: Cause = Cause {
     id: "vpce-s3-missing",
@@ -45,9 +45,8 @@ fn recognise(message: &Message) -> Option<Recognition> {
             Recognition::likely(&connection.excerpt, meaning, next).weight(70)
         });
     }
-    if message.target() == Some(Target::Layers) && message.is_cut_before_reason() {
-        let host = message.failing_host().unwrap_or_default();
-        return Some(Recognition::likely(host, meaning, next));
+    if let Some(said) = message.layers_unexplained() {
+        return Some(Recognition::likely(said, meaning, next));
     }
     let connection =
         message.failed(&[Failure::Canceled]).filter(|_| message.is_in_scope() && !message.is_public())?;
@@ -67,5 +66,21 @@ fn recognises_its_messages() {
     super::test_support::first(
         &CAUSE,
         r#"Failed to pull image "111122223333.dkr.ecr.eu-west-1.amazonaws.com/app:v1": failed to copy: httpReadSeeker: failed open: failed to do request: Get "https://prod-eu-west-1-starport-layer-bucket.s3.eu-west-1.amazonaws.com/a/b?X-Amz-Signature=00": dial tcp 52.216.1.1:443: i/o timeout"#,
+    );
+    super::test_support::first(
+        &CAUSE,
+        "CannotPullContainerError: ref pull has been retried 3 time(s): failed to copy: httpReadSeeker: failed open: failed to do request: Get REDACTED ECR URL related to 111122223333.dkr.ecr.eu-west-1.amazonaws.com/app: dial tcp 52.216.1.1:443: i/o timeout",
+    );
+    super::test_support::first(
+        &CAUSE,
+        "failed to copy: httpReadSeeker: failed open: failed to do request: Get 111122223333.dkr.ecr.eu-west-1.amazonaws.com/app:v1: dial tcp 52.216.1.1:443: i/o timeout",
+    );
+    super::test_support::first(
+        &CAUSE,
+        "CannotPullContainerError: ref pull has been retried 3 time(s): failed to copy: httpReadSeeker: failed open",
+    );
+    super::test_support::silent(
+        &CAUSE,
+        r#"Failed to pull image "111122223333.dkr.ecr.eu-west-1.amazonaws.com/app:v1": failed to copy: httpReadSeeker: failed open: unexpected status code 429 Too Many Requests"#,
     );
 }

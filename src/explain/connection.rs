@@ -64,7 +64,7 @@ pub struct Connection {
 
 /// Sentences in lower case. Among those that a message holds the last one counts, and at one place the first of
 /// this list.
-const SENTENCES: [(&str, Failure); 63] = [
+const SENTENCES: &[(&str, Failure)] = &[
     ("proxyconnect", Failure::Proxy),
     ("proxy authentication required", Failure::Proxy),
     ("\": forbidden", Failure::Proxy),
@@ -81,6 +81,9 @@ const SENTENCES: [(&str, Failure); 63] = [
     ("tls: failed to verify certificate", Failure::UnknownAuthority),
     ("self-signed certificate", Failure::UnknownAuthority),
     ("self signed certificate", Failure::UnknownAuthority),
+    ("certificate verify failed", Failure::UnknownAuthority),
+    ("certificate_verify_failed", Failure::UnknownAuthority),
+    ("unable to verify the first certificate", Failure::UnknownAuthority),
     ("certificate has expired or is not yet valid", Failure::NotValidNow),
     ("certificate is valid for", Failure::OtherName),
     ("doesn't contain any ip sans", Failure::OtherName),
@@ -94,6 +97,9 @@ const SENTENCES: [(&str, Failure); 63] = [
     ("getaddrinfo enotfound", Failure::NoSuchHost),
     ("nodename nor servname provided", Failure::NoSuchHost),
     ("no address associated with hostname", Failure::NoSuchHost),
+    ("getaddrinfo failed", Failure::NoSuchHost),
+    ("no answer from dns server", Failure::NoSuchHost),
+    ("cannot unmarshal dns message", Failure::ResolverFailed),
     ("server misbehaving", Failure::ResolverFailed),
     ("temporary failure in name resolution", Failure::ResolverFailed),
     (":53: try again", Failure::ResolverFailed),
@@ -102,12 +108,17 @@ const SENTENCES: [(&str, Failure); 63] = [
     ("connection timed out", Failure::DialTimeout),
     ("operation timed out", Failure::DialTimeout),
     ("did not properly respond after a period of time", Failure::DialTimeout),
+    ("http connect timeout", Failure::DialTimeout),
     ("request canceled while waiting for connection", Failure::Timeout),
     ("client.timeout", Failure::Timeout),
     ("net/http: request canceled", Failure::Timeout),
     ("timeout awaiting response headers", Failure::Timeout),
     ("request timed out", Failure::Timeout),
     ("connect timeout on endpoint", Failure::Timeout),
+    ("read timeout on endpoint", Failure::Timeout),
+    ("could not connect to the endpoint", Failure::Timeout),
+    ("couldn't connect to server", Failure::Timeout),
+    (": unable to connect", Failure::Timeout),
     ("connection refused", Failure::Refused),
     ("actively refused it", Failure::Refused),
     ("network is unreachable", Failure::Unreachable),
@@ -122,15 +133,18 @@ const SENTENCES: [(&str, Failure); 63] = [
     ("stream error: stream id", Failure::Reset),
     ("use of closed network connection", Failure::Reset),
     ("server closed idle connection", Failure::Reset),
+    ("transport connection broken", Failure::Reset),
     ("bad record mac", Failure::Reset),
     ("unexpected eof", Failure::Eof),
+    ("short read: expected", Failure::Eof),
     (": eof", Failure::Eof),
     ("context deadline exceeded", Failure::Timeout),
     ("context canceled", Failure::Canceled),
     ("code = deadlineexceeded", Failure::Timeout),
 ];
 
-static PHRASES: LazyLock<Phrases> = LazyLock::new(|| Phrases::new(SENTENCES.map(|(sentence, _)| sentence)));
+static PHRASES: LazyLock<Phrases> =
+    LazyLock::new(|| Phrases::new(SENTENCES.iter().map(|(sentence, _)| *sentence)));
 
 /// Finds the inner cause. `lower` is `text` in ASCII lower case.
 pub fn find(text: &str, lower: &str) -> Option<Connection> {

@@ -71,12 +71,11 @@ pub fn missing(message: &Message) -> Option<(Whose, &str)> {
     Some((whose, said))
 }
 
-/// Whether the kubelet names an account in digits: a placeholder stands in texts about clusters of every kind.
+/// Whether the registry names an account in digits: a placeholder stands in texts about clusters of every kind.
 fn shows_account(message: &Message) -> bool {
     let registry = message.image.as_ref().map(|image| image.registry.as_str()).unwrap_or_default();
     let account = registry.split('.').next().unwrap_or_default();
-    let is_number = !account.is_empty() && account.bytes().all(|b| b.is_ascii_digit());
-    message.wrapping.puller == Puller::Kubelet && is_number
+    !account.is_empty() && account.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// Whose credentials were refused.

@@ -60,12 +60,22 @@ const POLICIES: [(&str, Policy); 8] = [
 impl Denial {
     /// Finds the sentence.
     pub fn find(text: &str, lower: &str) -> Option<Denial> {
-        const NOT_AUTHORIZED: &str = "is not authorized to perform: ";
-        let verb = lower.find(NOT_AUTHORIZED)?;
+        const NOT_AUTHORIZED: &str = "not authorized to perform: ";
+        const CUT: &str = "is not authorized";
+        let refused = lower.find(NOT_AUTHORIZED);
+        // Some messages end before they say what for.
+        let cut = || {
+            let end = lower.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+            let head = end.strip_suffix(CUT)?;
+            head.contains("user: ").then_some(head.len() + "is ".len())
+        };
+        let refused = refused.or_else(cut)?;
+        let is = lower.get(..refused).is_some_and(|head| head.ends_with("is "));
+        let verb = if is { refused - "is ".len() } else { refused };
         let head = text.get(..verb).unwrap_or_default();
         let start = head.rfind("User: ").unwrap_or(verb);
         let principal = head.get(start..).unwrap_or_default().trim_start_matches("User: ").trim();
-        let tail_at = verb + NOT_AUTHORIZED.len();
+        let tail_at = (refused + NOT_AUTHORIZED.len()).min(text.len());
         let tail = text.get(tail_at..).unwrap_or_default();
         let lower_tail = lower.get(tail_at..).unwrap_or_default();
         let (policy, explicit, clause) = blamed(lower_tail);
@@ -116,9 +126,10 @@ impl Denial {
         call.strip_prefix("ecr:").is_some_and(|call| CALLS.contains(&call))
     }
 
-    /// Whether the call is one of private registries: those of pulls, and those of pushes and look-ups.
+    /// Whether the call is one of private registries: those of pulls, and those of pushes and look-ups; or one that the
+    /// message does not name.
     pub fn is_about_registries(&self) -> bool {
-        self.action.to_ascii_lowercase().starts_with("ecr:")
+        self.action.is_empty() || self.action.to_ascii_lowercase().starts_with("ecr:")
     }
 
     /// Whether the call asks ECR Public for a token, which nobody needs.
@@ -170,6 +181,16 @@ fn account_of(arn: &str) -> Option<&str> {
 
 fn first_word(text: &str) -> &str {
     text.split_whitespace().next().unwrap_or_default().trim_matches(['"', '\'', ',', '.', ';'])
+}
+
+#[test]
+fn a_sentence_without_its_beginning_is_read() {
+    let text = "not authorized to perform: ecr:GetAuthorizationToken on resource: * because no identity-based policy allows";
+    let found = Denial::find(text, text).map(|found| (found.principal, found.resource, found.policy));
+    assert_eq!(found, Some((String::new(), "*".to_owned(), Policy::Identity)));
+    let text = "denied: user: arn:aws:iam::111122223333:user/u is not authorized.";
+    let found = Denial::find(text, text).map(|found| (found.action, found.excerpt));
+    assert_eq!(found, Some((String::new(), "is not authorized.".to_owned())));
 }
 
 #[test]

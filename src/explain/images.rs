@@ -158,8 +158,7 @@ fn fullness(image: &ImageRef) -> (bool, usize) {
 }
 
 fn candidate(token: &str, before: &str) -> Option<ImageRef> {
-    let certain =
-        ["credential provider", "docker://", "oci://", "creds for", "trying to pull", "docker pull"];
+    let certain = ["credential provider", "docker://", "oci://", "creds for", "trying to pull"];
     if certain.iter().any(|mark| before.starts_with(mark)) {
         return ImageRef::parse(token);
     }
@@ -170,6 +169,7 @@ fn candidate(token: &str, before: &str) -> Option<ImageRef> {
     // `image configuration`, `repository does not …`: a word is an image only if it looks like one.
     let is_platform = ["linux/", "windows/"].iter().any(|system| token.starts_with(system));
     let looks = (token.contains('/') && !is_platform) || token.contains(".dkr.");
+    let looks = looks || (before == "docker pull " && has_tag(token));
     if looks { plausible(token) } else { None }
 }
 
@@ -193,11 +193,6 @@ fn anywhere(text: &str) -> Option<ImageRef> {
 /// The word up to the `: `, the comma or the bracket that ends it.
 fn token(rest: &str) -> Option<&str> {
     let rest = rest.trim_start_matches([' ', '"', '\'', '`']);
-    // `[IMAGE](http://IMAGE)`, as issue trackers write it.
-    let rest = match rest.strip_prefix('[') {
-        Some(inner) if between(inner, "](", ")").is_some() => inner.split("](").next()?,
-        _ => rest,
-    };
     // `[IMAGE]`, as Docker names the repository of a push; `[id].dkr.ecr…` is a placeholder instead.
     let rest = match rest.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
         Some((inner, behind)) if inner.contains('/') && !behind.starts_with(['.', '/']) => inner,
@@ -222,11 +217,12 @@ fn plausible(text: &str) -> Option<ImageRef> {
     let inner = image.to_string();
     let blank_outside = inner.contains(' ') && !(inner.contains('<') && inner.contains('>'));
     let is_arn = text.starts_with("arn:");
+    let is_cut = text.starts_with('…') || text.starts_with("...");
     // Without a host, a name in capitals is no image: nothing could be pulled by it.
     let is_capital = image.registry == DEFAULT_REGISTRY
         && !text.starts_with(DEFAULT_REGISTRY)
         && image.repository.as_deref().is_some_and(|name| name.contains(|c: char| c.is_ascii_uppercase()));
-    (!blank_outside && !is_arn && !is_capital).then_some(image)
+    (!blank_outside && !is_arn && !is_cut && !is_capital).then_some(image)
 }
 
 /// `pulling from host HOST failed with status code [manifests TAG]`.
@@ -274,4 +270,66 @@ fn from_request(request: &Request) -> Option<ImageRef> {
         },
     };
     ImageRef::parse(&reference)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Known, explain};
+    use super::*;
+
+    /// References in every form that is legal.
+    const REFERENCES: &[&str] = &[
+        "111122223333.dkr.ecr.eu-west-1.amazonaws.com/app",
+        "111122223333.dkr.ecr.eu-west-1.amazonaws.com/app:v1",
+        "111122223333.dkr.ecr.eu-west-1.amazonaws.com/team/sub__name/app.x:v1.2-rc_3",
+        "111122223333.dkr.ecr.eu-west-1.amazonaws.com/app@sha256:00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff",
+        "111122223333.dkr.ecr.eu-west-1.amazonaws.com/app:v1@sha256:00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff",
+        "111122223333.dkr.ecr.eu-west-1.amazonaws.com:443/app:v1",
+        "111122223333.dkr.ecr-fips.us-east-1.amazonaws.com/app:v1",
+        "111122223333.dkr-ecr.eu-west-1.on.aws/app:v1",
+        "111122223333.dkr-ecr-fips.us-east-1.on.aws/app:v1",
+        "111122223333.dkr.ecr.cn-north-1.amazonaws.com.cn/app:v1",
+        "111122223333.dkr-ecr.cn-northwest-1.on.amazonwebservices.com.cn/app:v1",
+        "111122223333.dkr.ecr.us-gov-west-1.amazonaws.com/app:v1",
+        "111122223333.dkr.ecr.us-iso-east-1.c2s.ic.gov/app:v1",
+        "111122223333.dkr.ecr.us-isob-east-1.sc2s.sgov.gov/app:v1",
+        "111122223333.dkr.ecr.eusc-de-east-1.amazonaws.eu/app:v1",
+        "<account>.dkr.ecr.<region>.amazonaws.com/app:v1",
+        "public.ecr.aws/docker/library/alpine:3.20",
+        "localhost:5000/app:v1",
+        "10.0.0.1:5000/team/app:v1",
+        "[fd00::1]:5000/app:v1",
+        "registry.example.com/team/app:v1",
+    ];
+
+    /// What messages and logs put around a reference.
+    const WRAPPINGS: &[&str] = &[
+        "Failed to pull image \"REF\": rpc error: code = Unknown desc = EOF",
+        "failed to pull image \"REF\".",
+        "err=\"failed to pull image \\\"REF\\\": EOF\"",
+        "{\"msg\":\"err=\\\"Failed to pull image \\\\\\\"REF\\\\\\\": EOF\\\"\"}",
+        "\u{1b}[33mWarning\u{1b}[0m  Failed  kubelet  Failed to pull image \"\u{1b}[1mREF\u{1b}[0m\"\r\n",
+        "Failed to pull image “REF”: EOF",
+        "failed to pull and unpack image \"REF\": failed to resolve reference \"REF\": REF: not found",
+        "Error response from daemon: manifest for REF not found: manifest unknown: Requested image not found",
+        "initializing source docker://REF: EOF",
+        "CannotPullContainerError: failed to resolve ref REF: not found",
+        "#3 ERROR: failed to solve: REF: failed to resolve source metadata for REF: EOF",
+        "(docker pull REF).",
+        "Unable to pull image REF, giving up",
+        "Failed to pull image \"[REF](http://REF)\": EOF",
+        "remote_image.go:171] \"PullImage from image service failed\" err=\"EOF\" image=\"REF\"",
+    ];
+
+    #[test]
+    fn a_reference_is_read_exactly_wherever_it_stands() {
+        for reference in REFERENCES {
+            for wrapping in WRAPPINGS {
+                let message = wrapping.replace("REF", reference);
+                let found = explain(&message, &Known::default()).image;
+                assert_eq!(found, ImageRef::parse(reference), "{message}");
+                assert_eq!(found.map(|image| image.to_string()).as_deref(), Some(*reference), "{message}");
+            }
+        }
+    }
 }

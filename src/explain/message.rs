@@ -84,6 +84,8 @@ impl Message {
         }
         match (self.requests.last(), &self.image) {
             (Some(request), _) => Some(request.target()),
+            (None, _) if self.said(Said::HiddenLayerAddress).is_some() => Some(Target::Layers),
+            (None, _) if self.opens_layer() => Some(Target::Layers),
             // Docker fetches the configuration of an image from where the layers are.
             (None, image)
                 if self.said(Said::ConfigurationOfImage).is_some()
@@ -94,6 +96,15 @@ impl Message {
             (None, Some(image)) => Some(request::target(&image.registry, "")),
             (None, None) => None,
         }
+    }
+
+    /// Whether a layer of a private registry was being fetched, where no request is named.
+    fn opens_layer(&self) -> bool {
+        let from_private = match &self.image {
+            Some(image) => image.host().is_some_and(|host| host.kind == HostKind::Registry),
+            None => self.said(Said::HubLimit).is_none(),
+        };
+        self.said(Said::ContentOpen).is_some() && self.status.is_none() && from_private
     }
 
     /// The host that the failing step talked to, as far as the message names it.
@@ -117,10 +128,16 @@ impl Message {
     /// Whether a registry of ECR is concerned; a message that names none may be.
     pub fn is_in_scope(&self) -> bool {
         match &self.image {
-            Some(image) => image.is_ecr(),
-            None if self.said(Said::HubLimit).is_some() => false,
+            Some(image) => image.is_ecr() || self.asked_ecr_as_mirror(),
+            None if self.elsewhere().is_some() => false,
             None => self.target() != Some(Target::Elsewhere) || self.failed(&[Failure::Proxy]).is_some(),
         }
+    }
+
+    /// The part that no registry of ECR says, where nothing names the registry.
+    fn elsewhere(&self) -> Option<&str> {
+        let scope = self.said(Said::ScopeRefused).filter(|_| self.requests.is_empty());
+        self.said(Said::HubLimit).or(scope)
     }
 
     /// The image, if a private registry of ECR serves it.
@@ -197,7 +214,12 @@ impl Message {
         self.denial.is_some()
             || self.status.is_some()
             || self.connection.is_some()
-            || self.sayings.says_more_than(&[Said::PullAccessDenied, Said::BackOff, Said::ErrImagePull])
+            || self.sayings.says_more_than(&[
+                Said::PullAccessDenied,
+                Said::ScopeRefused,
+                Said::BackOff,
+                Said::ErrImagePull,
+            ])
     }
 
     /// Something that happened on the node itself, whatever registry the image comes from.
@@ -271,7 +293,17 @@ impl Message {
         let is_registry = request.manifest().is_some() || request.path == "/v2/";
         let same = request.host.eq_ignore_ascii_case(&image.registry);
         let both_ecr = request.target() == Target::Registry && image.is_ecr();
-        is_registry && !same && !both_ecr && image.is_ecr()
+        is_registry && !same && !both_ecr && (image.is_ecr() || self.asked_ecr_as_mirror())
+    }
+
+    /// Whether a private registry of ECR answered for an image of another registry: the kubelet has no credentials
+    /// for the mirror, because it looks them up by the name of the image.
+    fn asked_ecr_as_mirror(&self) -> bool {
+        let foreign = self.image.as_ref().is_some_and(|image| !image.is_ecr());
+        let request = self.requests.last().filter(|request| request.manifest().is_some());
+        foreign
+            && self.connection.is_none()
+            && request.is_some_and(|request| request.target() == Target::Registry)
     }
 
     /// The connection, if it failed in this way.
@@ -288,7 +320,11 @@ impl Message {
     pub fn registry_unreachable(&self) -> Option<&Connection> {
         let silent = self.connection.as_ref().filter(|connection| connection.is_silence())?;
         // Without a request, an address or a word of the network, a deadline may be that of the whole pull.
-        let of_network = silent.failure == Failure::DialTimeout || silent.excerpt.contains("net/http");
+        let of_network = silent.failure == Failure::DialTimeout
+            || ["net/http", "waiting for connection", "awaiting headers"]
+                .iter()
+                .any(|word| self.lower.contains(word))
+            || self.prepares_task();
         let vague = self.requests.is_empty() && silent.address.is_none() && !of_network;
         if self.wrapping.plugin || vague {
             return None;
@@ -299,6 +335,22 @@ impl Message {
             _ => false,
         };
         (to_registry && !silent.is_private() && !silent.is_ipv6()).then_some(silent)
+    }
+
+    /// Whether the agent of Amazon ECS was still fetching what a task needs, before any image.
+    fn prepares_task(&self) -> bool {
+        self.wrapping.puller == Puller::Ecs && self.lower.contains("resourceinitializationerror")
+    }
+
+    /// The part that says that a pull failed, where nothing follows the name of the image.
+    pub fn names_only_the_pull(&self) -> Option<&str> {
+        const FAILED: &str = "failed to pull image \"";
+        let at = self.lower.find(FAILED)?;
+        let (_, behind) = self.lower.get(at + FAILED.len()..)?.split_once('"')?;
+        let is_mark = |c: char| c.is_whitespace() || matches!(c, ':' | '.' | '…' | '`' | '"' | '\'');
+        let status = behind.trim_matches(is_mark).strip_prefix("rpc error: code = ");
+        let reason = status.and_then(|status| status.split_once(" desc =")).map_or(behind, |(_, why)| why);
+        reason.trim_matches(is_mark).is_empty().then(|| self.text.get(at..at + FAILED.len() - 2)).flatten()
     }
 
     /// The connection, if the layers of a private registry could not be fetched.
@@ -351,6 +403,7 @@ impl Message {
         let marks = [
             "failed to copy: read",
             "failed to copy: unexpected",
+            "short read",
             "copying blob",
             "writing blob",
             "storing blob",
@@ -363,12 +416,16 @@ impl Message {
     /// Whether the message names a request and ends before it says what became of it.
     pub fn is_cut_before_reason(&self) -> bool {
         let unexplained = self.connection.is_none() && self.status.is_none() && self.denial.is_none();
-        unexplained && !self.requests.is_empty()
+        let end = self.lower.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+        let ends_early =
+            ["seeker: failed open", "failed to do request"].iter().any(|words| end.ends_with(words));
+        unexplained && (!self.requests.is_empty() || (ends_early && self.opens_layer()))
     }
 
     /// The host of the layers, where the message says nothing more of why.
     pub fn layers_unexplained(&self) -> Option<&str> {
-        self.failing_host().filter(|_| self.target() == Some(Target::Layers) && self.is_cut_before_reason())
+        let said = self.failing_host().or_else(|| self.said(Said::ContentOpen));
+        said.filter(|_| self.target() == Some(Target::Layers) && self.is_cut_before_reason())
     }
 
     /// The host of a registry that is not ECR's.
@@ -377,7 +434,7 @@ impl Message {
             return None;
         }
         let of_image = self.image.as_ref().map(|image| image.registry.as_str());
-        of_image.or_else(|| self.failing_host()).or_else(|| self.said(Said::HubLimit))
+        of_image.or_else(|| self.failing_host()).or_else(|| self.elsewhere())
     }
 
     /// The first words, to quote a message of which nothing else is known.

@@ -114,9 +114,23 @@ impl Request {
             None => (address, ""),
         };
         let path = path.split('?').next().unwrap_or_default();
+        let path =
+            format!("{path}{}", wrapped(path, text.get(end.unwrap_or(text.len())..).unwrap_or_default()));
         let is_host = host.contains(['.', ':']) || host == "localhost" || host.starts_with("prod-");
-        is_host.then(|| Request { host: host.to_owned(), path: path.to_owned() })
+        is_host.then(|| Request { host: host.to_owned(), path })
     }
+}
+
+/// The rest of a path of the registry API that a line end cut behind a slash.
+fn wrapped<'a>(path: &str, behind: &'a str) -> &'a str {
+    let rest = behind.trim_start();
+    let goes_on = path.starts_with("/v2/") && path.ends_with('/') && rest.len() < behind.len();
+    let is_part = ["manifests/", "blobs/"].iter().any(|part| rest.starts_with(part));
+    if !(goes_on && is_part) {
+        return "";
+    }
+    let word = rest.split_whitespace().next().unwrap_or_default();
+    word.trim_end_matches([':', '.', ',', ';', '"'])
 }
 
 /// Longer than any address whose query was cut, in bytes; it bounds the work on text that is none.
@@ -166,7 +180,7 @@ const REASONS: [&str; 14] = [
 ];
 
 /// What stands before a bare code, in lower case.
-const MARKS: [&str; 8] = [
+const MARKS: [&str; 10] = [
     "statuscode: ",
     "statuscode=",
     "status code: ",
@@ -175,6 +189,8 @@ const MARKS: [&str; 8] = [
     "error parsing http ",
     "http code: ",
     "failed with status: ",
+    "status code from registry ",
+    "returned error: ",
 ];
 
 impl Status {
@@ -217,6 +233,7 @@ mod tests {
             "Get https://s3.us-east-1.amazonaws.com/prod-us-east-1-starport-layer-bucket/x: timeout",
             "Put \"http://169.254.169.254/latest/api/token\": dial tcp",
             "please visit https://aka.ms/acr for more",
+            "HEAD request to https://111122223333.dkr.ecr.eu-west-1.amazonaws.com/v2/app/ manifests/v1: 403 Forbidden",
         ];
         let table: String = messages
             .iter()
@@ -237,6 +254,7 @@ mod tests {
             Layers prod-us-east-1-starport-layer-bucket.s3.us-east-1.amazonaws.com /x
             Layers s3.us-east-1.amazonaws.com /prod-us-east-1-starport-layer-bucket/x
             Metadata 169.254.169.254 /latest/api/token
+            Registry 111122223333.dkr.ecr.eu-west-1.amazonaws.com /v2/app/manifests/v1
         "#]]
         .assert_eq(&table);
     }

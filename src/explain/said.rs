@@ -13,6 +13,8 @@ pub enum Said {
     NoCredentials,
     AuthenticationRequired,
     PullAccessDenied,
+    /// A server of tokens refused, which private registries of ECR do not have.
+    ScopeRefused,
     NoPullAccess,
     TokenExpired,
     TokenInvalid,
@@ -22,6 +24,8 @@ pub enum Said {
     PluginMissing,
     PluginFailed,
     NoRegionInReference,
+    /// The agent of Amazon ECS got no token, whatever the reason.
+    NoTokenForTask,
     NoInstanceRole,
     NoProviders,
     MetadataCall,
@@ -66,6 +70,10 @@ pub enum Said {
     BackOff,
     ErrImagePull,
     ConfigurationOfImage,
+    /// The address of a layer, which the agent of Amazon ECS hides.
+    HiddenLayerAddress,
+    /// containerd had begun to fetch content, which for most of a pull are layers.
+    ContentOpen,
 }
 
 /// Sentences in lower case, each with its meaning.
@@ -76,8 +84,11 @@ const SENTENCES: &[(&str, Said)] = &[
     ("authentication required", Said::AuthenticationRequired),
     ("unable to retrieve auth token", Said::AuthenticationRequired),
     ("pull access denied", Said::PullAccessDenied),
-    ("insufficient_scope", Said::PullAccessDenied),
-    ("requested access to the resource is denied", Said::PullAccessDenied),
+    ("insufficient_scope", Said::ScopeRefused),
+    ("requested access to the resource is denied", Said::ScopeRefused),
+    ("failed to fetch anonymous token", Said::ScopeRefused),
+    ("failed to fetch oauth token", Said::ScopeRefused),
+    ("requesting bearer token", Said::ScopeRefused),
     ("does not exist or no pull access", Said::NoPullAccess),
     ("authorization token has expired", Said::TokenExpired),
     ("token is expired", Said::TokenExpired),
@@ -107,6 +118,7 @@ const SENTENCES: &[(&str, Said)] = &[
     ("credential provider plugin", Said::PluginFailed),
     ("requesting ecr authorization token", Said::PluginFailed),
     ("no region found in the image reference", Said::NoRegionInReference),
+    ("unable to retrieve ecr registry auth", Said::NoTokenForTask),
     ("no ec2 imds role found", Said::NoInstanceRole),
     ("no ec2 instance role found", Said::NoInstanceRole),
     ("operation error ec2imds", Said::MetadataCall),
@@ -178,6 +190,10 @@ const SENTENCES: &[(&str, Said)] = &[
     ("manifest version 2, schema 1", Said::MediaType),
     ("not an image manifest", Said::MediaType),
     ("missing signature key", Said::MediaType),
+    ("unsupported image-specific operation", Said::MediaType),
+    ("invalid rootfs in image configuration", Said::MediaType),
+    ("unsupported layer media", Said::MediaType),
+    ("encountered remote \"application/", Said::MediaType),
     ("imagetagalreadyexistsexception", Said::TagImmutable),
     ("cannot be overwritten because the", Said::TagImmutable),
     ("invalid reference format", Said::InvalidName),
@@ -194,12 +210,17 @@ const SENTENCES: &[(&str, Said)] = &[
     ("could not parse image", Said::InvalidName),
     ("repository name component must", Said::InvalidName),
     ("repository can only contain", Said::InvalidName),
+    ("short-name resolution enforced", Said::InvalidName),
+    ("short-name \"", Said::InvalidName),
+    ("short name mode is enforcing", Said::InvalidName),
     ("errimageneverpull", Said::NeverPull),
     ("pull policy of never", Said::NeverPull),
     ("admission webhook", Said::Rejected),
     ("signaturevalidationfailed", Said::Rejected),
     ("source image rejected", Said::Rejected),
     ("no matching signatures", Said::Rejected),
+    ("security validate failed", Said::Rejected),
+    ("is not signed", Said::Rejected),
     ("signature verification failed", Said::Rejected),
     ("image verification failed", Said::Rejected),
     ("image policy webhook", Said::Rejected),
@@ -246,6 +267,10 @@ const SENTENCES: &[(&str, Said)] = &[
     ("filesystem layer verification failed", Said::DiskFull),
     ("failed to extract layer", Said::Corrupt),
     ("failed to register layer", Said::Corrupt),
+    ("failed to unpack image", Said::Corrupt),
+    ("mismatched image rootfs", Said::Corrupt),
+    ("layers from manifest don't match", Said::Corrupt),
+    ("apply layer error", Said::Corrupt),
     ("unexpected commit digest", Said::Corrupt),
     ("failed size validation", Said::Corrupt),
     ("failed to convert whiteout file", Said::Corrupt),
@@ -284,8 +309,12 @@ const SENTENCES: &[(&str, Said)] = &[
     ("back-off pulling image", Said::BackOff),
     ("imagepullbackoff", Said::BackOff),
     ("trying and failing to pull image", Said::BackOff),
+    ("image can't be pulled", Said::BackOff),
     ("errimagepull", Said::ErrImagePull),
     ("error pulling image configuration", Said::ConfigurationOfImage),
+    ("redacted ecr url related to", Said::HiddenLayerAddress),
+    ("httpreadseeker: failed open", Said::ContentOpen),
+    ("httpreaderseeker: failed open", Said::ContentOpen),
 ];
 
 static PHRASES: LazyLock<Phrases> =
@@ -322,6 +351,11 @@ impl Sayings {
         let says = |found: &[(Said, String)], said: Said| found.iter().any(|(known, _)| *known == said);
         // Some registries answer with the code of the error and no sentence.
         let end = lower.trim_end_matches(['"', '\'', '.', ' ', ')']);
+        // `IMAGE: ... not found`, where its author left out the middle.
+        let cut = ["... not found", "… not found"].iter().find(|cut| end.ends_with(**cut));
+        if let Some(cut) = cut.filter(|_| !says(&found, Said::NotFound)) {
+            found.push((Said::NotFound, excerpt(text, end.len() - cut.len(), end.len())));
+        }
         for (code, said) in
             [(": denied", Said::PullAccessDenied), (": unauthorized", Said::AuthenticationRequired)]
         {

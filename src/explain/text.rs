@@ -8,7 +8,8 @@ pub(super) const LONGEST: usize = 64 * 1024;
 /// One line of plain text: cut at [`LONGEST`], without secrets, without the escapes of nested quotes and the colours
 /// of terminals, with single blanks in place of line ends and other white space.
 pub(super) fn flatten(raw: &str) -> String {
-    let redacted = redact(&without_colours(&unescape(beginning(raw, LONGEST))));
+    let redacted = redact(&without_links(&without_colours(&unescape(beginning(raw, LONGEST)))));
+    let redacted = redacted.replace(|c: char| c.is_control() && !c.is_whitespace(), "");
     let mut out = String::with_capacity(redacted.len());
     for word in redacted.split_whitespace() {
         if !out.is_empty() {
@@ -65,7 +66,9 @@ fn unescape(raw: &str) -> String {
             [b'u', b'0', b'0', b'3', b'e' | b'E', ..] => (">", 5),
             [b'u', b'0', b'0', b'2', b'6', ..] => ("&", 5),
             [b'u', b'0', b'0', b'1', b'b' | b'B', ..] => (ESCAPE, 5),
+            [b'u', b'0', b'0', b'0', b'7', ..] => (BELL, 5),
             [b'x', b'1', b'b' | b'B', ..] | [b'0', b'3', b'3', ..] => (ESCAPE, 3),
+            [b'x', b'0', b'7', ..] | [b'0', b'0', b'7', ..] => (BELL, 3),
             _ => ("", 0),
         };
         out.push_str(replacement);
@@ -78,16 +81,50 @@ fn unescape(raw: &str) -> String {
 /// Begins a control sequence of terminals, which ends with a letter (ECMA-48).
 const ESCAPE: &str = "\u{1b}";
 
+/// Ends a command to the terminal, such as the address of a link.
+const BELL: &str = "\u{7}";
+
 fn without_colours(text: &str) -> String {
-    let mut pieces = text.split(ESCAPE);
+    let mut pieces = text.split(ESCAPE).peekable();
     let mut out = pieces.next().unwrap_or_default().to_owned();
-    for piece in pieces {
+    while let Some(piece) = pieces.next() {
+        if let Some(command) = piece.strip_prefix(']') {
+            // A command ends with a bell or with another escape; one that does not end is text.
+            match command.split_once(BELL) {
+                Some((_, behind)) => out.push_str(behind),
+                None if pieces.peek().is_some() => {}
+                None => out.push_str(command),
+            }
+            continue;
+        }
         let shown = match piece.strip_prefix('[') {
             Some(sequence) => sequence.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';'),
             None => piece,
         };
         let is_sequence = shown.len() < piece.len() && shown.starts_with(|c: char| c.is_ascii_alphabetic());
         out.push_str(if is_sequence { shown.get(1..).unwrap_or_default() } else { shown });
+    }
+    out
+}
+
+/// `[TEXT](http://TEXT)`, as issue trackers write what looks like a host, is TEXT.
+fn without_links(text: &str) -> String {
+    let mut pieces = text.split("](http");
+    let mut out = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let word = out.char_indices().rev().take(1_000).take_while(|(_, c)| !c.is_whitespace());
+        let begin = word.filter(|(_, c)| *c == '[').map(|(at, _)| at).next();
+        let behind = piece.find([')', ' ', '\n']).and_then(|end| piece.get(end..)?.strip_prefix(')'));
+        match (begin, behind) {
+            (Some(begin), Some(behind)) => {
+                out.remove(begin);
+                out.push_str(behind);
+            }
+            _ => {
+                out.push_str("](http");
+                out.push_str(piece);
+            }
+        }
     }
     out
 }
@@ -105,8 +142,22 @@ fn nested_escapes_and_line_ends_vanish() {
 }
 
 #[test]
-fn colours_vanish() {
+fn links_show_their_text() {
+    assert_eq!(
+        flatten("image \"[r.io/a:1](http://r.io/a:1)\" at [10.0.0.1:443](http://10.0.0.1:443/)."),
+        "image \"r.io/a:1\" at 10.0.0.1:443."
+    );
+    assert_eq!(flatten("](http [a b](http://c) [d](http x"), "](http [a b](http://c) [d](http x");
+}
+
+#[test]
+fn colours_and_commands_to_the_terminal_vanish() {
     assert_eq!(flatten("\u{1b}[31mError:\u{1b}[0m image \"\u{1b}[1;4ma:1\u{1b}[m\""), "Error: image \"a:1\"");
     assert_eq!(flatten("\\u001b[31mError\\u001b[0m \\x1b[1mx \\033[0my"), "Error x y");
     assert_eq!(flatten("a\u{1b}b \u{1b}[é \u{1b}"), "ab é");
+    assert_eq!(
+        flatten("\u{1b}]0;title\u{7}a \u{1b}]8;;http://b\u{7}c\u{1b}]8;;\u{1b}\\ d\u{0}\u{8}e"),
+        "a c de"
+    );
+    assert_eq!(flatten("\\u001b]0;title\\u0007a \u{1b}]b"), "a b");
 }

@@ -55,7 +55,7 @@ const BUILDER: &[&str] = &[
     "dockerfile",
     "buildkit",
 ];
-const ECS: &[&str] = &["cannotpullcontainer", "resourceinitializationerror"];
+const ECS: &[&str] = &["cannotpull", "resourceinitializationerror"];
 const KUBELET: &[&str] = &[
     "failed to pull image \"",
     "pulling image \"",
@@ -108,6 +108,7 @@ const CONTAINERD: &[&str] = &[
     "ctr: ",
     "containerd",
     "or may require authorization",
+    "authorization failed: no ",
     "image manifest has been retried",
     "pull has been retried",
     "inspect image has been retried",

@@ -53,6 +53,9 @@ const DOMAINS: [(&str, bool); 9] = [
     ("on.aws", true),
 ];
 
+/// The regions with an API of ECR Public (AWS General Reference, Amazon ECR Public endpoints).
+const PUBLIC_REGIONS: [&str; 2] = ["us-east-1", "us-west-2"];
+
 /// The labels between account and region.
 const SERVICES: [(&str, bool, bool); 4] = [
     (".dkr.ecr.", false, false),
@@ -129,7 +132,11 @@ fn public(host: &str) -> Option<EcrHost> {
         "public.ecr.aws" | "ecr-public.aws.com" => EcrHost::new(HostKind::PublicRegistry),
         _ if host.starts_with("api.ecr-public.") || host.starts_with("ecr-public.") => {
             let region = host.split('.').find(|label| is_region_like(label)).unwrap_or_default();
-            EcrHost::new(HostKind::PublicApi).in_region(region)
+            let is_elsewhere = is_known_region(region) && !PUBLIC_REGIONS.contains(&region);
+            EcrHost {
+                defect: is_elsewhere.then_some("ECR Public has no API in that region"),
+                ..EcrHost::new(HostKind::PublicApi).in_region(region)
+            }
         }
         _ => return None,
     };
