@@ -218,20 +218,23 @@ fn pulling_roles(world: &Snapshot, cluster: &Cluster) -> BTreeSet<String> {
     nodes.chain(fargate).chain(auto_mode).chain(instances).collect()
 }
 
-/// The policies attached to the roles, their boundaries, and those that a plan may attach where they may not exist.
+/// The policies that bear on the roles, and those that a plan may attach where they may not exist.
 fn policies(world: &Snapshot, cluster: &Cluster) -> BTreeSet<String> {
     let partition = cluster.arn.parse::<Arn>().map(|arn| arn.partition).unwrap_or_default();
+    let mut arns = policies_of_roles(world);
     // In the partition `aws` they are known to exist.
-    let candidates = ATTACHABLE.iter().filter(|_| partition != "aws");
-    let candidates = candidates.map(|name| format!("arn:{partition}:iam::aws:policy/{name}"));
-    let attached = world.roles.values().flat_map(|role| role.attached_managed_policies.iter().flatten());
-    let boundaries = world.roles.values().filter_map(|role| role.permissions_boundary.as_ref());
-    let mut arns: BTreeSet<String> = attached.map(|policy| policy.policy_arn.clone()).collect();
-    arns.extend(boundaries.map(|boundary| boundary.permissions_boundary_arn.clone()));
-    if !world.roles.is_empty() {
-        arns.extend(candidates);
+    if partition != "aws" && !world.roles.is_empty() {
+        arns.extend(ATTACHABLE.iter().map(|name| format!("arn:{partition}:iam::aws:policy/{name}")));
     }
     arns
+}
+
+/// The policies attached to the roles, and their boundaries.
+fn policies_of_roles(world: &Snapshot) -> BTreeSet<String> {
+    let attached = world.roles.values().flat_map(|role| role.attached_managed_policies.iter().flatten());
+    let boundaries = world.roles.values().filter_map(|role| role.permissions_boundary.as_ref());
+    let attached = attached.map(|policy| policy.policy_arn.clone());
+    attached.chain(boundaries.map(|boundary| boundary.permissions_boundary_arn.clone())).collect()
 }
 
 /// A role as far as it could be read, and what was refused of it; `None` where it does not exist.
@@ -259,6 +262,19 @@ async fn role(reader: &Reader, arn: &str) -> (Option<Role>, Vec<Unread>) {
 }
 
 type Inline = (Vec<crate::model::iam::InlinePolicy>, Vec<Refused>);
+
+/// A role with its policies, as far as they can be read.
+pub async fn role_with_policies(reader: &Reader, arn: &str) -> Snapshot {
+    let mut world = Snapshot::default();
+    put_role(&mut world, arn, role(reader, arn).await);
+    let policies = each(reader, policies_of_roles(&world), |reader, arn| async move {
+        reader.managed_policy(&arn, None).await
+    });
+    for (arn, read) in policies.await {
+        put_policy(&mut world, arn, read);
+    }
+    world
+}
 
 async fn inline_policies(reader: &Reader, role: &str) -> Result<Inline, Refused> {
     let of_role = role.to_owned();

@@ -1,11 +1,14 @@
 //! What can be known before the first write: whether the world is as planned, and whether AWS would let us.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::actions::AnyChange;
 use crate::actions::change::Standing;
 use crate::aws::{Reader, Reason, Refused, Simulated, Simulation};
+use crate::collect;
 use crate::error::{Code, Error};
+use crate::iam::{self, Knowledge, Layer, Weighed};
+use crate::judges::role_policies::{self, RolePolicies};
 use crate::model::{Arn, Snapshot};
 use crate::plan::{Action, Plan};
 use crate::run::{ActionRecord, ActionState, World};
@@ -51,7 +54,8 @@ fn check_one(action: &Action, change: &AnyChange, state: ActionState, world: &Sn
 }
 
 /// Asks AWS what it would say to every call, without making one: IAM's simulation, and `DryRun` where a call has it.
-/// That the caller may not ask is no failure: then the call itself will tell.
+/// Where the caller may not ask, its own policies are weighed, as far as it may read them. That neither is possible is no
+/// failure: then the call itself will tell.
 ///
 /// # Errors
 /// A call would be refused.
@@ -62,24 +66,61 @@ pub async fn check_permitted(world: &World, plan: &Plan, caller: Option<&str>, u
             return Err(refused.error(format!("action {} would be refused", action.id)));
         }
     }
-    let simulated = Box::pin(simulate(reader, plan, caller.unwrap_or_default())).await;
-    match simulated {
-        Ok(refused) if refused.is_empty() => Ok(()),
-        Ok(refused) => {
-            let calls: Vec<&str> = refused.iter().map(|(call, _)| call.as_str()).collect();
-            let what = format!("the plan needs calls that the caller may not make: {}", calls.join(", "));
-            let hint = "nothing was changed; allow what `ecr-fix permissions PLAN` prints for the identity you run as";
-            Err(refused.iter().fold(Error::new(Code::AccessDenied, what, hint), |error, (call, resource)| {
-                error.because(format!("iam:SimulatePrincipalPolicy refuses {call} on {resource}"))
-            }))
-        }
+    let caller = caller.unwrap_or_default();
+    let (refused, refused_by) = match Box::pin(simulate(reader, plan, caller)).await {
+        Ok(refused) => (refused, "iam:SimulatePrincipalPolicy refuses"),
         Err(refused) => {
             if ui.verbose > 0 {
                 ui.note(&format!("permissions are not simulated beforehand: {refused}"));
             }
-            Ok(())
+            (Box::pin(weigh(reader, plan, caller)).await, "the policies of the caller do not allow")
         }
+    };
+    if refused.is_empty() {
+        return Ok(());
     }
+    let calls: Vec<&str> = refused.iter().map(|(call, _)| call.as_str()).collect();
+    let what = format!("the plan needs calls that the caller may not make: {}", calls.join(", "));
+    let hint =
+        "nothing was changed; allow what `ecr-fix permissions PLAN` prints for the identity you run as";
+    Err(refused.iter().fold(Error::new(Code::AccessDenied, what, hint), |error, (call, resource)| {
+        error.because(format!("{refused_by} {call} on {resource}"))
+    }))
+}
+
+/// The calls that the policies of the caller certainly do not allow, each with its resource: none where the caller is no
+/// role, or may not read what it has.
+async fn weigh(reader: &Reader, plan: &Plan, caller: &str) -> Vec<(String, String)> {
+    let Ok(principal) = principal_of(reader, caller).await else { return Vec::new() };
+    if !principal.contains(":role/") {
+        return Vec::new();
+    }
+    let world = collect::role_with_policies(reader, &principal).await;
+    let Some(role) = world.roles.get(&principal) else { return Vec::new() };
+    let RolePolicies { policies, unread, .. } = role_policies::of(&world, role);
+    let certainly_refused = |(call, resource): &(String, String)| {
+        let mut knowledge =
+            Knowledge { unknown: ["*".to_owned()].into(), absent: [].into(), unread: unread.clone() };
+        // A repository may allow what its owner's policies do not; nothing else that ecr-fix changes can.
+        if call.starts_with("ecr:") {
+            knowledge.unread.insert(Layer::Resource);
+        }
+        let request = iam::Request {
+            principal: principal.clone(),
+            action: call.clone(),
+            resource: resource.clone(),
+            resource_account: None,
+            context: BTreeMap::new(),
+        };
+        matches!(iam::weigh(&request, &policies, &knowledge), Weighed::Denied(_))
+    };
+    let home = plan.actions.iter().filter(|action| action.account == plan.target.account);
+    let wanted: BTreeSet<(String, String)> = home
+        .filter_map(|action| action.change().ok())
+        .flat_map(|change| change.permissions())
+        .map(|(call, resource)| (call.to_owned(), resource))
+        .collect();
+    wanted.into_iter().filter(certainly_refused).collect()
 }
 
 /// The calls that IAM would refuse, each with its resource.

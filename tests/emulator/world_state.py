@@ -56,18 +56,25 @@ def account_state(options, account):
     return {"iam": iam_state(client("iam")), "ecr": ecr_state(client("ecr")), "ec2": ec2_state(client("ec2"))}
 
 
-@functools.cache
+@functools.lru_cache(maxsize=64)
 def clients(endpoint_url, region, account):
     """moto switches accounts by the access key that AssumeRole hands out; the role need not exist."""
     settings = dict(region_name=region, endpoint_url=endpoint_url)
     partition = next((to for start, to in PARTITIONS.items() if region.startswith(start)), "aws")
-    issued = boto3.client("sts", aws_access_key_id="lab", aws_secret_access_key="lab", **settings).assume_role(
+    issued = session().client("sts", aws_access_key_id="lab", aws_secret_access_key="lab", **settings).assume_role(
         RoleArn=f"arn:{partition}:iam::{account}:role/lab-reader", RoleSessionName="lab"
     )["Credentials"]
-    session = boto3.Session(aws_access_key_id=issued["AccessKeyId"], aws_secret_access_key=issued["SecretAccessKey"],
-                            aws_session_token=issued["SessionToken"])
-    session.events.unregister("after-call.iam", botocore.handlers.json_decode_policies)
-    return functools.cache(lambda service: session.client(service, **settings))
+    settings |= dict(aws_access_key_id=issued["AccessKeyId"], aws_secret_access_key=issued["SecretAccessKey"],
+                     aws_session_token=issued["SessionToken"])
+    return functools.cache(lambda service: session().client(service, **settings))
+
+
+@functools.cache
+def session():
+    """One for all accounts: it holds the descriptions of the services, which are large."""
+    made = boto3.Session()
+    made.events.unregister("after-call.iam", botocore.handlers.json_decode_policies)
+    return made
 
 
 def iam_state(iam):

@@ -140,6 +140,43 @@ fn a_call_that_the_simulation_refuses_is_named_before_the_first_write() {
     case.run(&APPLY).expect(0);
 }
 
+/// Who may not ask for a simulation is held against the policies of its own role.
+#[test]
+fn a_call_that_the_role_of_the_caller_does_not_allow_is_named_before_the_first_write() {
+    for (allowed, code) in [("iam:Get*", 16), ("iam:*", 0)] {
+        let case = Case::planned("node-role-no-ecr");
+        let made = somebody_else(
+            &case.scenario,
+            &format!(
+                r#"
+iam, trust = client("iam"), {{"Version": "2012-10-17", "Statement": []}}
+arn = iam.create_role(RoleName=f"{{world['cluster']['name']}}-caller", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+policy = {{"Version": "2012-10-17", "Statement": {{"Effect": "Allow", "Action": ["{allowed}"], "Resource": "*"}}}}
+iam.put_role_policy(RoleName=arn.split("/")[-1], PolicyName="p", PolicyDocument=json.dumps(policy))
+print(json.dumps(client("sts").assume_role(RoleArn=arn, RoleSessionName="somebody")["Credentials"], default=str))"#
+            ),
+        );
+        let keys: serde_json::Value = serde_json::from_str(&made).unwrap();
+        let session = [
+            ("AWS_ACCESS_KEY_ID", "AccessKeyId"),
+            ("AWS_SECRET_ACCESS_KEY", "SecretAccessKey"),
+            ("AWS_SESSION_TOKEN", "SessionToken"),
+        ];
+        let before = case.state();
+        let mut caller = case.operator.clone();
+        for (name, field) in session {
+            caller = caller.env(name, keys[field].as_str().unwrap());
+        }
+        case.proxy.rule("iam:SimulatePrincipalPolicy", Times::Always, Fault::Deny);
+        let outcome = caller.run(&[&APPLY[..], &["--output", "json"]].concat()).expect(code);
+        if code == 16 {
+            assert!(outcome.stdout.contains("do not allow iam:AttachRolePolicy on arn:aws:iam"), "{outcome}");
+            assert_eq!(case.writes(), [""; 0]);
+            assert_same_state(&before, &case.state());
+        }
+    }
+}
+
 #[test]
 fn power_is_lost_and_the_run_goes_on() {
     for fault in [Fault::Drop, Fault::LoseAnswer] {
