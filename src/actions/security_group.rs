@@ -6,7 +6,7 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use super::cluster_vpc::{ClusterVpc, id_on_paper, is_id};
-use super::{Found, Kind, Resource, Risk, Sent};
+use super::{Found, Kind, Resource, Risk, Sent, Undo};
 use crate::aws::{Reader, Refused, Writer};
 use crate::collect;
 use crate::error::Error;
@@ -128,6 +128,14 @@ pub fn rules(permissions: &[IpPermission]) -> BTreeSet<Rule> {
     permissions.iter().flat_map(of_one).collect()
 }
 
+impl SecurityGroup {
+    /// EC2 lets a new group send everything everywhere.
+    fn lets_out_no_more_than_a_new_one(&self) -> bool {
+        let everywhere = ["0.0.0.0/0", "::/0"];
+        self.egress.iter().all(|rule| rule.protocol == "-1" && everywhere.contains(&rule.peer.as_str()))
+    }
+}
+
 impl Address {
     fn row<'w>(&self, world: &'w Snapshot) -> Option<&'w Row> {
         let mut rows = world.ec2.security_groups.values();
@@ -141,6 +149,8 @@ impl Resource for SecurityGroup {
     const KINDS: &'static [Kind] = &[Kind::CreateSecurityGroup, Kind::DeleteSecurityGroup];
 
     const READS: &'static [&'static str] = &["eks:DescribeCluster", "ec2:DescribeSecurityGroups"];
+
+    const IN_SEVERAL_CALLS: bool = true;
 
     fn kind(_before: Option<&Self>, after: Option<&Self>) -> Kind {
         match after {
@@ -252,6 +262,19 @@ impl Resource for SecurityGroup {
         needed
     }
 
+    /// A group that was made and never finished has none but our rules, and those that EC2 gives to every group.
+    fn undo(now: Option<&Self>, _before: Option<&Self>, after: Option<&Self>) -> Undo<Self> {
+        match (now, after) {
+            (None, _) => Undo::Nothing("it does not exist any more".to_owned()),
+            (Some(now), Some(after))
+                if now.ingress.is_subset(&after.ingress) && now.lets_out_no_more_than_a_new_one() =>
+            {
+                Undo::Restored(None)
+            }
+            (Some(_), _) => Undo::Overlap("it has been changed since".to_owned()),
+        }
+    }
+
     fn provides(at: &Address, after: Option<&Self>) -> Option<String> {
         after.map(|_| provided(&at.vpc.vpc_id, &at.group_name))
     }
@@ -275,16 +298,19 @@ impl Resource for SecurityGroup {
         if at.group_name != own_name(&at.vpc.cluster) {
             return Err(format!("{} is not a group of ecr-fix", at.group_name));
         }
-        let group = match (before, after) {
-            (None, Some(group)) | (Some(group), None) => group,
+        let (group, is_made) = match (before, after) {
+            (None, Some(group)) => (group, true),
+            (Some(group), None) => (group, false),
             _ => return Err("it neither makes nor deletes the group".to_owned()),
         };
-        if let Some(rule) = group.egress.first() {
+        // One that was never finished is deleted as well.
+        let is_new = !is_made && group.lets_out_no_more_than_a_new_one();
+        if let Some(rule) = group.egress.first().filter(|_| !is_new) {
             return Err(format!("the group lets {} out", rule.line()));
         }
         match group.ingress.iter().find(|rule| !rule.is_narrow()) {
             Some(rule) => Err(format!("the group lets {} in", rule.line())),
-            None if group.ingress.is_empty() => Err("the group lets nobody in".to_owned()),
+            None if is_made && group.ingress.is_empty() => Err("the group lets nobody in".to_owned()),
             None => Ok(()),
         }
     }
@@ -325,6 +351,26 @@ mod tests {
             ingress: peers.iter().map(|peer| Rule::https_from(*peer)).collect(),
             egress: BTreeSet::new(),
         }
+    }
+
+    /// Making a group takes three calls, and a run may end after each.
+    #[test]
+    fn a_group_that_was_never_finished_is_taken_back() {
+        let everything =
+            Rule { protocol: "-1".to_owned(), from_port: None, to_port: None, peer: "0.0.0.0/0".to_owned() };
+        let ours = group(&["sg-0cluster", "10.0.0.0/16"]);
+        let undone = |peers: &[&str], egress: &[Rule]| {
+            let now = SecurityGroup { egress: egress.iter().cloned().collect(), ..group(peers) };
+            matches!(SecurityGroup::undo(Some(&now), None, Some(&ours)), Undo::Restored(None))
+        };
+        assert!(undone(&[], std::slice::from_ref(&everything)), "just made");
+        assert!(undone(&[], &[]), "it lets nothing out any more");
+        assert!(undone(&["sg-0cluster"], &[]), "it lets some in");
+        assert!(!undone(&["sg-0other"], &[]), "somebody else let others in");
+        assert!(!undone(&[], &[Rule::https_from("0.0.0.0/0")]), "somebody else let something out");
+        let now = SecurityGroup { egress: [everything].into(), ..group(&[]) };
+        assert!(SecurityGroup::allowed(&address(), Some(&now), None).is_ok());
+        assert!(SecurityGroup::allowed(&address(), None, Some(&now)).is_err());
     }
 
     fn making(group: SecurityGroup) -> AnyChange {

@@ -105,7 +105,10 @@ enum Made {
     /// By somebody else, since we looked.
     AlreadySo,
     Refused(Refused),
-    NotSeen(String),
+    NotSeen {
+        because: String,
+        assigned_id: Option<String>,
+    },
 }
 
 /// After this time a request that was sent has arrived or never will, and reads show it.
@@ -232,7 +235,12 @@ impl Engine<'_> {
                 let why = if refused.reason == Reason::Denied { Why::Denied } else { Why::Failed };
                 self.not_made(id, explained(&refused), why)
             }
-            Made::NotSeen(because) => self.not_made(id, because, Why::Unknown),
+            Made::NotSeen { because, assigned_id } => {
+                let unknown = Event::Unknown { action: id.clone(), because: because.clone(), assigned_id };
+                self.note(unknown)?;
+                self.errored(&id, ActionState::Unknown, &because);
+                Ok(Outcome::NotMade(NotMade { action: id, because, why: Why::Unknown }))
+            }
         }
     }
 
@@ -249,15 +257,35 @@ impl Engine<'_> {
         match self.standing(&change).await {
             Standing::Before => self.send(action, &change).await,
             Standing::After => self.not_made(id, "it shows, and does not show".to_owned(), Why::Unknown),
-            Standing::Elsewhere { found, .. } => self.not_made(id, found, Why::Unknown),
+            Standing::Elsewhere { found, .. } => self.begin_again(action, &change, found).await,
             Standing::Unread(because) => self.not_made(id, because, Why::Unknown),
+        }
+    }
+
+    /// What takes several calls may have been cut off between two of them: the part is taken away, and all of it made.
+    async fn begin_again(
+        &mut self,
+        action: &Action,
+        change: &AnyChange,
+        found: String,
+    ) -> Result<Outcome, Error> {
+        let id = action.id.clone();
+        match self.way_back(change).await {
+            WayBack::Change(part) if change.takes_several_calls() && part.allowed().is_ok() => {
+                match self.make(&id, &part).await {
+                    Made::Seen(_) => self.send(action, change).await,
+                    _ => self.not_made(id, found, Why::Unknown),
+                }
+            }
+            _ => self.not_made(id, found, Why::Unknown),
         }
     }
 
     fn not_made(&mut self, action: String, because: String, why: Why) -> Result<Outcome, Error> {
         let (event, state) = match why {
             Why::Unknown => {
-                (Event::Unknown { action: action.clone(), because: because.clone() }, ActionState::Unknown)
+                let because = because.clone();
+                (Event::Unknown { action: action.clone(), because, assigned_id: None }, ActionState::Unknown)
             }
             Why::Denied | Why::Stale | Why::Failed => {
                 (Event::Failed { action: action.clone(), because: because.clone() }, ActionState::Failed)
@@ -309,7 +337,7 @@ impl Engine<'_> {
             Made::Seen(Sent { request_id, .. }) => self.reverted(&id, request_id, "taken back"),
             Made::AlreadySo => self.reverted(&id, None, "somebody else was faster"),
             Made::Refused(refused) => self.not_back(&id, explained(&refused), certain),
-            Made::NotSeen(because) => self.not_back(&id, because, false),
+            Made::NotSeen { because, .. } => self.not_back(&id, because, false),
         }
     }
 
@@ -346,11 +374,11 @@ impl Engine<'_> {
         match made {
             Ok(sent) => match self.wait_until_seen(change).await {
                 Ok(()) => Made::Seen(sent),
-                Err(because) => Made::NotSeen(because),
+                Err(because) => Made::NotSeen { because, assigned_id: sent.assigned_id },
             },
             Err(refused) if refused.reason == Reason::Network => match self.wait_until_seen(change).await {
                 Ok(()) => Made::Seen(Sent { request_id: refused.request_id, assigned_id: None }),
-                Err(_) => Made::NotSeen(explained(&refused)),
+                Err(_) => Made::NotSeen { because: explained(&refused), assigned_id: None },
             },
             Err(refused) => match self.standing(change).await {
                 Standing::After if refused.reason == Reason::AlreadyThere && !tried_again => Made::AlreadySo,

@@ -91,6 +91,9 @@ pub enum Event {
         action: String,
         /// Why.
         because: String,
+        /// The id of what was made, where AWS has answered with one and it does not show.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        assigned_id: Option<String>,
     },
     /// The way forward ended.
     Finished {

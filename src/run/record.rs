@@ -366,9 +366,7 @@ fn follow(record: &mut Record, line: &Line) -> Result<(), String> {
         Event::Applied { action, request_id, assigned_id } => {
             step(record, action, &[S::Intended, S::Unknown, S::RevertSkipped], S::Applied)?;
             note(record, action, request_id.clone(), None, None);
-            if let Some(known) = record.actions.iter_mut().find(|known| known.id == *action) {
-                known.assigned_id = assigned_id.clone().or(known.assigned_id.take());
-            }
+            assign(record, action, assigned_id.as_ref());
         }
         Event::AlreadySo { action } => {
             step(record, action, &[S::Pending, S::Intended, S::Failed, S::Reverted], S::AlreadySo)?;
@@ -377,9 +375,10 @@ fn follow(record: &mut Record, line: &Line) -> Result<(), String> {
             step(record, action, &[S::Pending, S::Intended, S::Failed, S::Reverted], S::Failed)?;
             note(record, action, None, Some(because.clone()), None);
         }
-        Event::Unknown { action, because } => {
+        Event::Unknown { action, because, assigned_id } => {
             step(record, action, &[S::Intended, S::Unknown, S::RevertSkipped], S::Unknown)?;
             note(record, action, None, Some(because.clone()), None);
+            assign(record, action, assigned_id.as_ref());
         }
         Event::Finished { state } | Event::RolledBack { state } => {
             record.state = *state;
@@ -429,6 +428,12 @@ fn step(record: &mut Record, action: &str, from: &[ActionState], to: ActionState
     }
     known.state = to;
     Ok(())
+}
+
+fn assign(record: &mut Record, action: &str, id: Option<&String>) {
+    if let Some(known) = record.actions.iter_mut().find(|known| known.id == *action) {
+        known.assigned_id = id.cloned().or(known.assigned_id.take());
+    }
 }
 
 fn note(

@@ -176,7 +176,7 @@ ec2.disassociate_iam_instance_profile(AssociationId=found["IamInstanceProfileAss
 type Trouble = (&'static str, fn() -> Fault);
 
 /// What happens to the write.
-const REFUSALS: [Trouble; 8] = [
+const REFUSALS: [Trouble; 7] = [
     ("refused (403)", || Fault::Deny),
     ("throttled", || Fault::Throttle),
     ("500", || Fault::Fail(500)),
@@ -184,7 +184,6 @@ const REFUSALS: [Trouble; 8] = [
     ("credentials expire", || Fault::ExpireToken),
     ("connection cut before the request arrives", || Fault::Drop),
     ("connection cut after the request was carried out", || Fault::LoseAnswer),
-    ("request arrives twice", || Fault::Repeat),
 ];
 
 /// Reads that lag behind the write.
@@ -257,6 +256,11 @@ impl Matrix {
         for (name, fault) in LAGS {
             rows.push(format!("| {} | {name} | 1 | {} |\n", self.kind.name, self.refuse("*", fault())));
         }
+        rows.push(format!(
+            "| {} | the write: request arrives twice | 1 | {} |\n",
+            self.kind.name,
+            self.repeat()
+        ));
         rows
     }
 
@@ -376,6 +380,24 @@ impl Matrix {
         process.set(running.id()).expect("one process");
         running.finish().expect(128 + 9);
         self.case.proxy.calm();
+    }
+
+    /// A request that arrives twice is answered for the second time. Where that one finds the first one's work, nobody can
+    /// tell it from the work of somebody else, and it stays. Nothing comes after this in a cluster.
+    fn repeat(&self) -> String {
+        self.start_anew();
+        self.case.proxy.rule("writes", Times::Always, Fault::Repeat);
+        let outcome = self.run("apply").expect(0).json();
+        self.case.proxy.calm();
+        assert!(outcome["verification"]["summary"]["verdict"] != "broken", "{outcome:#}");
+        let planned = self.case.state();
+        if outcome.to_string().contains("\"already-so\"") {
+            self.run("rollback").expect(0);
+            assert!(self.case.state() == planned, "{}: it is not ours", self.kind.name);
+            return "exit code 0, planned; found made, so `rollback` leaves it".to_owned();
+        }
+        self.roll_back("after a request that arrived twice");
+        "exit code 0, planned; then `rollback`: original".to_owned()
     }
 
     /// Makes trouble of one kind, and demands that the world is then as planned or as before, and that the way back

@@ -163,12 +163,12 @@ print(json.dumps(client("sts").assume_role(RoleArn=arn, RoleSessionName="somebod
             ("AWS_SESSION_TOKEN", "SessionToken"),
         ];
         let before = case.state();
-        let mut caller = case.operator.clone();
+        let mut case = case;
         for (name, field) in session {
-            caller = caller.env(name, keys[field].as_str().unwrap());
+            case.operator = case.operator.env(name, keys[field].as_str().unwrap());
         }
         case.proxy.rule("iam:SimulatePrincipalPolicy", Times::Always, Fault::Deny);
-        let outcome = caller.run(&[&APPLY[..], &["--output", "json"]].concat()).expect(code);
+        let outcome = case.run(&APPLY).expect(code);
         if code == 16 {
             assert!(outcome.stdout.contains("do not allow iam:AttachRolePolicy on arn:aws:iam"), "{outcome}");
             assert_eq!(case.writes(), [""; 0]);

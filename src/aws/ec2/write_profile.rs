@@ -32,22 +32,21 @@ impl Writer {
         Ok(Sent { request_id, assigned_id: made.and_then(|made| made.association_id) })
     }
 
-    /// `ec2:DisassociateIamInstanceProfile`, of the association that the instance has. One with another id than the one
-    /// that is known was made by somebody else, and stays.
+    /// `ec2:DisassociateIamInstanceProfile`: of the association that was made, or where its id is not known, of the one that
+    /// the instance has. One with another id was made by somebody else, and stays.
     ///
     /// # Errors
-    /// What AWS answered, or that the association is another one.
+    /// What AWS answered.
     pub async fn disassociate_instance_profile(
         &self,
         instance: &str,
         known: Option<&str>,
     ) -> Result<Sent, Refused> {
-        let found = self.association(instance).await?;
-        let id = found.association_id.unwrap_or_default();
-        if known.is_some_and(|known| known != id) {
-            let because = format!("{id} is not the association that was made");
-            return Err(Refused { resource: instance.to_owned(), ..Refused::never_sent(TAKE, &because) });
-        }
+        // What was made is known by its id, even while it does not show.
+        let id = match known {
+            Some(known) => known.to_owned(),
+            None => self.association(instance).await?.association_id.unwrap_or_default(),
+        };
         let answer = self.ec2.disassociate_iam_instance_profile().association_id(id).send().await;
         let answer = answer.map_err(refused(TAKE, instance))?;
         Ok(Sent { request_id: answer.request_id().map(str::to_owned), assigned_id: None })
