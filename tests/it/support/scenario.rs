@@ -1,7 +1,7 @@
 //! A cluster in the emulator, broken on purpose, in accounts of its own.
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::process::{ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock};
 
@@ -88,6 +88,7 @@ pub(crate) fn emulated_state(scenario: &Scenario) -> String {
 
 /// Reads states for all tests: starting Python anew takes longer than reading. It ends when its input does.
 struct StateReader {
+    running: Child,
     questions: ChildStdin,
     answers: BufReader<ChildStdout>,
 }
@@ -98,14 +99,16 @@ impl StateReader {
         let running = command.arg("--serve").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
         let mut running = running.expect("Python runs");
         let answers = BufReader::new(running.stdout.take().expect("its output"));
-        StateReader { questions: running.stdin.take().expect("its input"), answers }
+        StateReader { questions: running.stdin.take().expect("its input"), answers, running }
     }
 
     fn ask(&mut self, arguments: &[&str]) -> String {
         writeln!(self.questions, "{}", json!(arguments)).expect("a reader that listens");
         let mut answer = String::new();
-        self.answers.read_line(&mut answer).expect("an answer");
-        serde_json::from_str(&answer).expect("a state, or Python has said above why not")
+        if self.answers.read_line(&mut answer).expect("an answer") == 0 {
+            panic!("the reader of states has ended: {:?}", self.running.wait());
+        }
+        serde_json::from_str(&answer).expect("a state")
     }
 }
 
