@@ -30,9 +30,6 @@ pub trait Resource: Clone + PartialEq + Serialize + DeserializeOwned {
     /// Whether it may belong to another account than the cluster.
     const IN_ANY_ACCOUNT: bool = false;
 
-    /// Whether making it takes several calls, so that a run that is cut off may leave a part of it.
-    const IN_SEVERAL_CALLS: bool = false;
-
     /// What a change from one state to another is called.
     fn kind(before: Option<&Self>, after: Option<&Self>) -> Kind;
 
@@ -462,11 +459,6 @@ impl AnyChange {
         each!(self, change => is_in_any_account(change))
     }
 
-    /// Whether making it takes several calls.
-    pub fn takes_several_calls(&self) -> bool {
-        each!(self, change => is_in_several_calls(change))
-    }
-
     /// The account that owns the resource.
     pub fn account(&self) -> String {
         self.resource().parse::<Arn>().map(|arn| arn.account).unwrap_or_default()
@@ -747,10 +739,6 @@ fn is_additive<R: Resource>(change: &Change<R>) -> bool {
 
 fn is_in_any_account<R: Resource>(_change: &Change<R>) -> bool {
     R::IN_ANY_ACCOUNT
-}
-
-fn is_in_several_calls<R: Resource>(_change: &Change<R>) -> bool {
-    R::IN_SEVERAL_CALLS
 }
 
 /// Lines with `+`, `-` and blank in front: every line, because a reviewer reads whole documents.

@@ -150,8 +150,6 @@ impl Resource for SecurityGroup {
 
     const READS: &'static [&'static str] = &["eks:DescribeCluster", "ec2:DescribeSecurityGroups"];
 
-    const IN_SEVERAL_CALLS: bool = true;
-
     fn kind(_before: Option<&Self>, after: Option<&Self>) -> Kind {
         match after {
             Some(_) => Kind::CreateSecurityGroup,

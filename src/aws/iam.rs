@@ -198,16 +198,15 @@ impl Reader {
     pub async fn simulate(
         &self,
         principal: &str,
-        calls: &[&str],
+        calls: &[String],
         resource: &str,
     ) -> Result<Vec<Simulated>, Refused> {
         pages(
             "iam:SimulatePrincipalPolicy",
             principal,
             |marker| {
-                let calls = calls.iter().map(ToString::to_string).collect();
                 let ask = self.iam.simulate_principal_policy().policy_source_arn(principal);
-                let ask = ask.set_action_names(Some(calls)).resource_arns(resource);
+                let ask = ask.set_action_names(Some(calls.to_vec())).resource_arns(resource);
                 ask.set_marker(marker).send()
             },
             |page| (page.evaluation_results, page.marker.filter(|_| page.is_truncated)),

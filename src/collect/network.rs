@@ -8,9 +8,9 @@ use super::hides::hides;
 use crate::actions::attachment::policy_name;
 use crate::aws::{Reader, Reason, Refused};
 use crate::model::ec2::{
-    DhcpOptions, EgressOnlyInternetGateway, Instance, InternetGateway, PrefixList, PrefixListEntry,
-    RouteTable, SecurityGroupRule, TransitGatewayAttachment, TransitGatewayRouteTable, TransitGatewayRoutes,
-    TransitGatewayVpcAttachment, VpcPeeringConnection, VpnGateway,
+    DhcpOptions, EgressOnlyInternetGateway, EndpointService, Instance, InternetGateway, PrefixList,
+    PrefixListEntry, RouteTable, SecurityGroupRule, TransitGatewayAttachment, TransitGatewayRouteTable,
+    TransitGatewayRoutes, TransitGatewayVpcAttachment, VpcPeeringConnection, VpnGateway,
 };
 use crate::model::eks::{Cluster, VpcConfig};
 use crate::model::iam::InstanceProfile;
@@ -27,7 +27,7 @@ pub(super) async fn read(reader: &Reader, cluster: &Cluster) -> Snapshot {
         return part;
     };
     in_vpc(reader, vpc, &cluster.name, &mut part).await;
-    let named = Named::by(&part, &config);
+    let named = Named::by(&part, &config, reader.region());
     let profiles = instance_profile_names(&part);
     let (others, internet, egress_only, records, transit, profiles) = tokio::join!(
         Others::read(reader, &named),
@@ -60,7 +60,6 @@ pub(super) async fn read(reader: &Reader, cluster: &Cluster) -> Snapshot {
 
 /// Everything that EC2 lists by VPC.
 async fn in_vpc(reader: &Reader, vpc: &str, cluster: &str, part: &mut Snapshot) {
-    let services = endpoint_services(reader.region());
     let answers = tokio::join!(
         reader.vpc(vpc),
         reader.dns_support(vpc),
@@ -75,7 +74,6 @@ async fn in_vpc(reader: &Reader, vpc: &str, cluster: &str, part: &mut Snapshot) 
         reader.nodes(vpc, cluster),
         reader.prefix_lists_of_aws(),
         reader.private_zones(vpc),
-        reader.endpoint_services(&services),
     );
     put(part, answers.0);
     put(part, answers.1.map(|row| vec![row]));
@@ -92,13 +90,21 @@ async fn in_vpc(reader: &Reader, vpc: &str, cluster: &str, part: &mut Snapshot) 
     put_by_id(part, "HostedZoneSummaries", answers.12, |part, zones| {
         zones.into_iter().for_each(|zone| part.put(zone));
     });
-    put(part, answers.13);
 }
 
-/// The names that the services of a pull may have as endpoints.
-fn endpoint_services(region: &str) -> Vec<String> {
-    let services = ["ecr.api", "ecr.dkr", "s3"].into_iter();
-    services.flat_map(|service| endpoint_service_names(region, service)).collect()
+/// How the services of a pull may be called of which the VPC has no endpoint: a plan may make one, and has to know what AWS
+/// calls it and in which zones it is.
+fn services_without_endpoint(part: &Snapshot, region: &str) -> Vec<String> {
+    let wanted = [("ecr.api", "Interface"), ("ecr.dkr", "Interface"), ("s3", "Gateway")];
+    let is_there = |names: &BTreeSet<String>, kind: &str| {
+        let mut endpoints = part.ec2.vpc_endpoints.values();
+        endpoints.any(|endpoint| {
+            names.contains(&endpoint.service_name) && endpoint.vpc_endpoint_type.eq_ignore_ascii_case(kind)
+        })
+    };
+    let names = wanted.map(|(service, kind)| (endpoint_service_names(region, service), kind));
+    let missing = names.into_iter().filter(|(names, kind)| !is_there(names, kind));
+    missing.flat_map(|(names, _)| names).collect()
 }
 
 /// What the rows of a VPC name and EC2 does not list by VPC.
@@ -113,10 +119,12 @@ struct Named {
     vpn_gateways: Vec<String>,
     transit_gateways: Vec<String>,
     groups: Vec<String>,
+    /// As endpoints.
+    services: Vec<String>,
 }
 
 impl Named {
-    fn by(part: &Snapshot, cluster: &VpcConfig) -> Named {
+    fn by(part: &Snapshot, cluster: &VpcConfig, region: &str) -> Named {
         let ec2 = &part.ec2;
         let routes = || ec2.route_tables.values().flat_map(|table| &table.routes);
         let permissions = || {
@@ -137,6 +145,7 @@ impl Named {
             vpn_gateways: unique(vpn_gateways(ec2.route_tables.values())),
             transit_gateways: unique(routes().filter_map(|route| route.transit_gateway_id.as_ref())),
             groups: relevant_groups(part, cluster),
+            services: services_without_endpoint(part, region),
         }
     }
 }
@@ -227,13 +236,16 @@ struct Others {
     peerings: Option<Result<Vec<VpcPeeringConnection>, Refused>>,
     vpn_gateways: Option<Result<Vec<VpnGateway>, Refused>>,
     rules: Option<Result<Vec<SecurityGroupRule>, Refused>>,
+    services: Option<Result<Vec<EndpointService>, Refused>>,
 }
 
 impl Others {
     async fn read(reader: &Reader, named: &Named) -> Others {
-        let Named { dhcp_options, prefix_lists, unnamed_lists, peerings, vpn_gateways, groups, .. } = named;
+        let Named {
+            dhcp_options, prefix_lists, unnamed_lists, peerings, vpn_gateways, groups, services, ..
+        } = named;
         let dhcp = dhcp_options.as_deref().unwrap_or_default();
-        let (dhcp_options, prefix_lists, entries, peerings, vpn_gateways, rules) = tokio::join!(
+        let (dhcp_options, prefix_lists, entries, peerings, vpn_gateways, rules, services) = tokio::join!(
             when(dhcp_options.is_some(), reader.dhcp_options(dhcp)),
             when(!unnamed_lists.is_empty(), reader.managed_prefix_lists(unnamed_lists)),
             each(reader, prefix_lists.iter().cloned(), |reader, id| async move {
@@ -242,8 +254,9 @@ impl Others {
             when(!peerings.is_empty(), reader.vpc_peering_connections(peerings)),
             when(!vpn_gateways.is_empty(), reader.vpn_gateways(vpn_gateways)),
             when(!groups.is_empty(), reader.security_group_rules(groups)),
+            when(!services.is_empty(), reader.endpoint_services(services)),
         );
-        Others { dhcp_options, prefix_lists, entries, peerings, vpn_gateways, rules }
+        Others { dhcp_options, prefix_lists, entries, peerings, vpn_gateways, rules, services }
     }
 
     fn put(self, part: &mut Snapshot) {
@@ -252,6 +265,7 @@ impl Others {
         self.peerings.into_iter().for_each(|rows| put(part, rows));
         self.vpn_gateways.into_iter().for_each(|rows| put(part, rows));
         self.rules.into_iter().for_each(|rows| put(part, rows));
+        self.services.into_iter().for_each(|rows| put(part, rows));
         for (list, entries) in self.entries {
             put_by_id(part, "Entries", entries, |part, entries| {
                 part.ec2.prefix_list_entries.insert(list, entries);

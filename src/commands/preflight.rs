@@ -101,8 +101,7 @@ async fn weigh(reader: &Reader, plan: &Plan, caller: &str) -> Vec<(String, Strin
     let certainly_refused = |(call, resource): &(String, String)| {
         let mut knowledge =
             Knowledge { unknown: ["*".to_owned()].into(), absent: [].into(), unread: unread.clone() };
-        // A repository may allow what its owner's policies do not; nothing else that ecr-fix changes can.
-        if call.starts_with("ecr:") {
+        if resource_may_allow(call) {
             knowledge.unread.insert(Layer::Resource);
         }
         let request = iam::Request {
@@ -115,26 +114,15 @@ async fn weigh(reader: &Reader, plan: &Plan, caller: &str) -> Vec<(String, Strin
         matches!(iam::weigh(&request, &policies, &knowledge), Weighed::Denied(_))
     };
     let home = plan.actions.iter().filter(|action| action.account == plan.target.account);
-    let wanted: BTreeSet<(String, String)> = home
-        .filter_map(|action| action.change().ok())
-        .flat_map(|change| change.permissions())
-        .map(|(call, resource)| (call.to_owned(), resource))
-        .collect();
-    wanted.into_iter().filter(certainly_refused).collect()
+    permissions(home).into_iter().filter(certainly_refused).collect()
 }
 
 /// The calls that IAM would refuse, each with its resource.
 async fn simulate(reader: &Reader, plan: &Plan, caller: &str) -> Result<Vec<(String, String)>, Refused> {
     let principal = principal_of(reader, caller).await?;
-    let mut wanted: BTreeMap<String, Vec<&str>> = BTreeMap::new();
-    for action in &plan.actions {
-        let permissions = action.change().map(|change| change.permissions()).unwrap_or_default();
-        for (call, resource) in permissions {
-            let calls = wanted.entry(resource).or_default();
-            if !calls.contains(&call) {
-                calls.push(call);
-            }
-        }
+    let mut wanted: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (call, resource) in permissions(plan.actions.iter()) {
+        wanted.entry(resource).or_default().push(call);
     }
     let mut refused = Vec::new();
     for (resource, calls) in wanted {
@@ -145,13 +133,24 @@ async fn simulate(reader: &Reader, plan: &Plan, caller: &str) -> Result<Vec<(Str
     Ok(refused)
 }
 
-/// A repository may allow what the policies of the caller do not; nothing else that ecr-fix changes can.
 fn would_refuse(simulated: &Simulated) -> bool {
     match simulated.answer {
         Simulation::NotRefused => false,
         Simulation::Denied => true,
-        Simulation::NotAllowed => !simulated.call.starts_with("ecr:"),
+        Simulation::NotAllowed => !resource_may_allow(&simulated.call),
     }
+}
+
+/// A repository may allow what the policies of the caller do not; nothing else that ecr-fix changes can.
+fn resource_may_allow(call: &str) -> bool {
+    call.starts_with("ecr:")
+}
+
+/// The calls of some actions, each with its resource, once.
+fn permissions<'a>(actions: impl Iterator<Item = &'a Action>) -> BTreeSet<(String, String)> {
+    let changes = actions.filter_map(|action| action.change().ok());
+    let permissions = changes.flat_map(|change| change.permissions());
+    permissions.map(|(call, resource)| (call.to_owned(), resource)).collect()
 }
 
 /// The ARN that the simulation knows the caller by: of the user, or of the role behind a session, with its path.

@@ -235,12 +235,7 @@ impl Engine<'_> {
                 let why = if refused.reason == Reason::Denied { Why::Denied } else { Why::Failed };
                 self.not_made(id, explained(&refused), why)
             }
-            Made::NotSeen { because, assigned_id } => {
-                let unknown = Event::Unknown { action: id.clone(), because: because.clone(), assigned_id };
-                self.note(unknown)?;
-                self.errored(&id, ActionState::Unknown, &because);
-                Ok(Outcome::NotMade(NotMade { action: id, because, why: Why::Unknown }))
-            }
+            Made::NotSeen { because, assigned_id } => self.unknown(id, because, assigned_id),
         }
     }
 
@@ -256,9 +251,9 @@ impl Engine<'_> {
         }
         match self.standing(&change).await {
             Standing::Before => self.send(action, &change).await,
-            Standing::After => self.not_made(id, "it shows, and does not show".to_owned(), Why::Unknown),
+            Standing::After => self.unknown(id, "it shows, and does not show".to_owned(), None),
             Standing::Elsewhere { found, .. } => self.begin_again(action, &change, found).await,
-            Standing::Unread(because) => self.not_made(id, because, Why::Unknown),
+            Standing::Unread(because) => self.unknown(id, because, None),
         }
     }
 
@@ -270,35 +265,39 @@ impl Engine<'_> {
         found: String,
     ) -> Result<Outcome, Error> {
         let id = action.id.clone();
-        match self.way_back(change).await {
-            WayBack::Change(part) if change.takes_several_calls() && part.allowed().is_ok() => {
-                match self.make(&id, &part).await {
-                    Made::Seen(_) => self.send(action, change).await,
-                    _ => self.not_made(id, found, Why::Unknown),
-                }
-            }
-            _ => self.not_made(id, found, Why::Unknown),
+        let part = match self.way_back(change).await {
+            WayBack::Change(part) if change.api_calls().len() > 1 && part.allowed().is_ok() => part,
+            _ => return self.unknown(id, found, None),
+        };
+        let ended = Event::Finished { state: RunState::Interrupted };
+        match self.take_back(&id, &part, false, ended).await? {
+            Undone::Gone => self.send(action, change).await,
+            Undone::Left | Undone::Replaced => self.unknown(id, found, None),
         }
     }
 
+    /// The world is as it was, as far as this action goes.
     fn not_made(&mut self, action: String, because: String, why: Why) -> Result<Outcome, Error> {
-        let (event, state) = match why {
-            Why::Unknown => {
-                let because = because.clone();
-                (Event::Unknown { action: action.clone(), because, assigned_id: None }, ActionState::Unknown)
-            }
-            Why::Denied | Why::Stale | Why::Failed => {
-                (Event::Failed { action: action.clone(), because: because.clone() }, ActionState::Failed)
-            }
-        };
-        self.note(event)?;
-        self.errored(&action, state, &because);
+        self.note(Event::Failed { action: action.clone(), because: because.clone() })?;
+        self.errored(&action, ActionState::Failed, &because);
         Ok(Outcome::NotMade(NotMade { action, because, why }))
     }
 
-    /// Where it is not known whether the action was made, a look that does not
-    /// show it proves nothing (reads lag), so where the world is as it was before, its inverse is sent all the same:
-    /// that changes nothing, or takes it back.
+    /// Whether the action was made is not known, and neither what AWS called it, unless it answered.
+    fn unknown(
+        &mut self,
+        action: String,
+        because: String,
+        assigned_id: Option<String>,
+    ) -> Result<Outcome, Error> {
+        let unknown = Event::Unknown { action: action.clone(), because: because.clone(), assigned_id };
+        self.note(unknown)?;
+        self.errored(&action, ActionState::Unknown, &because);
+        Ok(Outcome::NotMade(NotMade { action, because, why: Why::Unknown }))
+    }
+
+    /// Takes an action back. Where it is not known whether it was made, a look that does not show it proves nothing
+    /// (reads lag), so its inverse is sent all the same: that changes nothing, or takes it back.
     async fn back(&mut self, action: &Action, known: &ActionRecord) -> Result<Undone, Error> {
         let id = action.id.clone();
         let mut change = action.change()?;
@@ -326,18 +325,30 @@ impl Engine<'_> {
         if let Err(because) = inverse.allowed() {
             return self.not_back(&id, format!("ecr-fix does not make this change: {because}"), certain);
         }
-        self.begin(&id, &inverse, Way::Back);
-        self.note(Event::RevertIntended { action: id.clone() })?;
+        let ended = Event::RolledBack { state: RunState::PartiallyRolledBack };
+        self.take_back(&id, &inverse, certain, ended).await
+    }
+
+    /// Sends what takes an action back. `ended` is the last word where the lock is lost before.
+    async fn take_back(
+        &mut self,
+        id: &str,
+        inverse: &AnyChange,
+        certain: bool,
+        ended: Event,
+    ) -> Result<Undone, Error> {
+        self.begin(id, inverse, Way::Back);
+        self.note(Event::RevertIntended { action: id.to_owned() })?;
         if let Err(lost) = self.lock.check() {
-            let failed = Event::RevertFailed { action: id, because: NOT_SENT.to_owned(), is_left: certain };
-            let ended = Event::RolledBack { state: RunState::PartiallyRolledBack };
+            let because = NOT_SENT.to_owned();
+            let failed = Event::RevertFailed { action: id.to_owned(), because, is_left: certain };
             return Err(self.stop([failed, ended], lost));
         }
-        match self.make(&id, &inverse).await {
-            Made::Seen(Sent { request_id, .. }) => self.reverted(&id, request_id, "taken back"),
-            Made::AlreadySo => self.reverted(&id, None, "somebody else was faster"),
-            Made::Refused(refused) => self.not_back(&id, explained(&refused), certain),
-            Made::NotSeen { because, .. } => self.not_back(&id, because, false),
+        match self.make(id, inverse).await {
+            Made::Seen(Sent { request_id, .. }) => self.reverted(id, request_id, "taken back"),
+            Made::AlreadySo => self.reverted(id, None, "somebody else was faster"),
+            Made::Refused(refused) => self.not_back(id, explained(&refused), certain),
+            Made::NotSeen { because, .. } => self.not_back(id, because, false),
         }
     }
 

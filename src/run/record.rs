@@ -362,6 +362,8 @@ fn follow(record: &mut Record, line: &Line) -> Result<(), String> {
                 &[S::Pending, S::Failed, S::Intended, S::Unknown, S::Reverted, S::RevertSkipped],
                 S::Intended,
             )?;
+            // What is made now gets an id of its own, whatever an earlier attempt got.
+            forget_id(record, action);
         }
         Event::Applied { action, request_id, assigned_id } => {
             step(record, action, &[S::Intended, S::Unknown, S::RevertSkipped], S::Applied)?;
@@ -436,6 +438,12 @@ fn assign(record: &mut Record, action: &str, id: Option<&String>) {
     }
 }
 
+fn forget_id(record: &mut Record, action: &str) {
+    if let Some(known) = record.actions.iter_mut().find(|known| known.id == action) {
+        known.assigned_id = None;
+    }
+}
+
 fn note(
     record: &mut Record,
     action: &str,
@@ -448,4 +456,38 @@ fn note(
         known.because = because;
         known.diff = diff.filter(|diff| !diff.is_empty());
     }
+}
+
+#[test]
+fn a_new_attempt_forgets_the_id_of_the_one_before() {
+    let outline: Outline = serde_json::from_value(serde_json::json!({
+        "digest": "sha256:1",
+        "target": {"account": "111122223333", "region": "eu-west-1", "partition": "aws", "cluster": "c"},
+        "actions": [{"id": "a1", "kind": "create-security-group", "resource": "r", "summary": "s"}],
+    }))
+    .unwrap();
+    let action = || "a1".to_owned();
+    let unknown = |id: Option<&str>| Event::Unknown {
+        action: action(),
+        because: "it does not show".to_owned(),
+        assigned_id: id.map(str::to_owned),
+    };
+    let events = [
+        Event::Intended { action: action() },
+        unknown(Some("sg-1")),
+        Event::RevertIntended { action: action() },
+        Event::Reverted { action: action(), request_id: None },
+        Event::Intended { action: action() },
+        unknown(None),
+    ];
+    let lines: Vec<Line> = (0..)
+        .zip(events)
+        .map(|(seq, event)| Line { seq, at: String::new(), event, prev: String::new(), hash: String::new() })
+        .collect();
+    let id_after = |count: usize| {
+        let record = fold("run".to_owned(), &outline, &lines[..count], &Chain::Intact).unwrap();
+        record.actions[0].assigned_id.clone()
+    };
+    assert_eq!(id_after(2).as_deref(), Some("sg-1"));
+    assert_eq!(id_after(6), None);
 }
