@@ -46,4 +46,8 @@ fn recognises_its_messages() {
         &CAUSE,
         r#"Get "https://111122223333.dkr.ecr.eu-west-1.amazonaws.com/v2/": dial tcp: lookup 111122223333.dkr.ecr.eu-west-1.amazonaws.com on 172.31.0.2:53: no such host"#,
     );
+    super::test_support::first(
+        &CAUSE,
+        "[error] 68#68 111122223333.dkr.ecr.eu-west-1.amazonaws.com could not be resolved (3: Host not found), client 10.0.0.1",
+    );
 }

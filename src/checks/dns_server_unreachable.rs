@@ -50,4 +50,8 @@ fn recognises_its_messages() {
         &CAUSE,
         r#"Head "https://111122223333.dkr.ecr.eu-west-1.amazonaws.com/v2/app/manifests/v1": dial tcp: lookup 111122223333.dkr.ecr.eu-west-1.amazonaws.com on 10.0.0.2:53: server misbehaving"#,
     );
+    super::test_support::first(
+        &CAUSE,
+        "[error] 68#68 111122223333.dkr.ecr.eu-west-1.amazonaws.com could not be resolved (110: Operation timed out), client 10.0.0.1",
+    );
 }

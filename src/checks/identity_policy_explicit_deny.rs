@@ -31,14 +31,17 @@ pub(crate) const CAUSE: Cause = Cause {
 };
 
 fn recognise(message: &Message) -> Option<Recognition> {
-    let denial =
-        message.denial.as_ref().filter(|denial| denial.policy == Policy::Identity && denial.explicit)?;
+    let denial = message.denial.as_ref().filter(|denial| denial.explicit)?;
     let meaning = "a statement denies, and no other can allow";
-    Some(Recognition::certain(
-        &denial.excerpt,
-        meaning,
-        next::simulate(message) + ": `MatchedStatements` names it",
-    ))
+    let next = next::simulate(message) + ": `MatchedStatements` names it";
+    match denial.policy {
+        Policy::Identity => Some(Recognition::certain(&denial.excerpt, meaning, next)),
+        // Until 2021 the sentence ended here, whatever policy it was.
+        Policy::Unsaid if denial.is_about_registries() => {
+            Some(Recognition::likely(&denial.excerpt, meaning, next))
+        }
+        _ => None,
+    }
 }
 
 #[test]
@@ -46,5 +49,9 @@ fn recognises_its_messages() {
     super::test_support::first(
         &CAUSE,
         "Error response from daemon: pull access denied for 111122223333.dkr.ecr.eu-west-1.amazonaws.com/app, repository does not exist or may require 'docker login': denied: User: arn:aws:sts::111122223333:assumed-role/node/i-0abc is not authorized to perform: ecr:BatchGetImage on resource: arn:aws:ecr:eu-west-1:111122223333:repository/app with an explicit deny in an identity-based policy",
+    );
+    super::test_support::first(
+        &CAUSE,
+        "An error occurred (AccessDeniedException) when calling the GetAuthorizationToken operation: User: <USER> is not authorized to perform: <ACTION> on resource: * with an explicit deny",
     );
 }

@@ -46,4 +46,12 @@ fn recognises_its_messages() {
         &CAUSE,
         r#"failed to pull and unpack image "111122223333.dkr.ecr.eu-west-1.amazonaws.com/app@sha256:0123456789012345678901234567890123456789012345678901234567890123": failed to resolve reference "111122223333.dkr.ecr.eu-west-1.amazonaws.com/app@sha256:0123456789012345678901234567890123456789012345678901234567890123": 111122223333.dkr.ecr.eu-west-1.amazonaws.com/app@sha256:0123456789012345678901234567890123456789012345678901234567890123: not found"#,
     );
+    super::test_support::first(
+        &CAUSE,
+        "failed to resolve ref 111122223333.dkr.ecr.eu-west-1.amazonaws.com/app:v1@sha256:0123456789012345678901234567890123456789012345678901234567890123: 111122223333.dkr.ecr.eu-west-1.amazonaws.com/app:v1@sha256:0123456789012345678901234567890123456789012345678901234567890123: not found",
+    );
+    super::test_support::first(
+        &CAUSE,
+        "CannotPullContainerError: failed to resolve ref ...@sha256:<digest>: not found",
+    );
 }

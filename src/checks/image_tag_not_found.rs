@@ -59,4 +59,12 @@ fn recognises_its_messages() {
         &CAUSE,
         r#"Failed to pull image "111122223333.dkr.ecr.eu-west-1.amazonaws.com/app:v9": ... not found"#,
     );
+    super::test_support::first(
+        &CAUSE,
+        "Error response from daemon: manifest for 111122223333.dkr.ecr.eu-west-1.amazonaws.com/app:v9 not found",
+    );
+    super::test_support::first(
+        &CAUSE,
+        "CannotPullContainerError: failed to resolve ref:\n<account>.dkr.ecr.eu-west-1.amazonaws.com/app:v9 not found",
+    );
 }

@@ -29,6 +29,12 @@ pub(crate) const CAUSE: Cause = Cause {
 };
 
 fn recognise(message: &Message) -> Option<Recognition> {
+    if let Some(host) = message.host_taken_for_name() {
+        let meaning =
+            "without a repository behind it, Docker takes the host for the name of an image of Docker Hub";
+        let next = "put `/REPOSITORY:TAG` behind the host in the name of the image";
+        return Some(Recognition::likely(host, meaning, next).weight(80));
+    }
     let said = message.said(Said::InvalidName)?;
     let next = "`kubectl get pod POD -o jsonpath='{..image}'`: upper case, a blank, a scheme, an unfilled placeholder?";
     Some(Recognition::certain(said, "the name does not follow the grammar", next).weight(70))
@@ -39,5 +45,13 @@ fn recognises_its_messages() {
     super::test_support::first(
         &CAUSE,
         r#"Failed to apply default image tag "App:v1": couldn't parse image reference "App:v1": invalid reference format: repository name must be lowercase"#,
+    );
+    super::test_support::first(
+        &CAUSE,
+        "pull access denied for 111122223333.dkr.ecr.eu-west-1.amazonaws.com, repository does not exist or may require 'docker login': denied: requested access to the resource is denied",
+    );
+    super::test_support::silent(
+        &CAUSE,
+        "pull access denied for 111122223333.dkr.ecr.eu-west-1.amazonaws.com/app, repository does not exist or may require 'docker login'",
     );
 }

@@ -50,4 +50,5 @@ fn recognises_its_messages() {
         &CAUSE,
         r#"failed to pull and unpack image "111122223333.dkr.ecr.eu-west-1.amazonaws.com/chart:1": failed to unpack image on snapshotter overlayfs: no processor for media-type: unknown"#,
     );
+    super::test_support::first(&CAUSE, "number of layers and diffIDs don't match: 1 != 3");
 }

@@ -26,7 +26,7 @@
 //! expose hosts.
 
 use super::{Cause, Leg, Recognition, Remedy, Severity};
-use crate::explain::{Message, connection::Failure, next, request::Target};
+use crate::explain::{Message, connection::Failure, next, request::Target, said::Said};
 
 pub(crate) const CAUSE: Cause = Cause {
     id: "no-route-to-internet",
@@ -39,6 +39,11 @@ pub(crate) const CAUSE: Cause = Cause {
 
 fn recognise(message: &Message) -> Option<Recognition> {
     let next = next::trace(message) + "; or " + next::DIAGNOSE;
+    if let Some(said) = message.said(Said::NoEndpoint).filter(|_| message.is_in_scope()) {
+        let meaning =
+            "Docker before 1.10 says so of registries that it cannot reach, and of some other answers";
+        return Some(Recognition::possible(said, meaning, next));
+    }
     if let Some(connection) = message.failed(&[Failure::NoRouteToHost])
         && message.is_in_scope()
         && message.target() != Some(Target::Metadata)
@@ -81,4 +86,5 @@ fn recognises_its_messages() {
         &CAUSE,
         "CannotPullContainerError: request canceled while waiting for connection",
     );
+    super::test_support::first(&CAUSE, "CannotPullContainerError: Could not reach any registry endpoint");
 }

@@ -116,4 +116,8 @@ fn recognises_its_messages() {
         &CAUSE,
         "denied: User: arn:aws:iam::111122223333:user/builder is not authorized",
     );
+    super::test_support::first(
+        &CAUSE,
+        "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve ecr registry auth: service call has been retried 1 time(s): AccessDeniedException: User: arn:aws:sts::111122223333:assumed-rol...",
+    );
 }

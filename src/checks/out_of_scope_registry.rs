@@ -54,4 +54,5 @@ fn recognises_its_messages() {
         "pull access denied, repository does not exist or may require authorization: server message: insufficient_scope: authorization failed",
     );
     super::test_support::first(&CAUSE, "failed to authorize: failed to fetch anonymous token: 403 Forbidden");
+    super::test_support::first(&CAUSE, "toomanyrequests: Request exceeded pull rate limit for IP 192.0.2.1");
 }

@@ -35,14 +35,17 @@ pub(crate) const CAUSE: Cause = Cause {
 
 fn recognise(message: &Message) -> Option<Recognition> {
     let host = message.failing_host()?;
-    let defect = EcrHost::parse(host).and_then(|host| host.defect)?;
+    let parsed = EcrHost::parse(host)?;
+    let defect = parsed.defect?;
     let next = "correct the image name; `aws ecr describe-repositories --query 'repositories[].repositoryUri'` prints the right ones";
     match &message.connection {
         Some(connection) if connection.failure == Failure::NoSuchHost => {
             Some(Recognition::certain(host, defect, next).weight(80))
         }
         Some(_) => Some(Recognition::likely(host, defect, next).weight(80)),
-        None => Some(Recognition::likely(host, defect, next).weight(20)),
+        // A region with a name of the right form may be younger than this program.
+        None if parsed.region.is_some() => Some(Recognition::likely(host, defect, next).weight(20)),
+        None => Some(Recognition::likely(host, defect, next).weight(80)),
     }
 }
 
@@ -55,6 +58,14 @@ fn recognises_its_messages() {
     super::test_support::silent(
         &CAUSE,
         r#"Get "https://111122223333.dkr.ecr.eu-west-1.amazonaws.com/v2/": dial tcp: lookup 111122223333.dkr.ecr.eu-west-1.amazonaws.com on 172.31.0.2:53: no such host"#,
+    );
+    super::test_support::first(
+        &CAUSE,
+        r#"failed to resolve reference "111122223333.dkr.ecr.us-east-1e.amazonaws.com/app:v1": 111122223333.dkr.ecr.us-east-1e.amazonaws.com/app:v1: not found"#,
+    );
+    super::test_support::among(
+        &CAUSE,
+        r#"failed to resolve reference "111122223333.dkr.ecr.eu-middle-1.amazonaws.com/app:v1": 111122223333.dkr.ecr.eu-middle-1.amazonaws.com/app:v1: not found"#,
     );
     super::test_support::first(
         &CAUSE,

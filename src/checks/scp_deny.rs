@@ -39,6 +39,10 @@ fn recognise(message: &Message) -> Option<Recognition> {
         let meaning = "if the role does allow it, the organization may not";
         return Some(Recognition::possible(&denial.excerpt, meaning, next).weight(20));
     }
+    if denial.policy == Policy::Unsaid && denial.explicit && denial.is_about_registries() {
+        let meaning = "the sentence does not say which policy; one of the organization may be the one";
+        return Some(Recognition::possible(&denial.excerpt, meaning, next).weight(30));
+    }
     if denial.policy != Policy::ServiceControl {
         return None;
     }

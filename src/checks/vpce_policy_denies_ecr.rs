@@ -59,4 +59,5 @@ fn recognises_its_messages() {
         &CAUSE,
         "Error response from daemon: pull access denied for 111122223333.dkr.ecr.eu-west-1.amazonaws.com/app, repository does not exist or may require 'docker login': denied: User: arn:aws:sts::111122223333:assumed-role/node/i-0abc is not authorized to perform: ecr:BatchGetImage on resource: arn:aws:ecr:eu-west-1:111122223333:repository/app with an explicit deny in a VPC endpoint policy",
     );
+    super::test_support::first(&CAUSE, "because no VPC endpoint policy allows the ecr:BatchGetImage action");
 }

@@ -62,8 +62,8 @@ pub struct Connection {
     pub excerpt: String,
 }
 
-/// Sentences in lower case. Among those that a message holds the last one counts, and at one place the first of
-/// this list.
+/// Sentences in lower case. Among those that a message holds, the one that ends last counts, and the longest
+/// of those that end there.
 const SENTENCES: &[(&str, Failure)] = &[
     ("proxyconnect", Failure::Proxy),
     ("proxy authentication required", Failure::Proxy),
@@ -98,6 +98,10 @@ const SENTENCES: &[(&str, Failure)] = &[
     ("nodename nor servname provided", Failure::NoSuchHost),
     ("no address associated with hostname", Failure::NoSuchHost),
     ("getaddrinfo failed", Failure::NoSuchHost),
+    // What the resolver of nginx says, with its codes.
+    ("could not be resolved (3: host not found", Failure::NoSuchHost),
+    ("could not be resolved (110: operation timed out", Failure::ResolverSilent),
+    ("could not be resolved (", Failure::ResolverFailed),
     ("no answer from dns server", Failure::NoSuchHost),
     ("cannot unmarshal dns message", Failure::ResolverFailed),
     ("server misbehaving", Failure::ResolverFailed),
@@ -159,10 +163,10 @@ pub fn find(text: &str, lower: &str) -> Option<Connection> {
         .zip(last)
         .filter_map(|((sentence, failure), at)| Some((at?, *sentence, *failure)))
         // Outer layers repeat a weaker word behind the strong one: `i/o timeout (Client.Timeout exceeded …)`.
-        .max_by_key(|(at, _, failure)| (strength(*failure), *at))?;
+        .max_by_key(|(at, sentence, failure)| (strength(*failure), at + sentence.len(), sentence.len()))?;
     let from = start_of_clause(lower, at);
     let clause = excerpt(text, from, at + sentence.len());
-    let lookup = Lookup::find(&clause);
+    let lookup = Lookup::find(&clause).or_else(|| Lookup::of_nginx(lower, at));
     let failure = match said {
         Failure::DialTimeout | Failure::Refused if lookup.is_some() => Failure::ResolverSilent,
         Failure::Timeout if lookup.as_ref().is_some_and(|lookup| lookup.is_last) => Failure::ResolverSilent,
@@ -302,6 +306,18 @@ impl Lookup {
             is_last: !rest.contains("dial tcp"),
         })
     }
+
+    /// `HOST could not be resolved (110: Operation timed out)`.
+    fn of_nginx(lower: &str, at: usize) -> Option<Lookup> {
+        let (head, sentence) = lower.split_at_checked(at)?;
+        let host = head.trim_end().rsplit([' ', '"']).next().filter(|host| host.contains('.'))?;
+        let host = host.to_owned();
+        sentence.starts_with("could not be resolved").then_some(Lookup {
+            host,
+            resolver: None,
+            is_last: true,
+        })
+    }
 }
 
 #[cfg(test)]
@@ -337,6 +353,9 @@ mod tests {
             "tls: failed to verify certificate: x509: certificate has expired or is not yet valid: current time 2024",
             "rpc error: code = DeadlineExceeded desc = context deadline exceeded",
             "Head \"https://h/v2/\": EOF",
+            "[error] 68#68: *4 h.example could not be resolved (110: Operation timed out), client: 10.0.0.1",
+            "[error] 68#68: *4 h.example could not be resolved (3: Host not found), client: 10.0.0.1",
+            "[error] 68#68: *4 h.example could not be resolved (2: Server failure), client: 10.0.0.1",
             "401 Unauthorized",
         ];
         let table: String = messages.iter().map(|message| shown(message)).collect();
@@ -352,6 +371,9 @@ mod tests {
             NotValidNow - - | tls: failed to verify certificate: x509: certificate has expired or is not yet valid
             Timeout - - | code = DeadlineExceeded desc = context deadline exceeded
             Eof - - | Head "https://h/v2/": EOF
+            DialTimeout - - | Operation timed out
+            NoSuchHost - h.example | *4 h.example could not be resolved (3: Host not found
+            ResolverFailed - h.example | *4 h.example could not be resolved (
             -
         "#]].assert_eq(&table);
     }

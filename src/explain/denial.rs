@@ -58,42 +58,24 @@ const POLICIES: [(&str, Policy); 8] = [
 ];
 
 impl Denial {
-    /// Finds the sentence.
+    /// Finds the sentence, or what is left of it.
     pub fn find(text: &str, lower: &str) -> Option<Denial> {
-        const NOT_AUTHORIZED: &str = "not authorized to perform: ";
-        const CUT: &str = "is not authorized";
-        let refused = lower.find(NOT_AUTHORIZED);
-        // Some messages end before they say what for.
-        let cut = || {
-            let end = lower.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
-            let head = end.strip_suffix(CUT)?;
-            head.contains("user: ").then_some(head.len() + "is ".len())
-        };
-        let refused = refused.or_else(cut)?;
-        let is = lower.get(..refused).is_some_and(|head| head.ends_with("is "));
-        let verb = if is { refused - "is ".len() } else { refused };
-        let head = text.get(..verb).unwrap_or_default();
-        let start = head.rfind("User: ").unwrap_or(verb);
-        let principal = head.get(start..).unwrap_or_default().trim_start_matches("User: ").trim();
-        let tail_at = (refused + NOT_AUTHORIZED.len()).min(text.len());
-        let tail = text.get(tail_at..).unwrap_or_default();
-        let lower_tail = lower.get(tail_at..).unwrap_or_default();
-        let (policy, explicit, clause) = blamed(lower_tail);
-        Some(Denial {
-            principal: principal.to_owned(),
-            action: first_word(tail).to_owned(),
-            resource: lower_tail
-                .find("on resource: ")
-                .and_then(|at| tail.get(at + "on resource: ".len()..))
-                .map(|rest| first_word(rest).to_owned())
-                .unwrap_or_default(),
-            policy,
-            explicit,
-            excerpt: match clause {
-                Some((from, to)) => excerpt(text, tail_at + from, tail_at + to),
-                None => excerpt(text, verb, tail_at + first_word(tail).len()),
-            },
-        })
+        whole(text, lower)
+            .or_else(|| without_end(text, lower))
+            .or_else(|| without_beginning(text, lower))
+            .or_else(|| only_its_code(text, lower))
+    }
+
+    /// A refusal of which nothing is known.
+    fn unsaid() -> Denial {
+        Denial {
+            principal: String::new(),
+            action: String::new(),
+            resource: String::new(),
+            policy: Policy::Unsaid,
+            explicit: false,
+            excerpt: String::new(),
+        }
     }
 
     /// The account of who called, if it is shown.
@@ -127,9 +109,11 @@ impl Denial {
     }
 
     /// Whether the call is one of private registries: those of pulls, and those of pushes and look-ups; or one that the
-    /// message does not name.
+    /// message does not name or hides.
     pub fn is_about_registries(&self) -> bool {
-        self.action.is_empty() || self.action.to_ascii_lowercase().starts_with("ecr:")
+        self.action.is_empty()
+            || self.action.starts_with('<')
+            || self.action.to_ascii_lowercase().starts_with("ecr:")
     }
 
     /// Whether the call asks ECR Public for a token, which nobody needs.
@@ -150,6 +134,95 @@ impl Denial {
             .and_then(|(_, rest)| rest.split_once('/'))
             .map(|(_, session)| session)
     }
+}
+
+const NOT_AUTHORIZED: &str = "not authorized to perform: ";
+
+/// `User: ARN is not authorized to perform: ACTION on resource: ARN because no …`; its beginning may be missing.
+fn whole(text: &str, lower: &str) -> Option<Denial> {
+    let refused = lower.find(NOT_AUTHORIZED)?;
+    let is = lower.get(..refused).is_some_and(|head| head.ends_with("is "));
+    let verb = if is { refused - "is ".len() } else { refused };
+    let head = text.get(..verb).unwrap_or_default();
+    let start = head.rfind("User: ").unwrap_or(verb);
+    let principal = head.get(start..).unwrap_or_default().trim_start_matches("User: ").trim();
+    let tail_at = (refused + NOT_AUTHORIZED.len()).min(text.len());
+    let tail = text.get(tail_at..).unwrap_or_default();
+    let lower_tail = lower.get(tail_at..).unwrap_or_default();
+    let (policy, explicit, clause) = blamed(lower_tail);
+    Some(Denial {
+        principal: principal.to_owned(),
+        action: first_word(tail).to_owned(),
+        resource: lower_tail
+            .find("on resource: ")
+            .and_then(|at| tail.get(at + "on resource: ".len()..))
+            .map(|rest| first_word(rest).to_owned())
+            .unwrap_or_default(),
+        policy,
+        explicit,
+        excerpt: match clause {
+            Some((from, to)) => excerpt(text, tail_at + from, tail_at + to),
+            None => excerpt(text, verb, tail_at + first_word(tail).len()),
+        },
+    })
+}
+
+/// `User: ARN is not auth`: messages are cut anywhere.
+fn without_end(text: &str, lower: &str) -> Option<Denial> {
+    const USER: &str = "user: ";
+    const VERB: &str = "is not authorized to perform";
+    let start = lower.rfind(USER)?;
+    let end = lower.trim_end_matches(|c: char| !c.is_ascii_alphanumeric()).len();
+    let said = lower.get(start + USER.len()..end)?;
+    let verb = said.find(" is").unwrap_or(said.len());
+    let behind = said.get(verb..)?.trim();
+    let is_cut = if behind.is_empty() {
+        said.starts_with("arn:") && !said.contains(' ')
+    } else {
+        VERB.starts_with(behind)
+    };
+    let verb = start + USER.len() + verb;
+    is_cut.then(|| Denial {
+        principal: text.get(start + USER.len()..verb).unwrap_or_default().to_owned(),
+        action: call(lower).to_owned(),
+        excerpt: excerpt(text, if behind.is_empty() { start } else { verb + 1 }, text.len()),
+        ..Denial::unsaid()
+    })
+}
+
+/// `because no VPC endpoint policy allows the ecr:BatchGetImage action`: only the end of the sentence.
+fn without_beginning(text: &str, lower: &str) -> Option<Denial> {
+    const ALLOWS: &str = "allows the ";
+    let (policy, explicit, clause) = blamed(lower);
+    let (from, to) = clause.filter(|_| policy != Policy::Unsaid)?;
+    let allows = lower.get(to..).and_then(|rest| rest.find(ALLOWS)).map(|at| to + at + ALLOWS.len());
+    let action = allows.and_then(|at| text.get(at..)).map(first_word);
+    (explicit || action.is_some()).then(|| Denial {
+        action: action.unwrap_or_else(|| call(lower)).to_owned(),
+        policy,
+        explicit,
+        excerpt: excerpt(text, from, to),
+        ..Denial::unsaid()
+    })
+}
+
+/// `AccessDeniedException` without its sentence, where the message says for which call.
+fn only_its_code(text: &str, lower: &str) -> Option<Denial> {
+    const CODE: &str = "accessdeniedexception";
+    let at = lower.find(CODE)?;
+    let action = call(lower);
+    (!action.is_empty()).then(|| Denial {
+        action: action.to_owned(),
+        excerpt: excerpt(text, at, at + CODE.len()),
+        ..Denial::unsaid()
+    })
+}
+
+/// The call that was refused, where words around the sentence name it; empty where they do not.
+fn call(lower: &str) -> &'static str {
+    let is_for_token =
+        ["ecr registry auth", "getauthorizationtoken"].iter().any(|words| lower.contains(words));
+    if is_for_token { "ecr:GetAuthorizationToken" } else { "" }
 }
 
 type Clause = Option<(usize, usize)>;
@@ -191,6 +264,46 @@ fn a_sentence_without_its_beginning_is_read() {
     let text = "denied: user: arn:aws:iam::111122223333:user/u is not authorized.";
     let found = Denial::find(text, text).map(|found| (found.action, found.excerpt));
     assert_eq!(found, Some((String::new(), "is not authorized.".to_owned())));
+}
+
+#[test]
+fn what_is_left_of_a_sentence_is_read() {
+    let shown = |text: &str| match Denial::find(text, &text.to_ascii_lowercase()) {
+        Some(found) => {
+            format!(
+                "{} {} {:?} {} | {}\n",
+                found.principal, found.action, found.policy, found.explicit, found.excerpt
+            )
+        }
+        None => "-\n".to_owned(),
+    };
+    let table: String = [
+        "unable to retrieve ecr registry auth: AccessDeniedException: User: arn:aws:sts::111122223333:assumed-rol...",
+        "User: arn:aws:iam::111122223333:user/u is not auth",
+        "User: <USER> is not authorized to perform",
+        "because no VPC endpoint policy allows the ecr:ListImages action",
+        "with an explicit deny in a service control policy",
+        "operation error ECR: GetAuthorizationToken, AccessDeniedException",
+        "unable to retrieve secret from asm: AccessDeniedException",
+        "User: arn:aws:iam::111122223333:user/u logged in",
+        "because no session is open",
+        "User: arn:aws:iam::111122223333:user/u is here",
+    ]
+    .iter()
+    .map(|text| shown(text))
+    .collect();
+    expect_test::expect![[r#"
+        arn:aws:sts::111122223333:assumed-rol ecr:GetAuthorizationToken Unsaid false | User: arn:aws:sts::111122223333:assumed-rol...
+        arn:aws:iam::111122223333:user/u  Unsaid false | is not auth
+        <USER>  Unsaid false | is not authorized to perform
+         ecr:ListImages Endpoint false | because no VPC endpoint policy
+          ServiceControl true | with an explicit deny in a service control policy
+         ecr:GetAuthorizationToken Unsaid false | AccessDeniedException
+        -
+        -
+        -
+        -
+    "#]].assert_eq(&table);
 }
 
 #[test]

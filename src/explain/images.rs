@@ -1,8 +1,10 @@
 //! Which image a message is about.
 
+use percent_encoding::percent_decode_str;
+
 use super::request::{Request, Target};
 use super::text::between;
-use crate::model::image_ref::DEFAULT_REGISTRY;
+use crate::model::image_ref::{DEFAULT_REGISTRY, is_tag};
 use crate::model::{EcrHost, ImageRef};
 
 /// What stands before an image in quotes, in lower case; the quote itself follows.
@@ -36,6 +38,7 @@ const BEFORE_BARE: &[&str] = &[
     "pull image ",
     "resolve reference ",
     "failed to resolve ref ",
+    "failed to resolve ref: ",
     "credential provider plugin",
     "creds for private image ",
     "creds for public image ",
@@ -62,18 +65,20 @@ pub(super) fn find(text: &str, lower: &str, requests: &[Request]) -> Option<Imag
     let named = quoted(text, lower)
         .or_else(|| manifest_in(text, lower))
         .or_else(|| bare(text, lower))
-        .or_else(|| anywhere(text));
-    match named {
-        Some(image) => Some(complete(image, text)),
+        .or_else(|| anywhere(text))
+        .or_else(|| from_query(text, lower));
+    let image = match named {
+        Some(image) => complete(image, text, requests),
         None => from_host_clause(text)
             .or_else(|| requests.iter().rev().find_map(from_request))
-            .or_else(|| from_ping_clause(text)),
-    }
+            .or_else(|| from_ping_clause(text))?,
+    };
+    Some(without_cut_digest(image, text))
 }
 
-/// The same image with its tag or digest, if the message names it once more and in full.
-fn complete(image: ImageRef, text: &str) -> ImageRef {
-    if image.tag.is_some() || image.digest.is_some() || image.repository.is_none() {
+/// The same image with its tag or digest, if the message names it once more and in full, or asks for its manifest.
+fn complete(image: ImageRef, text: &str, requests: &[Request]) -> ImageRef {
+    if image.digest.is_some() || image.repository.is_none() {
         return image;
     }
     let is_same = |other: &ImageRef| {
@@ -81,12 +86,39 @@ fn complete(image: ImageRef, text: &str) -> ImageRef {
             && (other.tag.is_some() || other.digest.is_some())
     };
     let name = format!("{}/", image.registry);
-    let fuller = text
-        .match_indices(name.as_str())
-        .filter_map(|(at, _)| token(text.get(at..)?))
-        .filter_map(ImageRef::parse)
-        .find(is_same);
-    fuller.unwrap_or(image)
+    let others = || {
+        let mentions = text.match_indices(name.as_str()).filter_map(|(at, _)| token(text.get(at..)?));
+        mentions.filter_map(ImageRef::parse).filter(is_same)
+    };
+    if image.tag.is_some() {
+        // Another digest of the same repository may be that of a part: an index has one for every platform.
+        let fuller = others().find(|other| other.tag == image.tag && other.digest.is_some());
+        return fuller.unwrap_or(image);
+    }
+    let asked = || requests.iter().filter_map(from_request).find(is_same);
+    others().next().or_else(asked).unwrap_or(image)
+}
+
+/// The image without a digest of which the message shows only the beginning: nothing can be asked for by it.
+fn without_cut_digest(mut image: ImageRef, text: &str) -> ImageRef {
+    image.digest = image.digest.filter(|digest| {
+        let behind = text.rsplit_once(digest.as_str()).map(|(_, behind)| behind);
+        !behind.is_some_and(|behind| behind.starts_with("...") || behind.starts_with('…'))
+    });
+    image
+}
+
+/// `/images/create?fromImage=HOST%2FREPOSITORY&tag=TAG`, the question of Docker's API for a pull.
+fn from_query(text: &str, lower: &str) -> Option<ImageRef> {
+    const IMAGE: &str = "fromimage=";
+    let at = lower.find(IMAGE)? + IMAGE.len();
+    let query = text.get(at..)?.split([' ', '"', '\'']).next()?;
+    let decoded = |value: &str| percent_decode_str(value).decode_utf8().ok().map(|value| value.into_owned());
+    let mut parts = query.split('&');
+    let mut image = plausible(&decoded(parts.next()?)?)?;
+    let tag = parts.find_map(|part| part.strip_prefix("tag=")).and_then(decoded);
+    image.tag = image.tag.or(tag.filter(|tag| is_tag(tag)));
+    Some(image)
 }
 
 fn quoted(text: &str, lower: &str) -> Option<ImageRef> {
@@ -162,7 +194,8 @@ fn candidate(token: &str, before: &str) -> Option<ImageRef> {
     if certain.iter().any(|mark| before.starts_with(mark)) {
         return ImageRef::parse(token);
     }
-    let names_image = matches!(before, "pull image " | "failed to solve: ") && has_tag(token);
+    let names_image =
+        matches!(before, "pull image " | "failed to solve: " | "failed to resolve ref ") && has_tag(token);
     if before.starts_with("pull access denied") || names_image {
         return plausible(token);
     }
@@ -216,13 +249,17 @@ fn plausible(text: &str) -> Option<ImageRef> {
     let image = ImageRef::parse(text)?;
     let inner = image.to_string();
     let blank_outside = inner.contains(' ') && !(inner.contains('<') && inner.contains('>'));
+    // A tag or a digest with a blank in it was wrapped.
+    let blank_lost = text.trim().contains(' ') && !inner.contains(' ');
+    // Dots alone stand for what its author left out.
+    let has_gap = image.registry.contains("..");
     let is_arn = text.starts_with("arn:");
     let is_cut = text.starts_with('…') || text.starts_with("...");
     // Without a host, a name in capitals is no image: nothing could be pulled by it.
     let is_capital = image.registry == DEFAULT_REGISTRY
         && !text.starts_with(DEFAULT_REGISTRY)
         && image.repository.as_deref().is_some_and(|name| name.contains(|c: char| c.is_ascii_uppercase()));
-    (!blank_outside && !is_arn && !is_cut && !is_capital).then_some(image)
+    (!blank_outside && !blank_lost && !has_gap && !is_arn && !is_cut && !is_capital).then_some(image)
 }
 
 /// `pulling from host HOST failed with status code [manifests TAG]`.

@@ -102,7 +102,7 @@ impl Message {
     fn opens_layer(&self) -> bool {
         let from_private = match &self.image {
             Some(image) => image.host().is_some_and(|host| host.kind == HostKind::Registry),
-            None => self.said(Said::HubLimit).is_none(),
+            None => self.said(Said::ForeignLimit).is_none(),
         };
         self.said(Said::ContentOpen).is_some() && self.status.is_none() && from_private
     }
@@ -137,7 +137,7 @@ impl Message {
     /// The part that no registry of ECR says, where nothing names the registry.
     fn elsewhere(&self) -> Option<&str> {
         let scope = self.said(Said::ScopeRefused).filter(|_| self.requests.is_empty());
-        self.said(Said::HubLimit).or(scope)
+        self.said(Said::ForeignLimit).or(scope)
     }
 
     /// The image, if a private registry of ECR serves it.
@@ -390,12 +390,24 @@ impl Message {
         said.or_else(|| self.has_status(404).filter(|_| self.image.is_some()))
     }
 
-    /// Whether the image was asked for by its digest, and by no tag; or a part of an index, which has only a digest.
+    /// Whether the image was asked for by its digest, which counts before a tag; or a part of an index, which has only
+    /// a digest.
     pub fn asks_digest(&self) -> bool {
-        let by_digest =
-            self.image.as_ref().is_some_and(|image| image.digest.is_some() && image.tag.is_none());
+        let by_digest = self.image.as_ref().is_some_and(|image| image.digest.is_some());
         let part = self.requests.last().and_then(Request::manifest);
-        by_digest || part.is_some_and(|(_, reference)| reference.contains(':'))
+        // `...@sha256:<digest>: not found`, where the author left out what the image is.
+        let left_out = self.lower.match_indices(" not found").any(|(at, _)| {
+            let word = self.lower.get(..at).and_then(|head| head.rsplit(' ').next());
+            word.is_some_and(|word| word.contains("@sha256:"))
+        });
+        by_digest || left_out || part.is_some_and(|(_, reference)| reference.contains(':'))
+    }
+
+    /// The host of a registry of ECR that Docker took for the name of an image, because nothing stands behind it.
+    pub fn host_taken_for_name(&self) -> Option<&str> {
+        let image = self.image.as_ref().filter(|image| image.is_ecr() && image.repository.is_none())?;
+        let asked = format!("pull access denied for {},", image.registry.to_ascii_lowercase());
+        self.lower.contains(&asked).then_some(image.registry.as_str())
     }
 
     /// Whether a connection broke while bytes were flowing, not while it was being made.

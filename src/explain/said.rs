@@ -50,8 +50,8 @@ pub enum Said {
     UpstreamFailed,
     // Limits.
     RateExceeded,
-    /// Docker Hub's own words.
-    HubLimit,
+    /// A limit in words of Docker Hub, or of Seqera's Wave.
+    ForeignLimit,
     DataLimit,
     PullQps,
     NoProgress,
@@ -63,6 +63,8 @@ pub enum Said {
     RuntimeDown,
     /// A question to the runtime that no registry has a part in.
     LocalCall,
+    /// Docker before 1.10 asked every address of a registry in vain; why, it does not say.
+    NoEndpoint,
     // Answers that are not of a registry.
     S3Xml,
     Html,
@@ -194,6 +196,9 @@ const SENTENCES: &[(&str, Said)] = &[
     ("invalid rootfs in image configuration", Said::MediaType),
     ("unsupported layer media", Said::MediaType),
     ("encountered remote \"application/", Said::MediaType),
+    // The layers of the manifest are not those of the configuration: attestations that were read as an image, or
+    // kinds of layers that this containerd is too old for.
+    ("number of layers and diffids don't match", Said::MediaType),
     ("imagetagalreadyexistsexception", Said::TagImmutable),
     ("cannot be overwritten because the", Said::TagImmutable),
     ("invalid reference format", Said::InvalidName),
@@ -242,9 +247,10 @@ const SENTENCES: &[(&str, Said)] = &[
     ("throttlingexception", Said::RateExceeded),
     ("requestlimitexceeded", Said::RateExceeded),
     ("pull rate limit", Said::RateExceeded),
-    ("reached your pull rate limit", Said::HubLimit),
-    ("unauthenticated pull rate limit", Said::HubLimit),
-    ("docker.com/increase-rate-limit", Said::HubLimit),
+    ("reached your pull rate limit", Said::ForeignLimit),
+    ("unauthenticated pull rate limit", Said::ForeignLimit),
+    ("docker.com/increase-rate-limit", Said::ForeignLimit),
+    ("exceeded pull rate limit for ", Said::ForeignLimit),
     ("data limit exceeded", Said::DataLimit),
     ("pull qps exceeded", Said::PullQps),
     ("because of no progress", Said::NoProgress),
@@ -303,6 +309,7 @@ const SENTENCES: &[(&str, Said)] = &[
     ("listimages", Said::LocalCall),
     ("imagefsinfo", Said::LocalCall),
     ("failed to list images", Said::LocalCall),
+    ("could not reach any registry endpoint", Said::NoEndpoint),
     ("<code>accessdenied</code>", Said::S3Xml),
     ("<!doctype html", Said::Html),
     ("<html", Said::Html),
@@ -339,16 +346,14 @@ impl Sayings {
                 found.push((*said, excerpt(text, at, end_of_clause(lower, at + sentence.len()))));
             }
         }
-        let known =
-            found.iter().any(|(said, _)| matches!(said, Said::RepositoryUnknown | Said::NoPullAccess));
-        if let Some((from, to)) = not_found(lower, "repository ").filter(|_| !known) {
-            found.push((Said::RepositoryUnknown, excerpt(text, from, to)));
-        }
-        let known = found.iter().any(|(said, _)| *said == Said::ManifestUnknown);
-        if let Some((from, to)) = not_found(lower, "image ").filter(|_| !known) {
-            found.push((Said::ManifestUnknown, excerpt(text, from, to)));
-        }
         let says = |found: &[(Said, String)], said: Said| found.iter().any(|(known, _)| *known == said);
+        for (before, said) in NOT_FOUND {
+            let known =
+                says(&found, *said) || *said == Said::RepositoryUnknown && says(&found, Said::NoPullAccess);
+            if let Some((from, to)) = not_found(lower, before).filter(|_| !known) {
+                found.push((*said, excerpt(text, from, to)));
+            }
+        }
         // Some registries answer with the code of the error and no sentence.
         let end = lower.trim_end_matches(['"', '\'', '.', ' ', ')']);
         // `IMAGE: ... not found`, where its author left out the middle.
@@ -388,6 +393,16 @@ impl Sayings {
         self.0.iter().any(|(said, _)| !known.contains(said))
     }
 }
+
+/// What stands before a name that ` not found` follows, in lower case, and what is missing then.
+const NOT_FOUND: &[(&str, Said)] = &[
+    ("repository ", Said::RepositoryUnknown),
+    ("image ", Said::ManifestUnknown),
+    ("manifest for ", Said::ManifestUnknown),
+    ("resolve ref ", Said::NotFound),
+    ("resolve ref: ", Said::NotFound),
+    ("resolve reference ", Said::NotFound),
+];
 
 /// `repository NAME not found`, which has the name in the middle.
 fn not_found(lower: &str, before: &str) -> Option<(usize, usize)> {

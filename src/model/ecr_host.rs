@@ -163,10 +163,7 @@ fn registry(host: &str) -> Option<EcrHost> {
     };
     found.account = Some(account).filter(|account| is_account(account)).map(str::to_owned);
     found.partition = partition_of_domain(domain.0);
-    if is_region_like(region) || (found.account.is_some() && !is_placeholder(region)) {
-        found.partition = Some(Partition::of_region(region).name);
-        found.region = Some(region.to_owned());
-    }
+    let mut found = found.in_region(region);
     found.defect = defect(account, region, domain, &found);
     Some(found)
 }
@@ -202,7 +199,10 @@ fn defect(account: &str, region: &str, domain: (&str, bool), host: &EcrHost) -> 
             "it mixes the IPv4 and the dual-stack form (`.dkr.ecr.…amazonaws.com`, `.dkr-ecr.…on.aws`)",
         );
     }
-    let named = host.region.as_deref()?;
+    let Some(named) = host.region.as_deref() else {
+        let is_meant = host.account.is_some() && !is_placeholder(region);
+        return is_meant.then_some("no region is named like that");
+    };
     if !is_known_region(named) && !is_placeholder(named) {
         return Some("there is no such region that we know of");
     }
@@ -380,7 +380,7 @@ mod tests {
             Registry ? ca-central-1 aws (the account before `.dkr.ecr` is empty)
             Registry 111122223333 cn-north-1 aws-cn (its domain does not belong to the partition of its region)
             Registry 111122223333 eu-west-1 aws (its domain does not belong to the partition of its region)
-            Registry 111122223333 us-west-1a aws (there is no such region that we know of)
+            Registry 111122223333 ? ? (no region is named like that)
             Registry ? us-east-1 aws (it lacks a part of `ACCOUNT.dkr.ecr.REGION.DOMAIN`)
             Registry 111122223333 us-east-1 aws dual-stack (it mixes the IPv4 and the dual-stack form (`.dkr.ecr.…amazonaws.com`, `.dkr-ecr.…on.aws`))
             -
