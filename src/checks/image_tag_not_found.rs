@@ -65,6 +65,10 @@ fn recognises_its_messages() {
     );
     super::test_support::first(
         &CAUSE,
+        "The image with imageId {imageDigest:'null', imageTag:'v9'} does not exist within the repository with name 'app' in the registry with id '111122223333'",
+    );
+    super::test_support::first(
+        &CAUSE,
         "CannotPullContainerError: failed to resolve ref:\n<account>.dkr.ecr.eu-west-1.amazonaws.com/app:v9 not found",
     );
 }

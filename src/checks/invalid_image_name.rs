@@ -9,6 +9,8 @@
 //! ## How to see it
 //! - Waiting reason `InvalidImageName`, event `InspectFailed`: `Failed to apply default image tag "NAME":
 //!   couldn't parse image reference "NAME": invalid reference format`.
+//! - `pull access denied for ACCOUNT.dkr.ecr.REGION.amazonaws.com, repository does not exist`: only the host was
+//!   named, and Docker takes a host alone for the name of an image of Docker Hub.
 //!
 //! ## What to do
 //! Correct the name in the workload or chart: `ACCOUNT.dkr.ecr.REGION.amazonaws.com/lower-case/name:tag`.

@@ -10,6 +10,7 @@
 //! ## How to see it
 //! - `no processor for media-type: unknown`, `unsupported media type`, `405 Method Not Allowed … Invalid
 //!   parameter at 'acceptedMediaTypes'`.
+//! - `number of layers and diffIDs don't match`: an older containerd took an attestation for an image.
 //! - In AWS: `aws ecr describe-images` shows `imageManifestMediaType` and `artifactMediaType`.
 //!
 //! ## What to do

@@ -79,6 +79,10 @@ fn recognises_its_messages() {
         &CAUSE,
         "CannotPullContainerError: ref pull has been retried 3 time(s): failed to copy: httpReadSeeker: failed open",
     );
+    super::test_support::first(
+        &CAUSE,
+        "CannotPullContainerError: The task cannot pull 111122223333.dkr.ecr.us-east-1.amazonaws.com/app:v1 from the registry. Error: dial tcp 52.216.1.1:443: i/o timeout",
+    );
     super::test_support::silent(
         &CAUSE,
         r#"Failed to pull image "111122223333.dkr.ecr.eu-west-1.amazonaws.com/app:v1": failed to copy: httpReadSeeker: failed open: unexpected status code 429 Too Many Requests"#,

@@ -101,7 +101,7 @@ const SENTENCES: &[(&str, Failure)] = &[
     // What the resolver of nginx says, with its codes.
     ("could not be resolved (3: host not found", Failure::NoSuchHost),
     ("could not be resolved (110: operation timed out", Failure::ResolverSilent),
-    ("could not be resolved (", Failure::ResolverFailed),
+    ("could not be resolved (2: server failure", Failure::ResolverFailed),
     ("no answer from dns server", Failure::NoSuchHost),
     ("cannot unmarshal dns message", Failure::ResolverFailed),
     ("server misbehaving", Failure::ResolverFailed),
@@ -195,6 +195,12 @@ impl Connection {
     /// Whether the address is one of the internet.
     pub fn is_public(&self) -> bool {
         self.address.is_some_and(|address| !is_private(address))
+    }
+
+    /// Whether the address is one of S3, in the ranges that belong to it whole (`ip-ranges.json` of AWS, service S3).
+    pub fn is_of_s3(&self) -> bool {
+        let Some(IpAddr::V4(address)) = self.address else { return false };
+        matches!(address.octets(), [52, 216..=219, ..] | [54, 231, ..] | [3, 5, ..])
     }
 
     /// Whether the address is one of IPv6.
@@ -371,9 +377,9 @@ mod tests {
             NotValidNow - - | tls: failed to verify certificate: x509: certificate has expired or is not yet valid
             Timeout - - | code = DeadlineExceeded desc = context deadline exceeded
             Eof - - | Head "https://h/v2/": EOF
-            DialTimeout - - | Operation timed out
+            ResolverSilent - h.example | *4 h.example could not be resolved (110: Operation timed out
             NoSuchHost - h.example | *4 h.example could not be resolved (3: Host not found
-            ResolverFailed - h.example | *4 h.example could not be resolved (
+            ResolverFailed - h.example | *4 h.example could not be resolved (2: Server failure
             -
         "#]].assert_eq(&table);
     }

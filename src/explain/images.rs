@@ -85,7 +85,11 @@ fn complete(image: ImageRef, text: &str, requests: &[Request]) -> ImageRef {
         (&other.registry, &other.repository) == (&image.registry, &image.repository)
             && (other.tag.is_some() || other.digest.is_some())
     };
-    let name = format!("{}/", image.registry);
+    let name = match &image.repository {
+        // Images of Docker Hub are named without it, too.
+        Some(repository) if image.registry == DEFAULT_REGISTRY => repository.clone(),
+        _ => format!("{}/", image.registry),
+    };
     let others = || {
         let mentions = text.match_indices(name.as_str()).filter_map(|(at, _)| token(text.get(at..)?));
         mentions.filter_map(ImageRef::parse).filter(is_same)
@@ -368,5 +372,40 @@ mod tests {
                 assert_eq!(found.map(|image| image.to_string()).as_deref(), Some(*reference), "{message}");
             }
         }
+    }
+
+    #[test]
+    fn the_fullest_form_of_a_reference_counts() {
+        let host = "111122223333.dkr.ecr.eu-west-1.amazonaws.com";
+        let digest = "sha256:00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+        let other = digest.replace("00", "ff");
+        let found = |message: String| {
+            let image = explain(&message, &Known::default()).image;
+            image.map_or("-".to_owned(), |image| image.to_string().replace(host, "HOST").replace(digest, "DIGEST"))
+        };
+        let table = [
+            // The address of the manifest has what the name lacks.
+            format!("reading image \"{host}/app\": GET https://{host}/v2/app/manifests/v1: 401 Unauthorized"),
+            format!("reading image \"{host}/app\": GET https://{host}/v2/other/manifests/v1: 401 Unauthorized"),
+            // A later mention adds the digest; that of another platform is none of the tag.
+            format!("cannot pull {host}/app:v1 from the registry {host}/app:v1@{digest}."),
+            format!("failed to resolve ref {host}/app:v1: {host}/app@{other}: not found"),
+            // The beginning of a digest is none.
+            format!("failed to resolve ref {host}/app@sha256:00112233...: not found"),
+            format!("unexpected status code https://{host}/v2/app/manifests/sha256:00112233…"),
+            // A tag that was wrapped stands whole elsewhere.
+            "failed to get sandbox image \"example.org/pause:3. 6\": failed to pull image \"example.org/pause:3.6\": EOF".to_owned(),
+            // Docker's API, and names without a registry.
+            format!("POST /v1.17/images/create?fromImage={host}%2Fteam%2Fapp%3Av1\""),
+            format!("POST /v1.17/images/create?fromImage={host}%2Fapp&tag=v2"),
+            "POST /v1.17/images/create?fromImage=%zz%ff&tag=".to_owned(),
+            "failed to resolve ref app:latest: not found.".to_owned(),
+            "Error pulling plugins/app:latest. Error: image plugins/app not found".to_owned(),
+            // Dots stand for what the author left out.
+            "Failed to pull image \"658...ecr.../team/app:v1\": unauthorized".to_owned(),
+        ]
+        .map(|message| found(message) + "\n")
+        .concat();
+        expect_test::expect![[""]].assert_eq(&table);
     }
 }

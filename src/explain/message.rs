@@ -86,6 +86,7 @@ impl Message {
             (Some(request), _) => Some(request.target()),
             (None, _) if self.said(Said::HiddenLayerAddress).is_some() => Some(Target::Layers),
             (None, _) if self.opens_layer() => Some(Target::Layers),
+            (None, Some(_)) if self.private_image().is_some() && self.waits_for_s3() => Some(Target::Layers),
             // Docker fetches the configuration of an image from where the layers are.
             (None, image)
                 if self.said(Said::ConfigurationOfImage).is_some()
@@ -96,6 +97,11 @@ impl Message {
             (None, Some(image)) => Some(request::target(&image.registry, "")),
             (None, None) => None,
         }
+    }
+
+    /// Whether an address of S3 did not answer.
+    fn waits_for_s3(&self) -> bool {
+        self.connection.as_ref().is_some_and(|connection| connection.is_silence() && connection.is_of_s3())
     }
 
     /// Whether a layer of a private registry was being fetched, where no request is named.

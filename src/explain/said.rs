@@ -78,6 +78,8 @@ pub enum Said {
     ContentOpen,
 }
 
+const REPOSITORY: &str = "the repository with name";
+
 /// Sentences in lower case, each with its meaning.
 const SENTENCES: &[(&str, Said)] = &[
     ("no basic auth credentials", Said::NoCredentials),
@@ -143,12 +145,13 @@ const SENTENCES: &[(&str, Said)] = &[
     ("signature not yet current", Said::SignatureExpired),
     ("name unknown", Said::RepositoryUnknown),
     ("name_unknown", Said::RepositoryUnknown),
-    ("the repository with name", Said::RepositoryUnknown),
+    (REPOSITORY, Said::RepositoryUnknown),
     ("repositorynotfoundexception", Said::RepositoryUnknown),
     ("repository name not known to registry", Said::RepositoryUnknown),
     ("manifest unknown", Said::ManifestUnknown),
     ("manifest_unknown", Said::ManifestUnknown),
     ("requested image not found", Said::ManifestUnknown),
+    ("the image with imageid ", Said::ManifestUnknown),
     ("imagenotfoundexception", Said::ManifestUnknown),
     ("no such manifest", Said::ManifestUnknown),
     ("api error (404)", Said::ManifestUnknown),
@@ -336,7 +339,9 @@ impl Sayings {
     pub fn find(text: &str, lower: &str) -> Sayings {
         let mut first = vec![None; SENTENCES.len()];
         PHRASES.each(lower, |number, at| {
-            if let Some(place @ None) = first.get_mut(number) {
+            let is_known =
+                SENTENCES.get(number).is_some_and(|(sentence, _)| names_known(lower, at, sentence));
+            if let Some(place @ None) = first.get_mut(number).filter(|_| !is_known) {
                 *place = Some(at);
             }
         });
@@ -394,6 +399,11 @@ impl Sayings {
     }
 }
 
+/// `The image … does not exist within the repository with name …`: the repository does exist.
+fn names_known(lower: &str, at: usize, sentence: &str) -> bool {
+    sentence == REPOSITORY && lower.get(..at).is_some_and(|head| head.ends_with("within "))
+}
+
 /// What stands before a name that ` not found` follows, in lower case, and what is missing then.
 const NOT_FOUND: &[(&str, Said)] = &[
     ("repository ", Said::RepositoryUnknown),
@@ -405,7 +415,7 @@ const NOT_FOUND: &[(&str, Said)] = &[
 ];
 
 /// `repository NAME not found`, which has the name in the middle.
-fn not_found(lower: &str, before: &str) -> Option<(usize, usize)> {
+pub(super) fn not_found(lower: &str, before: &str) -> Option<(usize, usize)> {
     const AFTER: &str = " not found";
     lower.match_indices(before).find_map(|(at, _)| {
         let name = at + before.len();

@@ -1,5 +1,7 @@
 //! Who speaks in a message: which runtime, on whose behalf, on what kind of node.
 
+use super::said::not_found;
+
 /// The runtime whose words a message has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -124,6 +126,7 @@ const DOCKER: &[&str] = &[
     "api error (",
     "cannotpullcontainererror",
     "error pulling image configuration",
+    "download failed, retrying",
     "proxyconnect tcp",
     "/v2/: ",
     "/v2/\": ",
@@ -153,6 +156,7 @@ const DOCKER: &[&str] = &[
 ];
 /// go-containerregistry, whose words resemble Docker's.
 const LIBRARY: &[&str] = &[
+    "image verification failed",
     "unable to fetch image",
     "failed to resolve image to digest",
     "retrieving image",
@@ -161,6 +165,9 @@ const LIBRARY: &[&str] = &[
 ];
 /// Its words too, where no other word shows containerd, which says the same of some answers.
 const LIBRARY_STATUS: &str = "unexpected status code 4";
+/// Where the agent of Amazon ECS explains a failure in words of its own, those of the runtime are gone, unless they
+/// follow.
+const EXPLAINED_BY_ECS: &str = "the task cannot pull ";
 
 impl Wrapping {
     /// Reads the wrapping. `lower` is the message in lower case.
@@ -192,7 +199,10 @@ impl Wrapping {
             Runtime::CriO
         } else if has(CONTAINERD) || ends_with_not_found(lower) {
             Runtime::Containerd
-        } else if has(DOCKER) && !lower.contains(LIBRARY_STATUS) {
+        } else if not_found(lower, "error: image ").is_some() {
+            // Docker before 1.10.
+            Runtime::Docker
+        } else if has(DOCKER) && !lower.contains(LIBRARY_STATUS) && !lower.contains(EXPLAINED_BY_ECS) {
             Runtime::Docker
         } else {
             Runtime::Unknown
