@@ -17,6 +17,10 @@ use crate::pulls::Target;
 /// What a pull asks of a repository. Whoever may do these two, and nothing else, can only pull.
 pub const PULL_CALLS: [&str; 2] = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"];
 
+/// What a pull asks of a repository that a pull-through cache fills: whoever pulls first brings the image in.
+const PULL_THROUGH_CALLS: [&str; 3] =
+    ["ecr:BatchGetImage", "ecr:BatchImportUpstreamImage", "ecr:GetDownloadUrlForLayer"];
+
 /// The most characters that ECR takes: Amazon ECR API reference, `SetRepositoryPolicy`, `policyText`.
 pub const LONGEST: usize = 10_240;
 
@@ -33,6 +37,35 @@ pub struct RepositoryPolicy {
     pub document: String,
 }
 
+/// What a statement of ours allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Right {
+    /// To pull what is there.
+    Pull,
+    /// To pull through a cache, which brings in what is not there yet.
+    PullThrough,
+}
+
+impl Right {
+    const ALL: [Right; 2] = [Right::Pull, Right::PullThrough];
+
+    /// The calls, sorted.
+    pub fn calls(self) -> &'static [&'static str] {
+        match self {
+            Right::Pull => &PULL_CALLS,
+            Right::PullThrough => &PULL_THROUGH_CALLS,
+        }
+    }
+
+    /// As a verb.
+    fn as_str(self) -> &'static str {
+        match self {
+            Right::Pull => "pull",
+            Right::PullThrough => "pull through the cache",
+        }
+    }
+}
+
 /// Whose policy.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Address {
@@ -42,7 +75,7 @@ pub struct Address {
 
 impl Address {
     /// The account and the region of the registry, and the name of the repository.
-    fn repository(&self) -> RepositoryName<'_> {
+    pub fn repository(&self) -> RepositoryName<'_> {
         let mut parts = self.repository_arn.splitn(6, ':').skip(3);
         let (region, account) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
         let name = parts.next().and_then(|resource| resource.strip_prefix("repository/"));
@@ -51,7 +84,7 @@ impl Address {
 }
 
 impl RepositoryPolicy {
-    /// The policy with one statement that lets roles pull: ours where there is one already, else a new one at the end.
+    /// The policy with one statement that gives roles a right: ours where there is one already, else a new one at the end.
     /// Every other statement stays byte for byte.
     ///
     /// # Errors
@@ -59,26 +92,31 @@ impl RepositoryPolicy {
     pub fn granting(
         before: Option<&RepositoryPolicy>,
         roles: &BTreeSet<String>,
+        right: Right,
     ) -> Result<RepositoryPolicy, String> {
         let document = match before {
             None => {
-                let statement = grant(SID, roles);
+                let statement = grant(SID, roles, right);
                 json!({ "Version": "2012-10-17", "Statement": [statement] }).to_string()
             }
             Some(RepositoryPolicy { document }) => {
                 let ours =
                     statement::statements(document)?.into_iter().enumerate().find_map(|(index, text)| {
                         let statement: Value = serde_json::from_str(text).ok()?;
-                        Some((index, statement.get("Sid")?.as_str()?.to_owned(), granted(&statement)?))
+                        let (_, granted) = granted(&statement).filter(|(granted, _)| *granted == right)?;
+                        Some((index, statement.get("Sid")?.as_str()?.to_owned(), granted))
                     });
                 match ours {
                     Some((_, _, granted)) if roles.is_subset(&granted) => document.clone(),
                     Some((index, sid, granted)) => statement::replace(
                         document,
                         index,
-                        &grant(&sid, &granted.union(roles).cloned().collect()),
+                        &grant(&sid, &granted.union(roles).cloned().collect(), right),
                     )?,
-                    None => statement::append(document, &grant(&statement::free_sid(document, SID)?, roles))?,
+                    None => statement::append(
+                        document,
+                        &grant(&statement::free_sid(document, SID)?, roles, right),
+                    )?,
                 }
             }
         };
@@ -113,13 +151,13 @@ impl Resource for RepositoryPolicy {
 
     fn summary(at: &Address, before: Option<&Self>, after: Option<&Self>) -> String {
         let RepositoryName { account, name, .. } = at.repository();
-        let gained: Vec<String> = grants(after).difference(&grants(before)).cloned().collect();
+        let gained = gained(before, after);
         if after.is_none() {
             format!("delete the policy of repository {name} of account {account}, which had none")
         } else if gained.is_empty() {
             format!("give repository {name} of account {account} its earlier policy back")
         } else {
-            format!("let {} pull from repository {name} of account {account}", in_words(&gained))
+            format!("let {} from repository {name} of account {account}", in_words(&gained))
         }
     }
 
@@ -182,10 +220,16 @@ impl Resource for RepositoryPolicy {
     }
 
     fn together(before: Option<&Self>, one: Option<&Self>, other: Option<&Self>) -> Option<Option<Self>> {
-        let (old, mut gained) = (grants(before), grants(one));
-        gained.extend(grants(other));
-        let gained = gained.difference(&old).cloned().collect();
-        RepositoryPolicy::granting(before, &gained).ok().map(Some)
+        let mut gained = gained(before, one);
+        gained.extend(self::gained(before, other));
+        let mut whole = before.cloned();
+        for right in Right::ALL {
+            let roles: BTreeSet<String> = roles_with(&gained, right).cloned().collect();
+            if !roles.is_empty() {
+                whole = Some(RepositoryPolicy::granting(whole.as_ref(), &roles, right).ok()?);
+            }
+        }
+        Some(whole)
     }
 
     fn is_additive(before: Option<&Self>, after: Option<&Self>) -> bool {
@@ -232,14 +276,16 @@ impl Resource for RepositoryPolicy {
             return Err("it changes nothing".to_owned());
         }
         for statement in removed.iter().chain(&added) {
-            let roles = granted(statement)
+            let (_, roles) = granted(statement)
                 .ok_or("it touches a statement that does more than to let roles that it names pull")?;
             if let Some(foreign) = roles.iter().find(|role| !is_role(role, &repository.partition)) {
                 return Err(format!("{foreign} is not a role that can be let in"));
             }
         }
         match (removed.as_ref().and_then(granted), added.as_ref().and_then(granted)) {
-            (Some(old), Some(new)) if !old.is_subset(&new) && !new.is_subset(&old) => {
+            (Some((old_right, old)), Some((new_right, new)))
+                if old_right != new_right || (!old.is_subset(&new) && !new.is_subset(&old)) =>
+            {
                 Err("it takes roles out and lets others in".to_owned())
             }
             _ => Ok(()),
@@ -255,7 +301,7 @@ impl Resource for RepositoryPolicy {
             role.parse::<Arn>()
                 .map_or(true, |arn| arn.account != target.account || arn.partition != target.partition)
         };
-        match new.difference(&old).collect::<Vec<_>>().as_slice() {
+        match new.difference(&old).map(|(_, role)| role).collect::<Vec<_>>().as_slice() {
             [] => Err("it lets nobody in".to_owned()),
             gained => match gained.iter().find(|role| foreign(role)) {
                 Some(role) => Err(format!("{role} is not a role of account {}", target.account)),
@@ -265,46 +311,58 @@ impl Resource for RepositoryPolicy {
     }
 
     fn risk(at: &Address, before: Option<&Self>, after: Option<&Self>) -> (Risk, String) {
-        let gained: Vec<String> = grants(after).difference(&grants(before)).cloned().collect();
+        let gained = gained(before, after);
         if gained.is_empty() {
             let name = at.repository().name;
             return (Risk::Medium, format!("the roles of this plan can no longer pull from {name}"));
         }
         let safe = format!(
-            "only {} may pull in addition, and nothing else; every other statement stays as it is, byte for byte",
+            "in addition it lets {} from it, and nothing else; every other statement stays as it is, byte for byte",
             in_words(&gained)
         );
         (Risk::Low, safe)
     }
 }
 
-/// The smallest statement that lets roles pull. A repository policy has no `Resource`.
-fn grant(sid: &str, roles: &BTreeSet<String>) -> Value {
-    json!({ "Sid": sid, "Effect": "Allow", "Principal": { "AWS": one_or_many(roles) }, "Action": PULL_CALLS })
+/// The smallest statement that gives roles a right. A repository policy has no `Resource`.
+fn grant(sid: &str, roles: &BTreeSet<String>, right: Right) -> Value {
+    let principal = json!({ "AWS": one_or_many(roles) });
+    json!({ "Sid": sid, "Effect": "Allow", "Principal": principal, "Action": right.calls() })
 }
 
-/// The roles that a statement of ours lets pull; nothing where it is not exactly such a statement.
-fn granted(statement: &Value) -> Option<BTreeSet<String>> {
+/// What a statement of ours allows which roles; nothing where it is not exactly such a statement.
+fn granted(statement: &Value) -> Option<(Right, BTreeSet<String>)> {
     let fields = statement.as_object().filter(|fields| fields.len() == 4)?;
     let sid = fields.get("Sid")?.as_str()?;
     let is_ours = sid.starts_with(SID) && sid.chars().all(|c| c.is_ascii_alphanumeric());
     let calls: BTreeSet<&str> = strings(fields.get("Action"))?.into_iter().collect();
+    let right =
+        Right::ALL.into_iter().find(|right| right.calls().iter().copied().eq(calls.iter().copied()))?;
     let principal = fields.get("Principal")?.as_object().filter(|kinds| kinds.len() == 1)?;
     let roles = strings(principal.get("AWS"))?;
     let is_grant = is_ours
         && fields.get("Effect")? == "Allow"
-        && calls == BTreeSet::from(PULL_CALLS)
         && !roles.is_empty()
         && roles.iter().all(|role| role.split(':').nth(2) == Some("iam"));
-    is_grant.then(|| roles.into_iter().map(str::to_owned).collect())
+    is_grant.then(|| (right, roles.into_iter().map(str::to_owned).collect()))
 }
 
-/// The roles that our statements of a policy let pull.
-fn grants(policy: Option<&RepositoryPolicy>) -> BTreeSet<String> {
+/// What our statements of a policy allow, and to which role.
+fn grants(policy: Option<&RepositoryPolicy>) -> BTreeSet<(Right, String)> {
     let statements =
         policy.and_then(|policy| statement::statements(&policy.document).ok()).unwrap_or_default();
     let statements = statements.into_iter().filter_map(|text| serde_json::from_str::<Value>(text).ok());
-    statements.filter_map(|statement| granted(&statement)).flatten().collect()
+    let granted = statements.filter_map(|statement| granted(&statement));
+    granted.flat_map(|(right, roles)| roles.into_iter().map(move |role| (right, role))).collect()
+}
+
+/// What a policy allows that the one before did not.
+fn gained(before: Option<&RepositoryPolicy>, after: Option<&RepositoryPolicy>) -> BTreeSet<(Right, String)> {
+    grants(after).difference(&grants(before)).cloned().collect()
+}
+
+fn roles_with(grants: &BTreeSet<(Right, String)>, right: Right) -> impl Iterator<Item = &String> {
+    grants.iter().filter(move |(granted, _)| *granted == right).map(|(_, role)| role)
 }
 
 /// Whether an ARN is that of exactly one role, which is no AWS service's own.
@@ -323,13 +381,17 @@ fn is_role(text: &str, partition: &str) -> bool {
         })
 }
 
-/// `role node of account 111122223333`, or several.
-fn in_words(roles: &[String]) -> String {
+/// `role node of account 111122223333 pull`, or several.
+fn in_words(gained: &BTreeSet<(Right, String)>) -> String {
     let one = |role: &String| match role.parse::<Arn>() {
         Ok(arn) => format!("role {} of account {}", arn.resource_name(), arn.account),
         Err(_) => role.clone(),
     };
-    roles.iter().map(one).collect::<Vec<_>>().join(", ")
+    let with = |right: Right| {
+        let roles: Vec<String> = roles_with(gained, right).map(one).collect();
+        (!roles.is_empty()).then(|| format!("{} {}", roles.join(", "), right.as_str()))
+    };
+    Right::ALL.into_iter().filter_map(with).collect::<Vec<_>>().join(" and ")
 }
 
 #[cfg(test)]
@@ -355,11 +417,11 @@ mod tests {
     }
 
     fn ours(sid: &str, arns: &[&str]) -> String {
-        grant(sid, &roles(arns)).to_string()
+        grant(sid, &roles(arns), Right::Pull).to_string()
     }
 
     fn granting(before: Option<&RepositoryPolicy>, arns: &[&str]) -> String {
-        RepositoryPolicy::granting(before, &roles(arns)).unwrap().document
+        RepositoryPolicy::granting(before, &roles(arns), Right::Pull).unwrap().document
     }
 
     #[test]
@@ -387,16 +449,18 @@ mod tests {
     #[test]
     fn a_policy_does_not_grow_beyond_what_ecr_takes() {
         let long = format!(r#"{{"Sid":"{}","Effect":"Deny"}}"#, "x".repeat(LONGEST - 100));
-        let refused = RepositoryPolicy::granting(Some(&policy(&[&long])), &roles(&[NODE])).unwrap_err();
+        let refused =
+            RepositoryPolicy::granting(Some(&policy(&[&long])), &roles(&[NODE]), Right::Pull).unwrap_err();
         assert_eq!(refused, "it would have 10366 characters, and ECR takes 10240");
     }
 
     #[test]
     fn grants_of_several_blockers_become_one() {
         let before = policy(&[PARTNER]);
-        let part = |role: &str| RepositoryPolicy::granting(Some(&before), &roles(&[role])).unwrap();
+        let part =
+            |role: &str| RepositoryPolicy::granting(Some(&before), &roles(&[role]), Right::Pull).unwrap();
         let both = RepositoryPolicy::together(Some(&before), Some(&part(NODE)), Some(&part(PODS)));
-        let whole = RepositoryPolicy::granting(Some(&before), &roles(&[NODE, PODS])).unwrap();
+        let whole = RepositoryPolicy::granting(Some(&before), &roles(&[NODE, PODS]), Right::Pull).unwrap();
         assert_eq!(both, Some(Some(whole)));
     }
 
@@ -409,7 +473,7 @@ mod tests {
         let both = policy(&[PARTNER, &node]);
         assert_eq!(allowed(Some(&foreign), Some(&both)), Ok(()));
         assert_eq!(allowed(Some(&both), Some(&foreign)), Ok(()), "the way back");
-        let first = RepositoryPolicy::granting(None, &roles(&[NODE])).unwrap();
+        let first = RepositoryPolicy::granting(None, &roles(&[NODE]), Right::Pull).unwrap();
         assert_eq!(allowed(None, Some(&first)), Ok(()));
         assert_eq!(allowed(Some(&first), None), Ok(()), "the way back");
         let more = policy(&[PARTNER, &ours("EcrFixPull", &[NODE, PODS])]);
@@ -458,6 +522,28 @@ mod tests {
         ] {
             assert!(of(foreign).is_err(), "{foreign}");
         }
+    }
+
+    #[test]
+    fn who_may_fill_a_cache_stands_in_a_statement_of_its_own() {
+        let pull = policy(&[PARTNER, &ours("EcrFixPull", &[PODS])]);
+        let both = RepositoryPolicy::granting(Some(&pull), &roles(&[NODE]), Right::PullThrough).unwrap();
+        let fill = grant("EcrFixPull2", &roles(&[NODE]), Right::PullThrough).to_string();
+        assert_eq!(both, policy(&[PARTNER, &ours("EcrFixPull", &[PODS]), &fill]));
+        assert!(fill.contains(
+            r#""Action":["ecr:BatchGetImage","ecr:BatchImportUpstreamImage","ecr:GetDownloadUrlForLayer"]"#
+        ));
+        assert_eq!(RepositoryPolicy::allowed(&at(), Some(&pull), Some(&both)), Ok(()));
+        assert_eq!(RepositoryPolicy::allowed(&at(), Some(&both), Some(&pull)), Ok(()), "the way back");
+        assert_eq!(
+            RepositoryPolicy::summary(&at(), Some(&pull), Some(&both)),
+            "let role node of account 111122223333 pull through the cache from repository team/app of account 444455556666"
+        );
+        let widened =
+            policy(&[PARTNER, &grant("EcrFixPull", &roles(&[PODS]), Right::PullThrough).to_string()]);
+        assert!(RepositoryPolicy::allowed(&at(), Some(&pull), Some(&widened)).is_err(), "of somebody else's");
+        let merged = RepositoryPolicy::together(Some(&pull), Some(&both), Some(&both));
+        assert_eq!(merged, Some(Some(both)));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::{Options, PullPolicy, quoted};
 use crate::actions::attachment::{
     self, ATTACHABLE, FARGATE_POD_EXECUTION, PULL_ONLY, READ_ONLY, policy_name,
 };
-use crate::actions::repository_policy::{self, PULL_CALLS};
+use crate::actions::repository_policy::{self, Right};
 use crate::actions::role_policy::{self, Grant, LONGEST, NAME};
 use crate::actions::{AnyChange, Attachment, Change, Found, RepositoryPolicy, Resource as _, RolePolicy};
 use crate::diagnosis::Fix;
@@ -38,7 +38,8 @@ pub(super) fn let_in(
     options: &Options,
 ) -> Fix {
     let at = repository_policy::Address { repository_arn: repository_arn.to_owned() };
-    let manual = |because: String| Fix::Manual { because, steps: by_hand(role, repository_arn) };
+    let right = right_for(world, role, &at);
+    let manual = |because: String| Fix::Manual { because, steps: by_hand(role, repository_arn, right) };
     let is_of_aws = repository_arn.parse::<Arn>().is_ok_and(|arn| aws_accounts::is_aws_owned(&arn.account));
     if is_of_aws {
         return Fix::Manual {
@@ -58,7 +59,7 @@ pub(super) fn let_in(
         Found::Unread(because) => return manual(because),
     };
     let roles = BTreeSet::from([role.arn.clone()]);
-    let after = match RepositoryPolicy::granting(before.as_ref(), &roles) {
+    let after = match RepositoryPolicy::granting(before.as_ref(), &roles, right) {
         Ok(after) => Some(after),
         Err(because) => return manual(format!("its policy cannot be edited: {because}")),
     };
@@ -89,9 +90,18 @@ pub(super) fn show_policy(repository_arn: &str) -> String {
     format!("aws ecr get-repository-policy {} --query policyText --output text", named(repository_arn))
 }
 
-fn by_hand(role: &Role, repository_arn: &str) -> Vec<String> {
+/// Whoever pulls first from a repository that a cache fills brings the image in.
+fn right_for(world: &Snapshot, role: &Role, at: &repository_policy::Address) -> Right {
+    let home = role.arn.parse::<Arn>().map(|arn| arn.account).unwrap_or_default();
+    match world.pull_through_cache_rule(at.repository(), &home) {
+        Seen::Known(_) => Right::PullThrough,
+        Seen::Absent | Seen::Unread(_) => Right::Pull,
+    }
+}
+
+fn by_hand(role: &Role, repository_arn: &str, right: Right) -> Vec<String> {
     let statement = serde_json::json!({
-        "Sid": "EcrFixPull", "Effect": "Allow", "Principal": { "AWS": role.arn }, "Action": PULL_CALLS,
+        "Sid": "EcrFixPull", "Effect": "Allow", "Principal": { "AWS": role.arn }, "Action": right.calls(),
     });
     vec![
         format!("with credentials of the owner: {} > policy.json", show_policy(repository_arn)),
@@ -250,4 +260,34 @@ fn which_policy(
         Seen::Absent => (READ_ONLY, format!("this partition has no {PULL_ONLY}")),
         Seen::Unread(_) => (READ_ONLY, format!("whether this partition has {PULL_ONLY} could not be read")),
     }
+}
+
+#[test]
+fn whoever_pulls_through_a_cache_may_fill_it() {
+    use crate::model::PolicyText;
+    use crate::model::ecr::{PullThroughCacheRule, RegistryDocument};
+
+    let role = Role { arn: "arn:aws:iam::111122223333:role/node".to_owned(), ..Role::default() };
+    let mut world = Snapshot::default();
+    world.put(RegistryDocument {
+        registry_id: "444455556666".to_owned(),
+        repository_name: Some("hub/library/nginx".to_owned()),
+        policy_text: Some(PolicyText::new(r#"{"Version":"2012-10-17","Statement":[]}"#.to_owned())),
+        ..RegistryDocument::default()
+    });
+    let calls = |world: &Snapshot| {
+        let repository = "arn:aws:ecr:eu-west-1:444455556666:repository/hub/library/nginx";
+        match let_in(world, &role, repository, "repo-policy-missing-cross-account", &Options::default()) {
+            Fix::Automatic { changes, .. } => changes[0].diff(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert!(!calls(&world).contains("ecr:BatchImportUpstreamImage"));
+    world.put(PullThroughCacheRule {
+        registry_id: "444455556666".to_owned(),
+        ecr_repository_prefix: "hub".to_owned(),
+        upstream_registry_url: "registry-1.docker.io".to_owned(),
+        ..PullThroughCacheRule::default()
+    });
+    assert!(calls(&world).contains("ecr:BatchImportUpstreamImage"));
 }

@@ -1,22 +1,21 @@
 //! Builds a plan from a world: pure, so that every plan can be made and proven offline.
 
-use std::collections::BTreeSet;
-
 use jiff::{RoundMode, SignedDuration, Timestamp, TimestampRound, Unit};
 
 use super::file::{Action, Inverse, NotFixed, Plan, Precondition, Proof, Tally, fingerprint};
 use super::group::{Group, Part, grouped, parts};
 use super::newly_reachable::newly_reachable;
+use super::on_paper::{blocked_legs, simulate};
 use super::owner::{Owned, Owner};
 use super::permissions::for_changes;
 use super::select::{LeftOut, Selection, leave_resources, select};
-use crate::actions::{AnyChange, gathered};
-use crate::checks::Leg;
+use super::working_pulls;
+use crate::actions::AnyChange;
 use crate::diagnosis::{self, Blocker, FORMAT_VERSION, Fix, Verdicts, finding_id};
 use crate::error::{Code, Error};
 use crate::judges::Options;
 use crate::model::Snapshot;
-use crate::pulls::{Narrowing, Scope, World};
+use crate::pulls::{Scope, World};
 
 /// What a plan shall be like.
 #[derive(Clone, Debug)]
@@ -47,13 +46,12 @@ pub fn build(snapshot: &Snapshot, request: &Request) -> Result<Plan, Error> {
     let groups =
         leave_resources(groups, &mut left_out, |group| refused_for_owner(group, snapshot, request.owned));
     let diagnosis = diagnosis::diagnosis(&world, &before);
+    let groups =
+        working_pulls::spare(groups, &mut left_out, snapshot, request, diagnosis.narrowed.is_some())?;
 
     let changes: Vec<&AnyChange> = groups.iter().map(|group| &group.change).collect();
     let changed = simulate(snapshot, changes.iter().copied());
     let mut changed_world = World::of(&changed, &request.scope)?;
-    if diagnosis.narrowed.is_some() {
-        check_others(snapshot, &changed, request)?;
-    }
     // What a kubelet says of a blocker that is mended on paper is said of the world before.
     changed_world.words.retain(|words| !before.explained.contains(&words.key()));
     let after = diagnosis::verdicts(&changed_world, &request.options);
@@ -90,28 +88,6 @@ pub fn build(snapshot: &Snapshot, request: &Request) -> Result<Plan, Error> {
     Ok(plan)
 }
 
-/// A plan for some pulls must not stop others, which nobody looks at in its diagnosis: an endpoint with private DNS, for
-/// one, is for all of a VPC.
-fn check_others(before: &Snapshot, after: &Snapshot, request: &Request) -> Result<(), Error> {
-    let whole = Scope { only: Narrowing::default(), images: Vec::new(), ..request.scope.clone() };
-    let blocked = |snapshot| -> Result<BTreeSet<(String, Leg)>, Error> {
-        let world = World::of(snapshot, &whole)?;
-        let verdicts = diagnosis::judged(&world, &request.options);
-        Ok(verdicts.blocked_legs().into_iter().map(|(pull, leg)| (pull.to_owned(), leg)).collect())
-    };
-    let (before, after) = (blocked(before)?, blocked(after)?);
-    let newly: BTreeSet<&str> = after.difference(&before).map(|(pull, _)| pull.as_str()).collect();
-    let Some(first) = newly.first() else { return Ok(()) };
-    Err(Error::new(
-        Code::BadInput,
-        format!(
-            "what mends the pulls that were asked for would block {} others, such as {first}",
-            newly.len()
-        ),
-        "plan for all of them: leave --namespace, --pod, --source and --image away",
-    ))
-}
-
 /// RFC 3339, fine enough that two plans of one world, made one after the other, are two: each can be used once.
 fn to_the_millisecond(at: Timestamp) -> String {
     let rounding = TimestampRound::new().smallest(Unit::Millisecond).mode(RoundMode::Trunc);
@@ -125,11 +101,9 @@ fn to_the_second(at: Timestamp) -> String {
 
 /// Only the changes without which a leg would stay blocked: the others would change no verdict.
 fn needed(mut parts: Vec<Part>, world: &World<'_>, request: &Request) -> Result<Vec<Part>, Error> {
-    let blocked_after = |changes: &[&AnyChange]| -> Result<BTreeSet<(String, Leg)>, Error> {
+    let blocked_after = |changes: &[&AnyChange]| {
         let changed = simulate(world.snapshot, changes.iter().copied());
-        let changed_world = World::of(&changed, &request.scope)?;
-        let verdicts = diagnosis::judged(&changed_world, &request.options);
-        Ok(verdicts.blocked_legs().into_iter().map(|(pull, leg)| (pull.to_owned(), leg)).collect())
+        blocked_legs(&changed, &request.scope, &request.options)
     };
     let mut index = 0;
     while index < parts.len() {
@@ -154,12 +128,6 @@ fn refused_for_owner(group: &Group, snapshot: &Snapshot, owned: Owned) -> Option
         owner.in_words(),
         owner.because
     ))
-}
-
-fn simulate<'a>(snapshot: &Snapshot, changes: impl IntoIterator<Item = &'a AnyChange>) -> Snapshot {
-    let mut changed = snapshot.clone();
-    gathered(changes).iter().for_each(|change| change.simulate(&mut changed));
-    changed
 }
 
 fn tally(diagnosis: &diagnosis::Diagnosis) -> Tally {

@@ -6,10 +6,12 @@ mod group;
 #[cfg(test)]
 mod laws;
 mod newly_reachable;
+mod on_paper;
 mod owner;
 mod permissions;
 pub mod prices;
 mod select;
+mod working_pulls;
 
 pub use build::{Request, build};
 pub use file::{Action, Inverse, NotFixed, Plan, Precondition, Proof, Tally};

@@ -53,7 +53,7 @@ pub(super) fn select(
     Ok((without_orphans(&groups, rest, &mut left_out), left_out))
 }
 
-/// Takes out every change of these resources.
+/// Takes out the groups that there is a reason against, and what cannot be without them.
 pub(super) fn leave_resources(
     groups: Vec<Group>,
     left_out: &mut LeftOut,
@@ -130,7 +130,7 @@ fn without_orphans(all: &[Group], mut rest: Vec<Group>, left_out: &mut LeftOut) 
         };
         let orphan = rest.iter().enumerate().find_map(|(index, group)| Some((index, missing(group)?)));
         let Some((index, dependency)) = orphan else { return rest };
-        let because = format!("left out on request: it depends on {dependency}, which is left out");
+        let because = format!("it depends on {dependency}, which is left out");
         for finding in rest.remove(index).fixes() {
             left_out.entry(finding).or_insert_with(|| because.clone());
         }

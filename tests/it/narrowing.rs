@@ -90,3 +90,24 @@ fn a_saved_plan_is_not_narrowed_any_more() {
     let sandbox = Sandbox::planned();
     sandbox.run(&["apply", "plan.json", "--source", "workers", "--yes"]).expect(64);
 }
+
+/// Endpoints are for all of a VPC, also for pulls that nobody asked about.
+#[test]
+fn a_narrowed_plan_blocks_no_pull_beside_it() {
+    let sandbox = Sandbox::new();
+    let world = concat!(env!("CARGO_MANIFEST_DIR"), "/plans/working-pull-spared/world");
+    let plan = sandbox
+        .program
+        .run(&["plan", "--snapshot", world, "--source", "workers", "--output", "json"])
+        .expect(0)
+        .json();
+    let kinds: Vec<&Value> = plan["actions"].as_array().unwrap().iter().map(|a| &a["summary"]).collect();
+    assert_eq!(kinds, ["make the gateway endpoint for S3 in vpc-0demo"]);
+    let left = plan["not_fixed"].as_array().unwrap();
+    assert_eq!(left.len(), 2);
+    for left in left {
+        let because = left["because"].as_str().unwrap();
+        assert!(because.contains("such as nodegroup/batch <- "), "{because}");
+        assert!(because.ends_with("a plan for all pulls may mend both"), "{because}");
+    }
+}

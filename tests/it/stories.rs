@@ -1,6 +1,6 @@
 //! Replays every story of `plans/`: world, diagnosis, plan, applied world, rolled-back world.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -64,6 +64,11 @@ fn diagnosis_of(story: &Path, snapshot: &Snapshot) -> diagnosis::Diagnosis {
     diagnosis::diagnosis(&world, &diagnosis::verdicts(&world, &options))
 }
 
+fn blocked(plan: &Plan) -> BTreeSet<String> {
+    let paths = plan.diagnosis.pull_paths.iter();
+    paths.filter(|path| path.verdict == diagnosis::Verdict::Blocked).map(|path| path.id.clone()).collect()
+}
+
 /// Every file of a directory, by its name.
 fn files(dir: &Path) -> BTreeMap<String, String> {
     let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap());
@@ -116,6 +121,8 @@ fn stories_end_mended_and_roll_back_to_every_byte() {
         let after = plan_for(&story, &load(&dir));
         assert!(after.actions.is_empty(), "{}: a second plan has changes", story.display());
         assert_eq!(after.proof.before, plan.proof.after, "{}: the proof was wrong", story.display());
+        let newly: Vec<_> = blocked(&after).difference(&blocked(&plan)).cloned().collect();
+        assert!(newly.is_empty(), "{}: {newly:?} worked before", story.display());
 
         changes.iter().rev().for_each(|change| apply(&change.inverse()));
         assert_eq!(files(&dir), before, "{}: not rolled back", story.display());

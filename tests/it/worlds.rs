@@ -3,6 +3,7 @@
 
 mod faults;
 mod ground;
+mod plans;
 
 use std::collections::BTreeSet;
 
