@@ -381,7 +381,9 @@ mod tests {
         let other = digest.replace("00", "ff");
         let found = |message: String| {
             let image = explain(&message, &Known::default()).image;
-            image.map_or("-".to_owned(), |image| image.to_string().replace(host, "HOST").replace(digest, "DIGEST"))
+            image.map_or("-".to_owned(), |image| {
+                image.to_string().replace(host, "HOST").replace(digest, "DIGEST")
+            })
         };
         let table = [
             // The address of the manifest has what the name lacks.
@@ -406,6 +408,20 @@ mod tests {
         ]
         .map(|message| found(message) + "\n")
         .concat();
-        expect_test::expect![[""]].assert_eq(&table);
+        expect_test::expect![[r#"
+            HOST/app:v1
+            HOST/app
+            HOST/app:v1@DIGEST
+            HOST/app:v1
+            HOST/app
+            HOST/app
+            example.org/pause:3.6
+            HOST/team/app:v1
+            HOST/app:v2
+            -
+            docker.io/app:latest
+            docker.io/plugins/app:latest
+            -
+        "#]].assert_eq(&table);
     }
 }
