@@ -52,6 +52,10 @@ fn recognises_its_messages() {
     );
     super::test_support::first(
         &CAUSE,
+        r#"Failed to pull image "111122223333.dkr.ecr.eu-west-1.amazonaws.com/app:v1@sha256:0123456789012345678901234567890123456789012345678901234567890123": rpc error: code = Unknown desc = reading manifest sha256:0123456789012345678901234567890123456789012345678901234567890123 in 111122223333.dkr.ecr.eu-west-1.amazonaws.com/app: manifest unknown: Requested image not found"#,
+    );
+    super::test_support::first(
+        &CAUSE,
         "CannotPullContainerError: failed to resolve ref ...@sha256:<digest>: not found",
     );
 }

@@ -422,6 +422,7 @@ mod tests {
             docker.io/app:latest
             docker.io/plugins/app:latest
             -
-        "#]].assert_eq(&table);
+        "#]]
+        .assert_eq(&table);
     }
 }
