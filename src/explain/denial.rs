@@ -218,11 +218,18 @@ fn only_its_code(text: &str, lower: &str) -> Option<Denial> {
     })
 }
 
-/// The call that was refused, where words around the sentence name it; empty where they do not.
+/// What SDKs and the agent of Amazon ECS say around a sentence that lacks its call, in lower case, and that call.
+const CALLS: [(&str, &str); 5] = [
+    ("ecr public: getauthorizationtoken", "ecr-public:GetAuthorizationToken"),
+    ("getauthorizationtoken", "ecr:GetAuthorizationToken"),
+    ("unable to retrieve ecr registry auth", "ecr:GetAuthorizationToken"),
+    ("from asm", "secretsmanager:GetSecretValue"),
+    ("from ssm", "ssm:GetParameters"),
+];
+
+/// The call that was refused, where the words around the sentence name it; empty where they do not.
 fn call(lower: &str) -> &'static str {
-    let is_for_token =
-        ["ecr registry auth", "getauthorizationtoken"].iter().any(|words| lower.contains(words));
-    if is_for_token { "ecr:GetAuthorizationToken" } else { "" }
+    CALLS.iter().find(|(words, _)| lower.contains(words)).map_or("", |(_, call)| call)
 }
 
 type Clause = Option<(usize, usize)>;
@@ -284,7 +291,9 @@ fn what_is_left_of_a_sentence_is_read() {
         "because no VPC endpoint policy allows the ecr:ListImages action",
         "with an explicit deny in a service control policy",
         "operation error ECR: GetAuthorizationToken, AccessDeniedException",
-        "unable to retrieve secret from asm: AccessDeniedException",
+        "operation error ECR PUBLIC: GetAuthorizationToken, api error AccessDeniedException:User: arn:aws:sts::<ID>:assumed-role/a/",
+        "unable to retrieve secret from asm: AccessDeniedException: User: arn:aws:sts::111122223333:assumed-role/a/259ab",
+        "failed to fetch parameters: AccessDeniedException",
         "User: arn:aws:iam::111122223333:user/u logged in",
         "because no session is open",
         "User: arn:aws:iam::111122223333:user/u is here",
@@ -299,6 +308,8 @@ fn what_is_left_of_a_sentence_is_read() {
          ecr:ListImages Endpoint false | because no VPC endpoint policy
           ServiceControl true | with an explicit deny in a service control policy
          ecr:GetAuthorizationToken Unsaid false | AccessDeniedException
+        arn:aws:sts::<ID>:assumed-role/a ecr-public:GetAuthorizationToken Unsaid false | User: arn:aws:sts::<ID>:assumed-role/a/
+        arn:aws:sts::111122223333:assumed-role/a/259ab secretsmanager:GetSecretValue Unsaid false | User: arn:aws:sts::111122223333:assumed-role/a/259ab
         -
         -
         -
