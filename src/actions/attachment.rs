@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Found, Kind, Resource, Risk, Sent, role};
+use super::{Found, Kind, Quota, Resource, Risk, Sent, role};
 use crate::aws::{Reader, Refused, Writer};
 use crate::collect;
 use crate::error::Error;
@@ -21,6 +21,9 @@ pub const READ_ONLY: &str = "AmazonEC2ContainerRegistryReadOnly";
 
 /// What EKS documents for pod execution roles.
 pub const FARGATE_POD_EXECUTION: &str = "AmazonEKSFargatePodExecutionRolePolicy";
+
+/// The default quota of managed policies per role: IAM user guide, "IAM and AWS STS quotas".
+pub const MOST_ATTACHED: usize = 10;
 
 /// That a policy is attached.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,6 +90,12 @@ impl Resource for Attachment {
         if let Some(Attachment { policy_name }) = state {
             attached.push(AttachedPolicy { policy_name, policy_arn: at.policy_arn.clone() });
         }
+    }
+
+    fn quota(world: &Snapshot, at: &Address) -> Option<Quota> {
+        let present = world.roles.get(&at.role_arn)?.attached_managed_policies.as_ref()?.len();
+        let of = format!("managed policies of role {}", at.role_name);
+        Some(Quota { of, present, more: 1, most: MOST_ATTACHED })
     }
 
     async fn look(aws: &Reader, at: &Address) -> Result<Snapshot, Error> {

@@ -1,5 +1,6 @@
 //! One resource, from what it is to what it shall be; and the same for any resource.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
@@ -15,6 +16,36 @@ use crate::aws::{Reader, Refused, Writer};
 use crate::error::Error;
 use crate::model::{Arn, Snapshot};
 use crate::pulls::Target;
+
+/// How many of something there may be, unless AWS was asked for more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quota {
+    /// What it is that counts, and where: `managed policies of role node`.
+    pub of: String,
+    /// How many there are.
+    pub present: usize,
+    /// How many a change adds.
+    pub more: usize,
+    /// The default of AWS.
+    pub most: usize,
+}
+
+impl Quota {
+    /// The first quota that several changes do not fit in together. Where there are more than the default already, AWS was
+    /// asked for more, and nobody knows how much more.
+    pub fn exceeded(quotas: impl IntoIterator<Item = Quota>) -> Option<Quota> {
+        let mut all: BTreeMap<String, Quota> = BTreeMap::new();
+        for quota in quotas {
+            match all.get_mut(&quota.of) {
+                Some(known) => known.more += quota.more,
+                None => drop(all.insert(quota.of.clone(), quota)),
+            }
+        }
+        let is_exceeded =
+            |Quota { present, more, most, .. }: &Quota| present <= most && present + more > *most;
+        all.into_values().find(is_exceeded)
+    }
+}
 
 /// Something that ecr-fix can change.
 pub trait Resource: Clone + PartialEq + Serialize + DeserializeOwned {
@@ -53,6 +84,11 @@ pub trait Resource: Clone + PartialEq + Serialize + DeserializeOwned {
     /// How long AWS may be at work on it, where it takes longer than reads lag.
     fn settles_within() -> Duration {
         Duration::ZERO
+    }
+
+    /// The quota that making it takes from.
+    fn quota(_world: &Snapshot, _at: &Self::Address) -> Option<Quota> {
+        None
     }
 
     /// Reads only what the change is about, just before and just after it.
@@ -505,6 +541,11 @@ impl AnyChange {
         each!(self, change => unsettled(change, world))
     }
 
+    /// The quota that the change takes from, where it makes something.
+    pub fn quota(&self, world: &Snapshot) -> Option<Quota> {
+        each!(self, change => quota(change, world))
+    }
+
     /// How long AWS may be at work on the resource.
     pub fn settles_within(&self) -> Duration {
         each!(self, change => settles_within(change))
@@ -638,6 +679,11 @@ fn simulate<R: Resource>(change: &Change<R>, world: &mut Snapshot) {
 
 fn unsettled<R: Resource>(change: &Change<R>, world: &Snapshot) -> Option<String> {
     R::unsettled(world, &change.at)
+}
+
+fn quota<R: Resource>(change: &Change<R>, world: &Snapshot) -> Option<Quota> {
+    let makes = change.before.is_none() && change.after.is_some();
+    makes.then(|| R::quota(world, &change.at)).flatten()
 }
 
 fn settles_within<R: Resource>(_change: &Change<R>) -> Duration {

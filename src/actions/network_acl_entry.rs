@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::blocks::is_private;
 use super::cluster_vpc::{ClusterVpc, is_id};
-use super::{Change, Found, Kind, Resource, Risk, Sent};
+use super::{Change, Found, Kind, Quota, Resource, Risk, Sent};
 use crate::aws::{Reader, Refused, Writer};
 use crate::collect;
 use crate::error::Error;
@@ -24,6 +24,9 @@ const DNS: [i64; 2] = [53, 53];
 
 /// The last number that an entry may have; AWS's own denial of everything else comes after it.
 pub const LAST_NUMBER: i64 = 32_766;
+
+/// The default quota of entries in one direction: VPC user guide, "Amazon VPC quotas". AWS's own denial does not count.
+pub const MOST_ENTRIES: usize = 20;
 
 /// An entry, without its number and direction.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -204,6 +207,13 @@ impl Resource for NetworkAclEntry {
                 None => Found::Unread(format!("entry {} of {} names no block", at.rule_number, at.acl_id)),
             },
         }
+    }
+
+    fn quota(world: &Snapshot, at: &Address) -> Option<Quota> {
+        let entries = world.ec2.network_acls.get(&at.acl_id)?.entries.iter();
+        let counts = |entry: &&AclEntry| entry.egress == at.egress && entry.rule_number <= LAST_NUMBER;
+        let of = format!("{} entries of network ACL {}", at.direction(), at.acl_id);
+        Some(Quota { of, present: entries.filter(counts).count(), more: 1, most: MOST_ENTRIES })
     }
 
     fn set(world: &mut Snapshot, at: &Address, state: Option<Self>) {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::blocks::is_private;
 use super::cluster_vpc::{ClusterVpc, id_on_paper, is_id, is_on_paper};
-use super::{Change, Found, Kind, Resource, Risk, Sent};
+use super::{Change, Found, Kind, Quota, Resource, Risk, Sent};
 use crate::aws::{Reader, Refused, Writer};
 use crate::collect;
 use crate::error::Error;
@@ -20,6 +20,9 @@ use crate::pulls::Target;
 
 /// What ecr-fix writes beside each of its rules, for whoever reads them in the console.
 pub const DESCRIPTION: &str = "ecr-fix: image pulls from Amazon ECR";
+
+/// The default quota of rules in one direction: VPC user guide, "Amazon VPC quotas".
+pub const MOST_RULES: usize = 60;
 
 /// That a group has the rule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -248,6 +251,17 @@ impl Resource for SecurityGroupRule {
         Found::State(Some(SecurityGroupRule { direction: at.direction, description }))
     }
 
+    fn quota(world: &Snapshot, at: &Address) -> Option<Quota> {
+        let group = world.ec2.security_groups.get(&at.group_id)?;
+        let (permissions, direction) = match at.is_egress() {
+            true => (&group.ip_permissions_egress, "outgoing"),
+            false => (&group.ip_permissions, "incoming"),
+        };
+        let present = permissions.iter().map(|permission| weight_of_all(permission, world)).sum();
+        let of = format!("{direction} rules of security group {}", at.group_id);
+        Some(Quota { of, present, more: weight(&at.peer, world), most: MOST_RULES })
+    }
+
     fn set(world: &mut Snapshot, at: &Address, state: Option<Self>) {
         let Some(group) = world.ec2.security_groups.get_mut(&at.group_id) else { return };
         let permissions =
@@ -413,6 +427,22 @@ fn allowed_peer(at: &Address) -> Result<(), String> {
         Peer::Block(block) if is_private(block) => Ok(()),
         Peer::Block(block) => Err(format!("{block} is not within private addresses")),
     }
+}
+
+/// For how many rules a peer counts: a prefix list for as many as it may have entries, where that was read.
+fn weight(peer: &Peer, world: &Snapshot) -> usize {
+    let Peer::PrefixList(id) = peer else { return 1 };
+    let list = world.ec2.prefix_lists.get(id);
+    let most = list.and_then(|list| list.max_entries).and_then(|most| usize::try_from(most).ok());
+    let known = || list.and_then(|list| list.cidrs.as_ref()).map(Vec::len);
+    most.or_else(known).unwrap_or(1)
+}
+
+fn weight_of_all(permission: &IpPermission, world: &Snapshot) -> usize {
+    let lists = permission.prefix_list_ids.iter();
+    let lists: usize = lists.map(|list| weight(&Peer::PrefixList(list.prefix_list_id.clone()), world)).sum();
+    let IpPermission { ip_ranges, ipv6_ranges, user_id_group_pairs, .. } = permission;
+    ip_ranges.len() + ipv6_ranges.len() + user_id_group_pairs.len() + lists
 }
 
 fn peer_in(permission: &IpPermission, peer: &Peer) -> Option<Option<String>> {

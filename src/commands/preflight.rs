@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::actions::AnyChange;
 use crate::actions::change::Standing;
+use crate::actions::{AnyChange, Quota};
 use crate::aws::{Reader, Reason, Refused, Simulated, Simulation};
 use crate::collect;
 use crate::error::{Code, Error};
@@ -17,15 +17,20 @@ use crate::ui::Ui;
 /// Looks at every resource before the first is changed: a plan is made as a whole or refused as a whole.
 ///
 /// # Errors
-/// A resource was changed since the plan was made, or cannot be read.
+/// A resource was changed since the plan was made, cannot be read, or has no room for what the plan adds.
 pub async fn check_fresh(world: &World, plan: &Plan, states: &[ActionRecord]) -> Result<(), Error> {
+    let mut quotas = Vec::new();
     for action in &plan.actions {
         let known = states.iter().find(|known| known.id == action.id);
         let change = action.change()?;
         let seen = world.look(&change).await?;
         check_one(action, &change, known.map_or(ActionState::Pending, |known| known.state), &seen)?;
+        quotas.extend(change.quota(&seen).filter(|_| change.standing(&seen) == Standing::Before));
     }
-    Ok(())
+    let Some(Quota { of, present, more, most }) = Quota::exceeded(quotas) else { return Ok(()) };
+    let what = format!("there are {present} {of}, the plan adds {more}, and the default quota is {most}");
+    let hint = "nothing was changed; make room or raise the quota, then make a new plan";
+    Err(Error::new(Code::StalePlan, what, hint))
 }
 
 fn check_one(action: &Action, change: &AnyChange, state: ActionState, world: &Snapshot) -> Result<(), Error> {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Options, PullPolicy, quoted};
 use crate::actions::attachment::{
-    self, ATTACHABLE, FARGATE_POD_EXECUTION, PULL_ONLY, READ_ONLY, policy_name,
+    self, ATTACHABLE, FARGATE_POD_EXECUTION, MOST_ATTACHED, PULL_ONLY, READ_ONLY, policy_name,
 };
 use crate::actions::repository_policy::{self, Right};
 use crate::actions::role_policy::{self, Grant, LONGEST, NAME};
@@ -13,9 +13,6 @@ use crate::diagnosis::Fix;
 use crate::model::iam::{InlinePolicy, Role};
 use crate::model::{Arn, Seen, Snapshot, aws_accounts};
 use crate::pulls::Image;
-
-/// The default quota of managed policies per role: IAM user guide, "IAM and AWS STS quotas".
-const MOST_ATTACHED: usize = 10;
 
 /// The repositories that a policy has to name so that an image can be pulled. The names of the add-ons' repositories are
 /// AWS's own affair (not all of them begin with `eks/`), and anybody may pull from all of them.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::sandbox::Sandbox;
 use crate::support::{Case, Fault, Program, Times, sealed, somebody_else};
 
 #[test]
@@ -92,6 +93,39 @@ iam.update_assume_role_policy(RoleName="{role}", PolicyDocument=json.dumps(trust
     let refused = case.run(&["apply", "plan.json", "--yes"]).expect(12);
     assert_eq!(refused.error_code(), "stale_plan");
     assert_eq!(case.writes(), [""; 0]);
+}
+
+/// Somebody attaches other policies meanwhile: nothing of the plan is made, because all of it cannot be.
+#[test]
+fn a_quota_is_used_up_since_the_plan() {
+    let sandbox = Sandbox::planned();
+    let path = sandbox.program.home().join("world/roles.json");
+    let mut roles: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+    let attached = |count: usize| -> Value {
+        let one = |number| json!({ "PolicyName": format!("P{number}"), "PolicyArn": format!("arn:aws:iam::111122223333:policy/P{number}") });
+        (0..count).map(one).collect()
+    };
+    let node = |roles: &mut Value, count: usize| {
+        let rows = roles["RoleDetailList"].as_array_mut().unwrap();
+        let role = rows.iter_mut().find(|role| role["RoleName"] == "demo-node").unwrap();
+        role["AttachedManagedPolicies"] = attached(count);
+    };
+    node(&mut roles, 10);
+    fs::write(&path, roles.to_string()).unwrap();
+    let before = fs::read_to_string(&path).unwrap();
+    let refused = sandbox.run(&["apply", "plan.json", "--yes"]).expect(12);
+    assert_eq!(refused.error_code(), "stale_plan");
+    let what =
+        "there are 10 managed policies of role demo-node, the plan adds 1, and the default quota is 10";
+    assert_eq!(refused.json()["error"]["message"], what);
+    assert_eq!(fs::read_to_string(&path).unwrap(), before);
+
+    // With more than the default the quota was raised, and how far is not known. What those policies say is not known either,
+    // so it is not sure that all is well afterwards.
+    node(&mut roles, 11);
+    fs::write(&path, roles.to_string()).unwrap();
+    let applied = sandbox.run(&["apply", "plan.json", "--yes"]).expect(15);
+    assert_eq!(applied.json()["run"]["state"], "applied");
 }
 
 #[test]

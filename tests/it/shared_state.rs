@@ -267,7 +267,8 @@ impl Machines {
 fn of_two_machines_that_race_exactly_one_wins() {
     for _ in 0..10 {
         let machines = Machines::planned();
-        let arguments = [&APPLY[..], &["--output", "json"]].concat();
+        // Long enough that nobody loses it on a busy machine.
+        let arguments = [&APPLY[..], &["--output", "json", "--lease", "60s"]].concat();
         let racers = [machines.sandbox.program.start(&arguments), machines.other.start(&arguments)];
         let ends = racers.map(|racer| racer.finish());
         let won = ends.iter().filter(|end| end.code == 0).count();

@@ -9,15 +9,14 @@ use super::Stop;
 use super::filters::{blocks_of_subnets, denied_at, entries_of_list, in_vpc};
 use super::fixes::{Manual, RemedyOrSteps, opens};
 use crate::actions::cluster_vpc::ClusterVpc;
-use crate::actions::network_acl_entry::{self, Address, EPHEMERAL, LAST_NUMBER, NetworkAclEntry};
+use crate::actions::network_acl_entry::{
+    self, Address, EPHEMERAL, LAST_NUMBER, MOST_ENTRIES, NetworkAclEntry,
+};
 use crate::actions::{AnyChange, Change};
 use crate::judges::Options;
 use crate::model::ec2::{AclEntry, NetworkAcl};
 use crate::network::{self, AddressSet, Denied, Family, Reason};
 use crate::pulls::World;
-
-/// The most entries that an ACL may have in one direction, unless AWS was asked for more (VPC quotas).
-const MOST_ENTRIES: usize = 20;
 
 /// Numbers of entries are left this far apart, where there is space.
 const STEP: i64 = 10;

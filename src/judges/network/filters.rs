@@ -9,16 +9,13 @@ use super::{Stop, entries, host_of};
 use crate::actions::blocks::is_private;
 use crate::actions::cluster_vpc::{ClusterVpc, is_on_paper};
 use crate::actions::security_group_rule::{self, Address, DESCRIPTION, Direction, Peer, SecurityGroupRule};
-use crate::actions::{AnyChange, Change};
+use crate::actions::{AnyChange, Change, Quota};
 use crate::checks::Leg;
 use crate::judges::Options;
-use crate::model::ec2::{IpPermission, SecurityGroup, VpcEndpoint};
+use crate::model::ec2::{SecurityGroup, VpcEndpoint};
 use crate::network::names::Resolution;
 use crate::network::{self, Network, Reason, Source};
 use crate::pulls::World;
-
-/// The most rules that a group may have in one direction, unless AWS was asked for more (EC2 quotas).
-const MOST_RULES: usize = 60;
 
 /// The changes that mend a cause at a component.
 ///
@@ -68,19 +65,16 @@ pub(super) fn remedy(
             commands: commands(),
         });
     }
-    let more: usize = wanted.iter().map(|wanted| weight(world, &wanted.peer)).sum();
-    let permissions = match direction {
-        Direction::Ingress => &group.ip_permissions,
-        Direction::Egress => &group.ip_permissions_egress,
-    };
-    let present: usize = permissions.iter().map(|permission| weight_of(world, permission)).sum();
-    if present <= MOST_RULES && present + more > MOST_RULES {
+    let changes: Vec<AnyChange> = rules.iter().cloned().map(AnyChange::from).collect();
+    let quotas = changes.iter().filter_map(|change| change.quota(world.snapshot));
+    if let Some(Quota { of, present, more, most }) = Quota::exceeded(quotas) {
         return Err(Manual {
-            because: format!("{component} has {present} rules of {MOST_RULES}, and this needs {more} more"),
+            because: format!(
+                "there are {present} {of}, this needs {more} more, and the default quota is {most}"
+            ),
             commands: commands(),
         });
     }
-    let changes: Vec<AnyChange> = rules.iter().cloned().map(AnyChange::from).collect();
     if changes.is_empty() || !opens(world, &changes, component, &[reason], stop) {
         return Err(Manual::because("no rule that ecr-fix adds by itself would open it"));
     }
@@ -276,22 +270,6 @@ fn is_internet(peer: &Peer) -> bool {
     matches!(peer, Peer::Block(block) if block.prefix_len() == 0)
 }
 
-/// For how many rules a peer counts: a prefix list for as many as it may have entries.
-fn weight(world: &World<'_>, peer: &Peer) -> usize {
-    let Peer::PrefixList(id) = peer else { return 1 };
-    let list = world.snapshot.ec2.prefix_lists.get(id);
-    let most = list.and_then(|list| list.max_entries).and_then(|most| usize::try_from(most).ok());
-    let known = || list.and_then(|list| list.cidrs.as_ref()).map(Vec::len);
-    most.or_else(known).unwrap_or(1)
-}
-
-fn weight_of(world: &World<'_>, permission: &IpPermission) -> usize {
-    let lists = permission.prefix_list_ids.iter();
-    let lists: usize = lists.map(|list| weight(world, &Peer::PrefixList(list.prefix_list_id.clone()))).sum();
-    let IpPermission { ip_ranges, ipv6_ranges, user_id_group_pairs, .. } = permission;
-    ip_ranges.len() + ipv6_ranges.len() + user_id_group_pairs.len() + lists
-}
-
 /// The subnets of a VPC, by their blocks.
 pub(super) fn blocks_of_subnets(world: &World<'_>, vpc: Option<&str>) -> Vec<IpNet> {
     let subnets =
@@ -329,6 +307,7 @@ mod tests {
     use super::*;
     use crate::diagnosis::{self, Fix};
     use crate::model::Snapshot;
+    use crate::model::ec2::IpPermission;
     use crate::model::ec2::{DhcpConfiguration, DhcpValue, GroupId, IpRange, NetworkInterface};
     use crate::pulls::Scope;
     use crate::snapshot_dir;
@@ -509,7 +488,7 @@ mod tests {
             },
             &expect![[r#"
                 vpce-sg-blocks-443 on sg-0endpoints
-                  by hand: sg-0endpoints has 60 rules of 60, and this needs 1 more
+                  by hand: there are 60 incoming rules of security group sg-0endpoints, this needs 1 more, and the default quota is 60
             "#]],
         );
     }
