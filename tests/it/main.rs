@@ -20,6 +20,7 @@ mod harness;
 mod interrupts;
 mod kubernetes;
 mod narrowing;
+mod plan_files;
 mod project_file;
 mod reading;
 mod records;

@@ -283,6 +283,26 @@ fn of_two_machines_that_race_exactly_one_wins() {
     }
 }
 
+/// Of two writes of one object at the same moment S3 asks one to be sent again.
+#[test]
+fn a_write_that_meets_another_one_is_sent_again() {
+    let machines = Machines::planned();
+    for kind in ["locks", "plan", "journal", "head", "used"] {
+        machines.proxy.rule(&format!("s3:PutObject {kind}"), Times::First(3), Fault::Fail(409));
+    }
+    machines.sandbox.program.run(&APPLY).expect(0);
+    let sent = ["plan", "used"].map(|kind| machines.proxy.count(&format!("s3:PutObject {kind}")));
+    assert_eq!(sent, [4, 4], "three times refused, then taken");
+    machines.other.run(&["rollback", "--yes", "--lock-timeout", "20s"]).expect(0);
+    assert_eq!(machines.sandbox.world(), machines.sandbox.before);
+
+    let machines = Machines::planned();
+    machines.proxy.rule("s3:PutObject journal", Times::Always, Fault::Fail(409));
+    let refused = machines.sandbox.program.run(&[&APPLY[..], &["--output", "json"]].concat()).expect(1);
+    assert!(refused.stdout.contains("ConditionalRequestConflict"), "{refused}");
+    assert_eq!(machines.sandbox.world(), machines.sandbox.before, "nothing was sent");
+}
+
 /// Killed before and after each write to S3, in turn gone on with and taken back by another machine.
 #[test]
 fn a_run_that_is_killed_at_any_write_of_its_record_is_another_machines_to_end() {

@@ -16,10 +16,10 @@ use faults::{FAULTS, Fault, contradict, hides};
 use ground::{Ground, Topology};
 
 /// Chance that repeats: xorshift64*.
-struct Dice(u64);
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
-    fn below(&mut self, end: usize) -> usize {
+    pub(crate) fn below(&mut self, end: usize) -> usize {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;

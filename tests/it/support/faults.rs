@@ -14,7 +14,7 @@ pub(crate) enum Fault {
     Deny,
     /// Too many requests.
     Throttle,
-    /// The service fails, with status 500 or 503.
+    /// The service fails, with status 500 or 503; or, where it is S3, meets another write of the same object: 409.
     Fail(u16),
     /// The session of the caller is over.
     ExpireToken,
@@ -112,6 +112,7 @@ impl Fault {
             (Fault::Throttle, Protocol::Ec2) => (503, "RequestLimitExceeded"),
             (Fault::Throttle, Protocol::S3) => (503, "SlowDown"),
             (Fault::ExpireToken, Protocol::S3) => (400, "ExpiredToken"),
+            (Fault::Fail(409), Protocol::S3) => (409, "ConditionalRequestConflict"),
             (Fault::Fail(status), Protocol::S3) => (*status, "InternalError"),
             (Fault::Throttle, Protocol::Query) => (400, "Throttling"),
             (Fault::Throttle, Protocol::Json) => (400, "ThrottlingException"),
