@@ -633,5 +633,13 @@ mod tests {
         let long =
             format!(r#"{{"Statement": {{"Effect": "Allow", "Action": "a:{}"}}}}"#, "b".repeat(LONGEST_TEXT));
         assert_eq!(Document::parse(&long).unwrap_err().pointer, "/Statement/Action");
+
+        let short = r#"{"Statement": {"Effect": "Allow", "Action": "*"}}"#;
+        let longest = format!("{short}{}", " ".repeat(LONGEST_DOCUMENT - short.len()));
+        let document = Document::parse(&longest).unwrap();
+        assert!(!document.is_empty() && document.len() == 1);
+        assert!(Document::parse(r#"{"Statement": []}"#).unwrap().is_empty());
+        let most = long.replace(&"b".repeat(LONGEST_TEXT), &"b".repeat(LONGEST_TEXT - "a:".len()));
+        assert!(Document::parse(&most).is_ok());
     }
 }

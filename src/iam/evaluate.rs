@@ -1053,6 +1053,13 @@ mod tests {
                 every,
                 "depends on aws:sourcevpc: allowed or explicit_deny scp",
             ),
+            // Of two variables only the unknown one is named.
+            (
+                identity(&tagged.replace("team}", "team}/${aws:PrincipalTag/app}"))
+                    + r#", "context": {"aws:PrincipalTag/team": "app"}"#,
+                every,
+                "depends on aws:principaltag/app: allowed or implicit_deny identity",
+            ),
             // What is settled without the unknown is not said to depend on it.
             (identity(&format!("PULL, {}", only_if("Allow", "aws:SourceIp"))), every, "allowed"),
             (

@@ -127,3 +127,10 @@ fn code(text: &str) -> String {
     }
     format!("`{}…`", text.chars().take(LONGEST).collect::<String>())
 }
+
+#[test]
+fn a_long_list_is_cut() {
+    let texts: Vec<String> = ["a", "b", "c", "d", "e", "f"].map(str::to_owned).into();
+    assert_eq!(some_of(&texts[..4]), "`a`, `b`, `c`, `d`");
+    assert_eq!(some_of(&texts), "`a`, `b`, `c`, `d` and 2 more");
+}

@@ -326,6 +326,13 @@ mod tests {
     }
 
     #[test]
+    fn only_variables_hold_colons_together() {
+        assert_eq!(split_colons("a:${b:c}:d", 5), ["a", "${b:c}", "d"]);
+        assert_eq!(split_colons("a:{b:c}:d", 5), ["a", "{b", "c}", "d"]);
+        assert_eq!(split_colons("a:b:c", 2), ["a", "b:c"]);
+    }
+
+    #[test]
     fn adversarial_wildcards_take_no_time() {
         let text = "a".repeat(4_000);
         for pattern in ["*a".repeat(10_000) + "b", "*?".repeat(3_000) + "b", "*a?a".repeat(3_000) + "*b"] {

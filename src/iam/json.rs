@@ -131,3 +131,11 @@ fn a_key_that_stands_twice_is_an_error() {
 fn nesting_is_bounded() {
     assert!(Json::parse(&"[".repeat(100_000)).is_err());
 }
+
+#[test]
+fn the_length_is_about_that_of_the_text() {
+    let of = |text: &str| Json::parse(text).unwrap().len();
+    assert_eq!(of(r#"["a","bc"]"#), 11);
+    assert_eq!(of(r#"{"ab":12}"#), 10);
+    assert_eq!(of("true"), 4);
+}

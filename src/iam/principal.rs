@@ -286,6 +286,7 @@ mod tests {
         assert_eq!(stale, Entry::UniqueId("AROAEXAMPLEID".to_owned()));
         assert_eq!(stale.claim(&Caller::new(SESSION), Some("AROAEXAMPLEID:i-1")), Claim::Role);
         assert_eq!(stale.claim(&Caller::new(SESSION), Some("AROAOTHER:i-1")), Claim::None);
+        assert_eq!(Entry::aws("AROA"), Entry::Arn("AROA".to_owned()), "a prefix alone is no id");
         assert_eq!(Entry::aws("AIDAEXAMPLE").claim(&Caller::new(USER), Some("AIDAEXAMPLE")), Claim::Direct);
     }
 

@@ -210,6 +210,16 @@ mod tests {
     }
 
     #[test]
+    fn an_asterisk_at_the_end_of_a_segment_reaches_beyond_it() {
+        let reaches = |pattern: &str, text: &str| reaches(&pattern.chars().collect::<Vec<_>>(), text);
+        assert!(reaches("arn:aws:ecr:*", "arn:aws:ecr:::x"));
+        assert!(reaches("arn:aws:ecr:?*", "arn:aws:ecr:eu:1:x"));
+        assert!(!reaches("arn:aws:ecr:?*", "arn:aws:ecr::1:x"), "a question mark is no colon");
+        assert!(!reaches("arn:aws:s3:?*", "arn:aws:ecr:eu:1:x"));
+        assert!(!reaches("arn:aws:ecr:*:x", "arn:aws:ecr:1:x"), "nothing to reach beyond");
+    }
+
+    #[test]
     fn which_resources_a_pattern_means() {
         for (pattern, target, expected) in [
             ("*", REPOSITORY, true),
