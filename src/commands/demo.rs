@@ -127,6 +127,7 @@ fn plan_for(snapshot: &crate::model::Snapshot) -> Result<Plan, Error> {
         owned: plan::Owned::default(),
         now: Timestamp::now(),
         time_to_live: SignedDuration::from_hours(24),
+        looks_for_others: false,
     };
     plan::build(snapshot, &request)
 }

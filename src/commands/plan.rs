@@ -96,6 +96,7 @@ impl Choices {
             owned: self.owned,
             now: Timestamp::now(),
             time_to_live: self.ttl,
+            looks_for_others: true,
         };
         plan::build(snapshot, &request)
     }

@@ -9,7 +9,7 @@ use super::on_paper::{blocked_legs, simulate};
 use super::owner::{Owned, Owner};
 use super::permissions::for_changes;
 use super::select::{LeftOut, Selection, leave_resources, select};
-use super::working_pulls;
+use super::{alternatives, working_pulls};
 use crate::actions::AnyChange;
 use crate::diagnosis::{self, Blocker, FORMAT_VERSION, Fix, Verdicts, finding_id};
 use crate::error::{Code, Error};
@@ -32,6 +32,8 @@ pub struct Request {
     pub now: Timestamp,
     /// How long the plan may be applied.
     pub time_to_live: SignedDuration,
+    /// Whether to look for other ways to mend the same. Each takes as long as the plan itself.
+    pub looks_for_others: bool,
 }
 
 /// Diagnoses a world and plans every change that mends something.
@@ -39,6 +41,16 @@ pub struct Request {
 /// # Errors
 /// The scope names something that is not in the world, or the selection something that is not in the plan.
 pub fn build(snapshot: &Snapshot, request: &Request) -> Result<Plan, Error> {
+    let mut plan = chosen(snapshot, request)?;
+    if request.looks_for_others {
+        plan.alternatives = alternatives::of(&plan, snapshot, request)?;
+        plan.digest = plan.computed_digest();
+    }
+    Ok(plan)
+}
+
+/// The plan with the choices of the request.
+pub(super) fn chosen(snapshot: &Snapshot, request: &Request) -> Result<Plan, Error> {
     let world = World::of(snapshot, &request.scope)?;
     let before = diagnosis::verdicts(&world, &request.options);
     let whole = grouped(needed(parts(&before), &world, request)?);
@@ -70,6 +82,7 @@ pub fn build(snapshot: &Snapshot, request: &Request) -> Result<Plan, Error> {
         digest: String::new(),
         scope: request.scope.clone(),
         options: request.options.clone(),
+        alternatives: Vec::new(),
         not_fixed: not_fixed(&before, &groups, &left_out),
         proof: Proof {
             before: tally(&diagnosis),

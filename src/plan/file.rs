@@ -44,6 +44,9 @@ pub struct Plan {
     pub diagnosis: Diagnosis,
     /// In the order in which they are made.
     pub actions: Vec<Action>,
+    /// Other ways to mend the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alternatives: Vec<Alternative>,
     /// What the plan leaves, and why.
     pub not_fixed: Vec<NotFixed>,
     /// What the plan changes, computed on paper.
@@ -120,6 +123,33 @@ pub struct Inverse {
     /// In one line.
     #[serde(default)]
     pub summary: String,
+}
+
+/// Another way to mend at least as much, planned and proven on paper like the chosen one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Alternative {
+    /// The flag of `ecr-fix plan` that asks for it.
+    pub choice: String,
+    /// The actions of this plan that it does without.
+    pub replaces: Vec<String>,
+    /// What it does and this plan does not, each in one line.
+    pub changes: Vec<String>,
+    /// US dollars for 730 hours, for the whole of the other plan.
+    pub monthly_cost_usd: f64,
+    /// What the other plan opens beyond the pulls.
+    pub newly_reachable: Vec<String>,
+}
+
+impl Alternative {
+    /// What it does in the place of what.
+    pub fn in_words(&self) -> String {
+        let (replaced, changes) = (self.replaces.join(", "), self.changes.join("; "));
+        match (replaced.as_str(), changes.as_str()) {
+            ("", changes) => format!("beside what this plan does: {changes}"),
+            (replaced, "") => format!("without {replaced}"),
+            (replaced, changes) => format!("in the place of {replaced}: {changes}"),
+        }
+    }
 }
 
 /// A finding that the plan leaves.

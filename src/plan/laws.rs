@@ -131,6 +131,7 @@ fn request(case: &Case, selection: Selection) -> Request {
         owned: Owned::default(),
         now: Timestamp::UNIX_EPOCH,
         time_to_live: SignedDuration::from_hours(24),
+        looks_for_others: false,
     }
 }
 

@@ -1,5 +1,6 @@
 //! The plan: every change that a diagnosis asks for, minimal, ordered and proven on paper.
 
+mod alternatives;
 mod build;
 pub mod file;
 mod group;
@@ -14,7 +15,7 @@ mod select;
 mod working_pulls;
 
 pub use build::{Request, build};
-pub use file::{Action, Inverse, NotFixed, Plan, Precondition, Proof, Tally};
+pub use file::{Action, Alternative, Inverse, NotFixed, Plan, Precondition, Proof, Tally};
 pub use owner::{Owned, Owner, Tool};
 pub use permissions::{Document, for_changes, for_diagnosis, for_plan, for_records};
 pub use select::{Only, Selection};

@@ -9,7 +9,7 @@ use super::totals::{Totals, cost, risk_word};
 use crate::commands::carry_out::Done;
 use crate::diagnosis::Health;
 use crate::error::Error;
-use crate::plan::{Action, Plan};
+use crate::plan::{Action, Alternative, Plan};
 use crate::run::{ActionRecord, ActionState, Record, RunState, World};
 
 pub(super) const WIDTH: usize = 80;
@@ -48,6 +48,10 @@ fn plan_with(plan: &Plan, paint: Paint, body: impl Fn(&Action) -> String) -> Str
         out += &action(known, paint);
         out += &body(known);
     }
+    if !plan.alternatives.is_empty() {
+        let _ = writeln!(out, "\n{}", paint.bold("Other ways, as good for the pulls"));
+    }
+    plan.alternatives.iter().for_each(|other| out += &alternative(other, paint));
     if !plan.not_fixed.is_empty() {
         let _ = writeln!(out, "\n{}", paint.bold("Not mended by this plan"));
     }
@@ -58,6 +62,15 @@ fn plan_with(plan: &Plan, paint: Paint, body: impl Fn(&Action) -> String) -> Str
         out += &steps(&left.manual_steps, 5);
     }
     out + &plan_footer(plan, paint)
+}
+
+fn alternative(other: &Alternative, paint: Paint) -> String {
+    let mut out = format!("  {}  ({})\n", paint.bold(&clean(&other.choice)), cost(other.monthly_cost_usd));
+    out += &wrapped(&clean(&other.in_words()), 5);
+    for opened in &other.newly_reachable {
+        out += &wrapped(&format!("also opens: {}", clean(opened)), 5);
+    }
+    out
 }
 
 fn diagnosis_in_short(plan: &Plan, paint: Paint) -> String {

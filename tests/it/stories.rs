@@ -54,6 +54,7 @@ fn plan_for(story: &Path, world: &Snapshot) -> Plan {
         owned: plan::Owned::default(),
         now: "2026-01-01T00:00:00Z".parse::<Timestamp>().unwrap(),
         time_to_live: SignedDuration::from_hours(24),
+        looks_for_others: true,
     };
     plan::build(world, &request).unwrap()
 }

@@ -44,6 +44,7 @@ pub(super) fn page(plan: &Plan) -> String {
                     (paths(&rows, plan))
                     (findings(plan))
                     (actions(plan))
+                    (others(plan))
                     (left(plan))
                     (unread(plan))
                     (permissions(plan))
@@ -355,6 +356,24 @@ fn pair<'a>(rows: &mut Sides<'a>, gone: &mut Vec<&'a str>, new: &mut Vec<&'a str
     rows.extend((0..gone.len().max(new.len())).map(|at| (side(gone, at), side(new, at))));
     gone.clear();
     new.clear();
+}
+
+fn others(plan: &Plan) -> Markup {
+    html! {
+        @if !plan.alternatives.is_empty() {
+            section aria-labelledby="others" {
+                h2 #others { "Other ways, as good for the pulls" }
+                ul {
+                    @for other in &plan.alternatives {
+                        li {
+                            code { (clean(&other.choice)) } " (" (cost(other.monthly_cost_usd)) "): " (clean(&other.in_words()))
+                            @for opened in &other.newly_reachable { br; span.dim { "also opens: " (clean(opened)) } }
+                        }
+                    }
+                }
+            }
+        }
+    }
 }
 
 fn left(plan: &Plan) -> Markup {

@@ -198,6 +198,7 @@ fn parts(plan: &Plan) -> Vec<Part<'_>> {
             .iter()
             .map(|action| part(&format!("details of {}", text(&action.id)), move || details(action))),
     );
+    parts.push(part("other ways", move || others(plan)));
     parts.push(part("what is not mended", move || left(plan)));
     parts.push(part("the pulls, leg by leg", move || pulls(plan)));
     parts.push(part("what could not be read", move || unread(plan)));
@@ -271,6 +272,21 @@ fn as_diff(lines: &[semantic::Line]) -> String {
         .iter()
         .map(|line| format!("{} {}{}\n", line.sign.as_char(), indent(line), clean(&line.text)))
         .collect()
+}
+
+fn others(plan: &Plan) -> String {
+    if plan.alternatives.is_empty() {
+        return String::new();
+    }
+    let mut out = "### Other ways, as good for the pulls\n\n".to_owned();
+    for other in &plan.alternatives {
+        let (choice, cost) = (text(&other.choice), cost(other.monthly_cost_usd));
+        let _ = writeln!(out, "- {choice} ({cost}): {}", text(&other.in_words()));
+        for opened in &other.newly_reachable {
+            let _ = writeln!(out, "  - also opens: {}", text(opened));
+        }
+    }
+    out + "\n"
 }
 
 fn left(plan: &Plan) -> String {

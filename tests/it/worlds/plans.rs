@@ -42,6 +42,7 @@ fn request(ground: &Ground) -> plan::Request {
         owned: Owned::default(),
         now: Timestamp::UNIX_EPOCH,
         time_to_live: SignedDuration::from_hours(24),
+        looks_for_others: false,
     }
 }
 
