@@ -359,12 +359,6 @@ impl Network<'_> {
         self.vpcs.get(self.vpc_of(source)?).map(|vpc| vpc.id.as_str())
     }
 
-    /// The id of the subnet of a source, where it was read.
-    pub fn subnet_id_of(&self, source: &Source) -> Option<&str> {
-        let subnet = self.end_of(source, Family::V4).subnet;
-        self.subnets.get(subnet?).map(|subnet| subnet.id.as_str())
-    }
-
     pub(super) fn vpc_of(&self, source: &Source) -> Option<usize> {
         let end = self.end_of(source, Family::V4);
         let row = end.interface.and_then(|index| self.interfaces.get(index)).map(|row| row.vpc);

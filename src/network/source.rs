@@ -341,7 +341,7 @@ impl Network<'_> {
         classes
     }
 
-    /// The subnet that a source is in.
+    /// The id of the subnet of a source, where it was read.
     pub fn subnet_of(&self, source: &Source) -> Option<&str> {
         let subnet = self.end_of(source, Family::V4).subnet?;
         self.subnets.get(subnet).map(|subnet| subnet.id.as_str())

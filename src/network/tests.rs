@@ -118,7 +118,9 @@ pub(super) fn lawful(trace: &Trace) {
             assert!(trace.unknown.is_empty() && trace.blockers.is_empty() && trace.blocked_at.is_none());
         }
         Verdict::Blocked => {
-            assert!(trace.blocked_at.is_some() && trace.reason.is_some() && !trace.blockers.is_empty())
+            assert!(trace.blocked_at.is_some() && trace.reason.is_some() && !trace.blockers.is_empty());
+            let at = trace.blocked_at.as_ref();
+            assert!(denied || hops().any(|hop| Some(&hop.id) == at), "a hop says so: {trace:#?}");
         }
         Verdict::Unknown => assert!(
             !trace.unknown.is_empty()
@@ -307,6 +309,11 @@ fn pings_and_all_protocols() {
     };
     let ping = |world: &Value| line(&ask(world, "i-1", "10.0.2.10", Some(Service::ping())));
     assert_eq!(ping(&icmp(-1, -1)), "reachable");
+    check(
+        json!({"/SecurityGroups/1/IpPermissions": [{"IpProtocol": "tcp", "FromPort": -1, "ToPort": -1, "IpRanges": [{"CidrIp": "10.0.0.0/8"}]}]}),
+        "10.0.2.10",
+        "reachable",
+    );
     assert_eq!(ping(&icmp(8, -1)), "reachable");
     assert_eq!(ping(&icmp(8, 0)), "reachable");
     assert_eq!(ping(&icmp(3, 4)), "blocked: security-group-ingress at sg-other");
@@ -484,6 +491,31 @@ fn routes_and_gateways() {
         "8.8.8.8",
         "blocked: blackhole-route at rtb-main",
     );
+    // Gateways may have ids of any form, as made-up snapshots show.
+    check(
+        json!({"/RouteTables/1/Routes/1/GatewayId": "internet", "/InternetGateways/0/InternetGatewayId": "internet"}),
+        "8.8.8.8",
+        "reachable",
+    );
+    // Attached to another VPC, or not any more, it is none of ours.
+    for attachment in
+        [json!({"VpcId": "vpc-9", "State": "available"}), json!({"VpcId": "vpc-1", "State": "detached"})]
+    {
+        check(
+            json!({"/RouteTables/0/Routes/1": {"DestinationCidrBlock": "0.0.0.0/0", "GatewayId": "igw-1"}, "/NetworkInterfaces/0/Association": {"PublicIp": "52.0.0.9"}, "/InternetGateways/0/Attachments/0": attachment}),
+            "8.8.8.8",
+            "blocked: blackhole-route at igw-1",
+        );
+    }
+    // The public address of another private address of the interface does not serve.
+    let with_addresses = |first: Value, second: Value| {
+        let address = |address: &str, association: Value| json!({"PrivateIpAddress": address, "Association": association});
+        json!({"/RouteTables/0/Routes/1": {"DestinationCidrBlock": "0.0.0.0/0", "GatewayId": "igw-1"},
+            "/NetworkInterfaces/0/PrivateIpAddresses": [address("10.0.1.10", first), address("10.0.1.11", second)]})
+    };
+    let public = || json!({"PublicIp": "52.0.0.9"});
+    check(with_addresses(public(), Value::Null), "8.8.8.8", "reachable");
+    check(with_addresses(Value::Null, public()), "8.8.8.8", "blocked: no-public-address at igw-1");
     // An internet gateway carries only interfaces with a public address.
     check(
         route(json!({"DestinationCidrBlock": "0.0.0.0/0", "GatewayId": "igw-1"})),
@@ -725,6 +757,22 @@ fn transit_gateways() {
     let mut passed_on = by_group;
     passed_on["/TransitGateways/0/Options"] = json!({"SecurityGroupReferencingSupport": "enable"});
     assert_eq!(ask(passed_on, "10.1.0.10"), "reachable");
+    // Of two routes to one block the static one counts, whoever propagated the other.
+    let propagated = json!({"DestinationCidrBlock": "0.0.0.0/0", "State": "active", "Type": "propagated", "TransitGatewayAttachments": [{"TransitGatewayAttachmentId": "tgw-attach-9", "ResourceType": "vpn", "ResourceId": "vpn-1"}]});
+    assert_eq!(
+        ask(
+            json!({"/TransitGatewayPropagations/0/TransitGatewayRouteTablePropagations/1/State": "disabling", "/TransitGatewayStaticRoutes/0/Routes/-": propagated}),
+            "10.1.0.10"
+        ),
+        "reachable"
+    );
+    // Packets leave the gateway in the zone in which they came.
+    let two_homes = json!({
+        "/Subnets/-": {"SubnetId": "subnet-elsewhere", "VpcId": "vpc-2", "CidrBlock": "10.1.8.0/28", "AvailabilityZone": "eu-west-1b"},
+        "/TransitGatewayVpcAttachments/1/SubnetIds": ["subnet-elsewhere", "subnet-far"],
+        "/NetworkAcls/-": {"NetworkAclId": "acl-elsewhere", "VpcId": "vpc-2", "Associations": [{"SubnetId": "subnet-elsewhere"}]},
+    });
+    assert_eq!(ask(two_homes, "10.1.0.10"), "reachable");
     // The ACL of the gateway's subnet sees what comes out of the gateway.
     assert_eq!(
         ask(
@@ -1110,6 +1158,7 @@ fn sources() {
     };
     assert_eq!(sources(json!({}), "i-1"), "i-1 (eni-1)");
     assert_eq!(sources(json!({}), "eni-nat"), "eni-nat");
+    assert_eq!(sources(json!({}), "subnet-node"), "i-1 (eni-1)", "those of other subnets are not in it");
     assert_eq!(sources(json!({}), "10.0.1.10"), "10.0.1.10 (eni-1)");
     assert_eq!(sources(json!({}), "10.0.1.77"), "10.0.1.77 in subnet-node");
     assert_eq!(sources(json!({}), "8.8.8.8"), "8.8.8.8");
@@ -1192,4 +1241,19 @@ fn sources_that_a_rule_tells_apart_are_of_different_classes() {
     );
     assert_eq!(classes(json!({"/NetworkInterfaces/3/Groups": []})), 2);
     assert_eq!(classes(json!({"/NetworkInterfaces/3/Association": {"PublicIp": "52.0.0.9"}})), 2);
+}
+
+#[test]
+fn a_destination_is_known_by_its_names() {
+    check(json!({}), "ip-10-0-2-10.eu-west-1.compute.internal", "reachable");
+    let trace = ask(&plain(), "i-1", "eni-2", None);
+    let ends: Vec<&str> = trace.forward.iter().rev().take(2).map(|hop| hop.id.as_str()).collect();
+    assert_eq!(ends, ["i-2", "eni-2"]);
+    let snapshot = snapshot(&plain());
+    let network = Network::of(&snapshot);
+    let source = network.resolve_source("i-1").unwrap().remove(0);
+    assert_eq!(network.subnet_of(&source), Some("subnet-node"));
+    let endpoint = |service: &str| serde_json::from_value(endpoint("vpce-1", service)).unwrap();
+    assert_eq!(names::private_names(&endpoint("sts")), ["sts.eu-west-1.amazonaws.com"]);
+    assert_eq!(names::private_names(&endpoint("ec2")), [""; 0]);
 }

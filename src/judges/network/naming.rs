@@ -130,7 +130,7 @@ impl<'w> Place<'w> {
     }
 
     fn subnet(&self) -> Option<&'w crate::model::ec2::Subnet> {
-        self.world.snapshot.ec2.subnets.get(self.network.subnet_id_of(self.source)?)
+        self.world.snapshot.ec2.subnets.get(self.network.subnet_of(self.source)?)
     }
 
     fn without_answer(&self, stopped: &network::Blocker) -> Named {
@@ -174,7 +174,7 @@ impl<'w> Place<'w> {
             if stopped.component.starts_with("tgw-") {
                 return ("tgw-egress-broken", stopped.component.clone());
             }
-            let subnet = self.network.subnet_id_of(self.source).unwrap_or(&stopped.component);
+            let subnet = self.network.subnet_of(self.source).unwrap_or(&stopped.component);
             return if fargate {
                 ("fargate-subnet-no-egress", subnet.to_owned())
             } else {
