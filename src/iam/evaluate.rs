@@ -805,6 +805,13 @@ mod tests {
                 "implicit_deny resource",
             ),
             ("sts:AssumeRole", NODE, role, policy(r#"{"AWS": "AROAEXAMPLEID"}"#), "implicit_deny resource"),
+            (
+                "sts:AssumeRole",
+                NODE,
+                role,
+                policy(r#"{"AWS": "AROAEXAMPLEID"}"#) + r#", "context": {"aws:userid": "AROAEXAMPLEID:i-1"}"#,
+                "allowed",
+            ),
             ("sts:GetSessionToken", USER, "*", all.clone(), "allowed"),
             ("sts:GetFederationToken", USER, "arn:aws:iam::111122223333:user/x", all.clone(), "allowed"),
             ("sts:Other", USER, "arn:aws:sts::111122223333:role/x", all.clone(), "allowed"),

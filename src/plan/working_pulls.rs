@@ -32,10 +32,8 @@ pub(super) fn spare(
         let harmed = everything.harmed_by(&rest)?;
         let Some((first, _)) = harmed.first() else { return Ok(rest) };
         let pulls: BTreeSet<&str> = harmed.iter().map(|(pull, _)| pull.as_str()).collect();
-        let mut because = format!(
-            "with it, {} that nothing blocks now would be blocked, such as {first}",
-            count(pulls.len())
-        );
+        let mut because =
+            format!("mending it would block {} that nothing blocks now, such as {first}", count(pulls.len()));
         if is_narrowed {
             because += "; a plan for all pulls may mend both";
         }
