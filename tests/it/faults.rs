@@ -382,8 +382,9 @@ impl Matrix {
         self.case.proxy.calm();
     }
 
-    /// A request that arrives twice is answered for the second time. Where that one finds the first one's work, nobody can
-    /// tell it from the work of somebody else, and it stays. Nothing comes after this in a cluster.
+    /// A request that arrives twice is answered for the second time. Where that one finds the first one's work, and
+    /// AWS keeps no tag on it, nobody can tell it from the work of somebody else, and it stays. Nothing comes after
+    /// this in a cluster.
     fn repeat(&self) -> String {
         self.start_anew();
         self.case.proxy.rule("writes", Times::Always, Fault::Repeat);
