@@ -624,8 +624,8 @@ impl Resource for VpcEndpoint {
         }
         let text = match at.endpoint_type {
             EndpointType::Gateway => {
-                "the route tables that lead to it have no other route to S3 today, so no connection is moved; it \
-                 costs nothing"
+                "the route tables that lead to it have no other route to S3 that works today, so no connection is \
+                 moved; whoever gives them one later has S3 behind the policy of the endpoint; it costs nothing"
             }
             EndpointType::Interface => "it only adds to the endpoint; what works today stays",
         };
