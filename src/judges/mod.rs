@@ -4,12 +4,17 @@
 //! has several ways to be no.
 
 mod credentials;
+mod disk;
+mod dns_firewall;
 mod elsewhere;
 mod endpoint_policy;
 mod grants;
+mod hybrid;
 mod image;
 pub(crate) mod kubernetes;
+mod layers;
 mod network;
+mod own_roles;
 mod paths;
 mod permission;
 mod platforms;
@@ -29,11 +34,16 @@ use crate::pulls::World;
 pub const ALL: &[Judge] = &[
     trust::judge,
     credentials::judge,
+    hybrid::judge,
+    own_roles::judge,
     network::judge,
+    dns_firewall::judge,
     permission::judge,
     endpoint_policy::judge,
     pull_through::judge,
     image::judge,
+    layers::judge,
+    disk::judge,
     elsewhere::judge,
 ];
 

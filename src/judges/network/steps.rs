@@ -1,10 +1,12 @@
 //! What a person does about a network, in words and commands.
 
+use crate::model::Partition;
 use crate::pulls::World;
 
 /// What a person does, with the names of this world.
 pub(super) fn steps(world: &World<'_>, cause: &str, component: &str) -> Vec<String> {
     let region = &world.target.region;
+    let suffix = Partition::of_region(region).dns_suffix;
     let step = match cause {
         "vpce-ecr-api-missing" | "vpce-ecr-dkr-missing" => {
             let service = if cause == "vpce-ecr-api-missing" { "ecr.api" } else { "ecr.dkr" };
@@ -47,6 +49,10 @@ pub(super) fn steps(world: &World<'_>, cause: &str, component: &str) -> Vec<Stri
         "cross-region-private-pull" => format!(
             "copy the image to a registry in {region} (ECR can replicate it) and name that one, or give {component} a \
              way to the internet"
+        ),
+        "network-firewall-block" => format!(
+            "ask the owner of {component} to let these names pass (TLS server names): api.ecr.{region}.{suffix}, \
+             ecr.{region}.{suffix}, .dkr.ecr.{region}.{suffix}, prod-{region}-starport-layer-bucket.s3.{region}.{suffix}"
         ),
         _ => format!("give {component} a way to ECR: NAT gateways, or endpoints for ecr.api, ecr.dkr and S3"),
     };
