@@ -53,10 +53,15 @@ fn blocker(
     let name = &node.metadata.name;
     let replace = match source.kind {
         SourceKind::AutoMode | SourceKind::Karpenter => {
-            format!("then let it be replaced: kubectl get nodeclaims -o wide, and kubectl delete nodeclaim NAME of {name}")
+            format!(
+                "then let it be replaced: kubectl get nodeclaims -o wide, and kubectl delete nodeclaim NAME of {name}"
+            )
         }
         SourceKind::Hybrid => format!("then mark {} as usable again: kubectl uncordon {0}", quoted(name)),
-        _ => format!("then replace it: kubectl drain {} --ignore-daemonsets, and terminate its instance", quoted(name)),
+        _ => format!(
+            "then replace it: kubectl drain {} --ignore-daemonsets, and terminate its instance",
+            quoted(name)
+        ),
     };
     Some(Blocker {
         cause: cause.id,
@@ -79,4 +84,67 @@ fn blocker(
             ],
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+    use serde_json::{Value, json};
+
+    use crate::judges::test_support;
+    use crate::pulls::tests::{instance, list, node, profiles};
+
+    fn check(nodes: &[Value], expected: &Expect) {
+        let of_group = json!({ "eks:nodegroup-name": "ng", "eks:cluster-name": "c" });
+        let instances = ["i-1", "i-2"].map(|id| instance(id, "ng", of_group.clone()));
+        let reservations = json!({ "Reservations": [{ "Instances": instances }] });
+        test_support::check(
+            &[reservations, profiles(&["ng"]), list(nodes)],
+            &["node-disk-full"],
+            &[],
+            expected,
+        );
+    }
+
+    fn with(name: &str, instance: &str, pressure: Option<&str>, taint: bool) -> Value {
+        let mut node = node(name, instance, json!({}));
+        if let Some(status) = pressure {
+            node["status"]["conditions"] =
+                json!([{ "type": "Ready", "status": "True" }, { "type": "DiskPressure", "status": status }]);
+        }
+        if taint {
+            node["spec"]["taints"] =
+                json!([{ "key": "node.kubernetes.io/disk-pressure", "effect": "NoSchedule" }]);
+        }
+        node
+    }
+
+    #[test]
+    fn one_full_disk_of_two_blocks_some_pulls() {
+        check(
+            &[with("ip-1", "i-1", Some("True"), true), with("ip-2", "i-2", Some("False"), false)],
+            &expect![[r#"
+                node-disk-full high not-aws on node/ip-1: node ip-1 of nodegroup ng says that its disk is full
+                  kubernetes:ListNodes: ip-1: condition DiskPressure is True
+                  blocks image of nodegroup/ng <- app:v1, nodegroup/ng <- 602401143452.dkr.ecr.eu-west-1.amazonaws.com/eks/*
+            "#]],
+        );
+        check(
+            &[with("ip-1", "i-1", None, true)],
+            &expect![[r#"
+            node-disk-full critical not-aws on node/ip-1: node ip-1 of nodegroup ng says that its disk is full
+              kubernetes:ListNodes: ip-1: taint disk-pressure
+              blocks image of nodegroup/ng <- app:v1, nodegroup/ng <- 602401143452.dkr.ecr.eu-west-1.amazonaws.com/eks/*
+        "#]],
+        );
+    }
+
+    #[test]
+    fn a_taint_that_outlives_its_reason_and_silent_kubelets_are_no_finding() {
+        check(&[with("ip-1", "i-1", Some("False"), true)], &expect![[r#""#]]);
+        check(
+            &[with("ip-1", "i-1", Some("Unknown"), false), with("ip-2", "i-2", None, false)],
+            &expect![[r#""#]],
+        );
+    }
 }

@@ -75,7 +75,9 @@ fn answer(snapshot: &Snapshot, vpc: &str, host: &str, image: &Image) -> Answer {
         let Some(domains) = snapshot.dns_firewall.domains.get(list) else {
             // A list that nobody may read may hold the name; that of AWS's threats holds no name of AWS.
             if rule.action != "ALERT" {
-                unread.get_or_insert_with(|| format!("domain list {list} of the DNS firewall of {vpc} was not read"));
+                unread.get_or_insert_with(|| {
+                    format!("domain list {list} of the DNS firewall of {vpc} was not read")
+                });
             }
             continue;
         };
@@ -111,7 +113,8 @@ fn blocks(snapshot: &Snapshot, vpc: &str, after: &Rule, name: &str) -> bool {
     let mut rules = rules.into_iter().skip_while(|rule| *rule != after).skip(1).filter(|rule| {
         let list = rule.firewall_domain_list_id.as_ref();
         let domains = list.and_then(|list| snapshot.dns_firewall.domains.get(list));
-        rule.is_about_addresses() && domains.is_some_and(|domains| domains.iter().any(|domain| fits(domain, name)))
+        rule.is_about_addresses()
+            && domains.is_some_and(|domains| domains.iter().any(|domain| fits(domain, name)))
     });
     rules.find(|rule| rule.action != "ALERT").is_some_and(|rule| rule.action == "BLOCK")
 }
@@ -131,12 +134,7 @@ fn fits(domain: &str, name: &str) -> bool {
     }
 }
 
-fn blocker(
-    world: &World<'_>,
-    vpc: &str,
-    pulls: BTreeSet<String>,
-    seen: BTreeSet<String>,
-) -> Option<Blocker> {
+fn blocker(world: &World<'_>, vpc: &str, pulls: BTreeSet<String>, seen: BTreeSet<String>) -> Option<Blocker> {
     let cause = Cause::find("dns-firewall-block")?;
     let region = quoted(&world.target.region);
     let source = "route53resolver:ListFirewallRules";
@@ -164,4 +162,131 @@ fn blocker(
             ],
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+    use serde_json::{Value, json};
+
+    use crate::checks::Leg;
+    use crate::judges::test_support;
+    use crate::pulls::tests::{instance, profiles};
+
+    fn association() -> Value {
+        json!({ "FirewallRuleGroupAssociations": [
+            { "Id": "rslvr-frgassoc-1", "FirewallRuleGroupId": "rslvr-frg-1", "VpcId": "vpc-1", "Priority": 101 },
+        ] })
+    }
+
+    fn rule(priority: i64, list: &str, action: &str, more: Value) -> Value {
+        let mut rule = json!({ "FirewallRuleGroupId": "rslvr-frg-1", "FirewallDomainListId": list, "Priority": priority,
+            "Action": action });
+        rule.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        rule
+    }
+
+    fn domains(list: &str, domains: &[&str]) -> Value {
+        json!({ "FirewallDomainListId": list, "Domains": domains })
+    }
+
+    fn check(documents: &[Value], expected: &Expect) {
+        let mut of_group =
+            instance("i-1", "ng", json!({ "eks:nodegroup-name": "ng", "eks:cluster-name": "c" }));
+        of_group["NetworkInterfaces"] = json!([{ "NetworkInterfaceId": "eni-1", "SubnetId": "subnet-1", "VpcId": "vpc-1",
+            "PrivateIpAddress": "10.0.0.9", "Groups": [] }]);
+        let mut all = vec![
+            json!({ "Reservations": [{ "Instances": [of_group] }] }),
+            profiles(&["ng"]),
+            json!({ "Vpcs": [{ "VpcId": "vpc-1", "CidrBlock": "10.0.0.0/16", "DhcpOptionsId": "default" }],
+                "Subnets": [{ "SubnetId": "subnet-1", "VpcId": "vpc-1", "CidrBlock": "10.0.0.0/24" }],
+                "NetworkInterfaces": of_group["NetworkInterfaces"], "VpcEndpoints": [] }),
+            json!({ "VpcId": "vpc-1", "EnableDnsSupport": { "Value": true } }),
+        ];
+        all.extend(documents.iter().cloned());
+        test_support::check(&all, &["dns-firewall-block"], &[Leg::Dns], expected);
+    }
+
+    #[test]
+    fn an_allow_list_that_forgets_the_layers_blocks_them() {
+        let rules = json!({ "FirewallRules": [
+            rule(1, "rslvr-fdl-ok", "ALLOW", json!({ "FirewallDomainRedirectionAction": "TRUST_REDIRECTION_DOMAIN" })),
+            rule(2, "rslvr-fdl-all", "BLOCK", json!({ "BlockResponse": "NXDOMAIN" })),
+        ] });
+        let ecr = ["*.ecr.eu-west-1.amazonaws.com.", "api.ecr.eu-west-1.amazonaws.com"];
+        check(
+            &[association(), rules.clone(), domains("rslvr-fdl-ok", &ecr), domains("rslvr-fdl-all", &["*"])],
+            &expect![[r#"
+                dns-firewall-block high manual on vpc-1: the DNS firewall of vpc-1 blocks names that pulls look up
+                  route53resolver:ListFirewallRules: rule 2 of rslvr-frg-1 blocks prod-eu-west-1-starport-layer-bucket.s3.eu-west-1.amazonaws.com (NXDOMAIN)
+                  blocks dns of nodegroup/ng <- app:v1, nodegroup/ng <- 602401143452.dkr.ecr.eu-west-1.amazonaws.com/eks/*
+            "#]],
+        );
+        let with_layers = [ecr[0], ecr[1], "*.s3.eu-west-1.amazonaws.com"];
+        check(
+            &[
+                association(),
+                rules.clone(),
+                domains("rslvr-fdl-ok", &with_layers),
+                domains("rslvr-fdl-all", &["*"]),
+            ],
+            &expect![[r#"
+                nodegroup/ng dns ok
+            "#]],
+        );
+        // Somebody else's list may allow what a later one blocks.
+        check(
+            &[association(), rules, domains("rslvr-fdl-all", &["*"])],
+            &expect![[r#"
+                nodegroup/ng dns unknown domain list rslvr-fdl-ok of the DNS firewall of vpc-1 was not read
+            "#]],
+        );
+        check(
+            &[association()],
+            &expect![[r#"
+                nodegroup/ng dns unknown the rules of DNS firewall rule group rslvr-frg-1 were not read
+            "#]],
+        );
+    }
+
+    #[test]
+    fn the_name_behind_the_api_is_looked_at_where_redirections_are() {
+        let rules = json!({ "FirewallRules": [
+            rule(1, "rslvr-fdl-ok", "ALLOW", json!({})),
+            rule(2, "rslvr-fdl-all", "BLOCK", json!({})),
+        ] });
+        let listed = [
+            "api.ecr.eu-west-1.amazonaws.com",
+            "*.dkr.ecr.eu-west-1.amazonaws.com",
+            "*.s3.eu-west-1.amazonaws.com",
+        ];
+        check(
+            &[association(), rules, domains("rslvr-fdl-ok", &listed), domains("rslvr-fdl-all", &["*"])],
+            &expect![[r#"
+                dns-firewall-block high manual on vpc-1: the DNS firewall of vpc-1 blocks names that pulls look up
+                  route53resolver:ListFirewallRules: rule 1 of rslvr-frg-1 allows api.ecr.eu-west-1.amazonaws.com, and a later one blocks ecr.eu-west-1.amazonaws.com, to which it leads
+                  blocks dns of nodegroup/ng <- app:v1, nodegroup/ng <- 602401143452.dkr.ecr.eu-west-1.amazonaws.com/eks/*
+            "#]],
+        );
+    }
+
+    #[test]
+    fn alerts_other_names_and_other_questions_block_nothing() {
+        let rules = json!({ "FirewallRules": [
+            rule(1, "rslvr-fdl-all", "ALERT", json!({})),
+            rule(2, "rslvr-fdl-bad", "BLOCK", json!({})),
+            rule(3, "rslvr-fdl-all", "BLOCK", json!({ "Qtype": "TXT" })),
+        ] });
+        check(
+            &[
+                association(),
+                rules,
+                domains("rslvr-fdl-all", &["*"]),
+                domains("rslvr-fdl-bad", &["evil.example."]),
+            ],
+            &expect![[r#"
+                nodegroup/ng dns ok
+            "#]],
+        );
+    }
 }

@@ -111,7 +111,11 @@ fn pods(wanted: &Elsewhere) -> String {
 }
 
 /// Whether a source reaches the internet from any of its places, and why not; that is not known where none is.
-pub(super) fn internet(network: &Network<'_>, world: &World<'_>, source: &Source) -> (Verdict, BTreeSet<String>) {
+pub(super) fn internet(
+    network: &Network<'_>,
+    world: &World<'_>,
+    source: &Source,
+) -> (Verdict, BTreeSet<String>) {
     let places = network::places(network, world, source);
     let traces = places.iter().map(|place| network.trace(place, &Destination::Internet, Service::tcp(443)));
     let (mut best, mut because) = (None, BTreeSet::new());

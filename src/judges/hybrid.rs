@@ -122,16 +122,17 @@ fn blocker(role: &str, pulls: &[String], summary: String, evidence: Evidence, st
 
 fn nobody_may_assume(role: &Role, pulls: &[String]) -> Blocker {
     let name = quoted(&role.role_name);
-    let statement = |service: &str, calls: serde_json::Value| {
-        json!({ "Effect": "Allow", "Principal": { "Service": service }, "Action": calls })
-    };
+    let statement = |service: &str, calls: serde_json::Value| json!({ "Effect": "Allow", "Principal": { "Service": service }, "Action": calls });
     let by_ssm = statement("ssm.amazonaws.com", json!("sts:AssumeRole"));
     let calls = json!(["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"]);
     let by_certificate = statement("rolesanywhere.amazonaws.com", calls);
     blocker(
         &role.arn,
         pulls,
-        format!("the trust policy of role {} lets neither SSM nor IAM Roles Anywhere assume it", role.role_name),
+        format!(
+            "the trust policy of role {} lets neither SSM nor IAM Roles Anywhere assume it",
+            role.role_name
+        ),
         Evidence {
             source: "iam:GetRole".to_owned(),
             saw: format!("no statement for {} in AssumeRolePolicyDocument", ISSUERS.join(" or ")),
@@ -140,7 +141,9 @@ fn nobody_may_assume(role: &Role, pulls: &[String]) -> Blocker {
             format!("aws iam get-role --role-name {name} --query Role.AssumeRolePolicyDocument > trust.json"),
             format!("for SSM activations add the statement {by_ssm}"),
             format!("for IAM Roles Anywhere add the statement {by_certificate}"),
-            format!("aws iam update-assume-role-policy --role-name {name} --policy-document file://trust.json"),
+            format!(
+                "aws iam update-assume-role-policy --role-name {name} --policy-document file://trust.json"
+            ),
         ],
     )
 }
@@ -156,4 +159,113 @@ fn role_is_gone(arn: &str, pulls: &[String]) -> Blocker {
             "make role {name} again, as the EKS user guide shows under \"Prepare credentials for hybrid nodes\""
         )],
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+    use serde_json::{Value, json};
+
+    use super::CAUSE;
+    use crate::checks::Leg;
+    use crate::judges::test_support;
+    use crate::pulls::tests::list;
+
+    const ROLE: &str = "arn:aws:iam::111122223333:role/hybrid";
+
+    fn check(documents: &[Value], ready: &str, expected: &Expect) {
+        let node = json!({
+            "kind": "Node", "metadata": { "name": "mi-1", "labels": { "eks.amazonaws.com/compute-type": "hybrid" } },
+            "spec": { "providerID": "eks-hybrid:///eu-west-1/c/mi-1" },
+            "status": { "conditions": [{ "type": "Ready", "status": ready }] },
+        });
+        let mut all = vec![list(&[node])];
+        all.extend(documents.iter().cloned());
+        let mut legs = vec![Leg::Credentials, Leg::EcrTokenPermission, Leg::PullPermission];
+        legs.truncate(if documents.len() > 1 { 3 } else { 1 });
+        test_support::check(&all, &[CAUSE, "node-role-missing-ecr-policy"], &legs, expected);
+    }
+
+    fn entry(role: &str) -> Value {
+        json!({ "accessEntry": { "clusterName": "c", "principalArn": role, "type": "HYBRID_LINUX" } })
+    }
+
+    fn role(service: &str, policies: Value) -> Value {
+        json!({ "RoleDetailList": [{
+            "RoleName": "hybrid", "Arn": ROLE, "RoleId": "AROAH", "Path": "/", "RolePolicyList": [],
+            "AttachedManagedPolicies": policies,
+            "AssumeRolePolicyDocument": { "Version": "2012-10-17", "Statement": [{
+                "Effect": "Allow", "Action": ["sts:AssumeRole", "sts:TagSession"], "Principal": { "Service": service },
+                "Condition": { "StringEquals": { "aws:SourceAccount": "111122223333" } },
+            }] },
+        }] })
+    }
+
+    fn pull_only() -> Value {
+        let name = "AmazonEC2ContainerRegistryPullOnly";
+        json!([{ "PolicyName": name, "PolicyArn": format!("arn:aws:iam::aws:policy/{name}") }])
+    }
+
+    #[test]
+    fn a_role_that_ssm_may_assume_and_that_may_pull_is_well() {
+        check(
+            &[entry(ROLE), role("ssm.amazonaws.com", pull_only())],
+            "True",
+            &expect![[r#"
+                hybrid/hybrid credentials ok
+                hybrid/hybrid ecr-token-permission unknown the VPC of the cluster was not read
+                hybrid/hybrid pull-permission unknown ecr:BatchGetImage depends on the repository policy, which was not read, AmazonEC2ContainerRegistryPullOnly was not read; its v1 of 2024-10-04 stands in; ecr:GetDownloadUrlForLayer depends on the repository policy, which was not read, AmazonEC2ContainerRegistryPullOnly was not read; its v1 of 2024-10-04 stands in; the VPC of the cluster was not read
+            "#]],
+        );
+        // Nothing shows whether it still gets credentials.
+        check(
+            &[entry(ROLE), role("ssm.amazonaws.com", pull_only())],
+            "Unknown",
+            &expect![[r#"
+                hybrid/hybrid credentials unknown whether hybrid node mi-1 still gets credentials is not known: its kubelet does not say that it is ready (on the node: journalctl -u kubelet -u aws_signing_helper_update -u amazon-ssm-agent)
+                hybrid/hybrid ecr-token-permission unknown the VPC of the cluster was not read
+                hybrid/hybrid pull-permission unknown ecr:BatchGetImage depends on the repository policy, which was not read, AmazonEC2ContainerRegistryPullOnly was not read; its v1 of 2024-10-04 stands in; ecr:GetDownloadUrlForLayer depends on the repository policy, which was not read, AmazonEC2ContainerRegistryPullOnly was not read; its v1 of 2024-10-04 stands in; the VPC of the cluster was not read
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_role_without_a_policy_or_without_trust_is_broken() {
+        check(
+            &[entry(ROLE), role("ec2.amazonaws.com", json!([]))],
+            "True",
+            &expect![[r#"
+                hybrid-node-credentials critical manual on arn:aws:iam::111122223333:role/hybrid: the trust policy of role hybrid lets neither SSM nor IAM Roles Anywhere assume it
+                  iam:GetRole: no statement for ssm.amazonaws.com or rolesanywhere.amazonaws.com in AssumeRolePolicyDocument
+                  blocks credentials of hybrid/hybrid <- app:v1, hybrid/hybrid <- 602401143452.dkr.ecr.eu-west-1.amazonaws.com/eks/*
+                hybrid-node-credentials critical automatic on arn:aws:iam::111122223333:role/hybrid: role hybrid may not call ecr:BatchGetImage, ecr:GetAuthorizationToken, ecr:GetDownloadUrlForLayer
+                  iam:ListAttachedRolePolicies: none
+                  iam:ListRolePolicies: none
+                  blocks ecr-token-permission pull-permission of hybrid/hybrid <- app:v1, hybrid/hybrid <- 602401143452.dkr.ecr.eu-west-1.amazonaws.com/eks/*
+                hybrid/hybrid pull-permission unknown ecr:BatchGetImage depends on the repository policy, which was not read; ecr:GetDownloadUrlForLayer depends on the repository policy, which was not read; the VPC of the cluster was not read
+            "#]],
+        );
+        check(
+            &[entry(ROLE), json!({ "RoleDetailList": [] })],
+            "True",
+            &expect![[r#"
+                hybrid-node-credentials critical manual on arn:aws:iam::111122223333:role/hybrid: role hybrid of the hybrid nodes does not exist
+                  iam:GetRole: NoSuchEntity
+                  blocks credentials of hybrid/hybrid <- app:v1, hybrid/hybrid <- 602401143452.dkr.ecr.eu-west-1.amazonaws.com/eks/*
+                hybrid/hybrid ecr-token-permission unknown its role does not exist; the VPC of the cluster was not read
+                hybrid/hybrid pull-permission unknown its role does not exist; the VPC of the cluster was not read
+            "#]],
+        );
+    }
+
+    #[test]
+    fn without_the_access_entry_nobody_knows_the_role() {
+        check(
+            &[role("ec2.amazonaws.com", json!([]))],
+            "True",
+            &expect![[r#"
+            hybrid/hybrid credentials unknown the role of hybrid nodes was not read: it is that of the one access entry of type HYBRID_LINUX (aws eks list-access-entries --cluster-name c, then describe-access-entry)
+        "#]],
+        );
+    }
 }

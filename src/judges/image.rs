@@ -12,6 +12,7 @@ use crate::diagnosis::{Blocker, Evidence, Fix, Verdicts, pull_id};
 use crate::explain::message::pull_through as looks_like_a_cache;
 use crate::model::Seen;
 use crate::model::ecr::{Key, Platform, RepositoryName};
+use crate::model::kms::KmsKey;
 use crate::pulls::{Image, Pull, World};
 
 /// Manifests that list one image for each platform.
@@ -117,8 +118,8 @@ fn without_key(world: &World<'_>, image: &Image) -> Seen<Missing> {
     let key = match world.snapshot.repository_key(at) {
         Seen::Known(Key::Described(key)) => key,
         Seen::Known(Key::OfUnknownState(name)) => return untested(world, image, name),
-        // That it was not read is said once for all repositories.
-        Seen::Absent | Seen::Unread(_) => return Seen::Absent,
+        Seen::Absent => return Seen::Absent,
+        Seen::Unread(_) => return suspected(world, image),
     };
     let Some(state) = key.flaw() else { return Seen::Absent };
     let step = if state == "Disabled" {
@@ -134,6 +135,23 @@ fn without_key(world: &World<'_>, image: &Image) -> Seen<Missing> {
             because: "somebody switched the key off, and ecr-fix changes no keys".to_owned(),
             steps: vec![step, "read more: ecr-fix explain kms-key-unavailable".to_owned()],
         },
+    })
+}
+
+/// Of a repository that was not described: that this was not read is said once for all of them, beside the verdicts; but
+/// where a key is known to be switched off, it may be that of this repository.
+fn suspected(world: &World<'_>, image: &Image) -> Seen<Missing> {
+    let RepositoryName { account, region, name } = image.repository();
+    // Keys are of the account and the region of what they encrypt, or are named by the repository.
+    let place = format!(":kms:{region}:{account}:");
+    let may_be_its = |key: &&KmsKey| key.flaw().is_some() && key.arn.contains(&place);
+    // What AWS serves for everybody names no repository.
+    let broken = world.snapshot.kms_keys.values().find(may_be_its).filter(|_| image.reference.is_some());
+    broken.map_or(Seen::Absent, |key| {
+        Seen::Unread(format!(
+            "whether {} encrypts repository {name} was not read: it cannot be used",
+            key.arn
+        ))
     })
 }
 

@@ -41,7 +41,9 @@ pub(super) fn judge(world: &World<'_>, _options: &Options, verdicts: &mut Verdic
                 denied(world, own, &because, &pulls).into_iter().for_each(|found| verdicts.blocked(found));
             }
             Seen::Known(because) => doubt(verdicts, &because),
-            Seen::Unread(because) => doubt(verdicts, &format!("whether it can be assumed is not known ({because})")),
+            Seen::Unread(because) => {
+                doubt(verdicts, &format!("whether it can be assumed is not known ({because})"))
+            }
             Seen::Absent => judge_calls(&paths, own, verdicts),
         }
     }
@@ -66,9 +68,10 @@ fn refusal(world: &World<'_>, own: &OwnRole) -> Seen<String> {
     };
     match assume(world, own, role, trust, issuer) {
         Weighed::Allowed(_) => Seen::Absent,
-        Weighed::DependsOn(on) => {
-            Seen::Unread(format!("its trust policy asks for {}", on.keys.into_iter().collect::<Vec<_>>().join(", ")))
-        }
+        Weighed::DependsOn(on) => Seen::Unread(format!(
+            "its trust policy asks for {}",
+            on.keys.into_iter().collect::<Vec<_>>().join(", ")
+        )),
         Weighed::Denied(_) => Seen::Known(format!(
             "its trust policy does not let system:serviceaccount:{} of {issuer} assume it",
             own.account.replacen('/', ":", 1)
@@ -137,7 +140,10 @@ fn denied(world: &World<'_>, own: &OwnRole, because: &str, pulls: &[String]) -> 
         severity: cause.severity,
         resource: own.role.clone(),
         account: own.role.parse::<Arn>().map(|arn| arn.account).unwrap_or_default(),
-        summary: format!("service account {} names a role for pulls that it cannot assume: {because}", own.account),
+        summary: format!(
+            "service account {} names a role for pulls that it cannot assume: {because}",
+            own.account
+        ),
         evidence: vec![
             Evidence {
                 source: "kubernetes:ListServiceAccounts".to_owned(),
@@ -166,4 +172,129 @@ fn denied(world: &World<'_>, own: &OwnRole, because: &str, pulls: &[String]) -> 
             ],
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+    use serde_json::{Value, json};
+
+    use crate::checks::Leg;
+    use crate::judges::test_support;
+    use crate::pulls::tests::{APP, instance, list, node, pod, profiles};
+
+    const ROLE: &str = "arn:aws:iam::111122223333:role/puller";
+    const ISSUER: &str = "oidc.eks.eu-west-1.amazonaws.com/id/ABCD";
+
+    fn check(state: Value, documents: &[Value], expected: &Expect) {
+        let of_group = json!({ "eks:nodegroup-name": "ng", "eks:cluster-name": "c" });
+        let account = json!({ "kind": "ServiceAccount", "metadata": { "name": "app", "namespace": "shop",
+            "annotations": { "eks.amazonaws.com/ecr-role-arn": ROLE, "eks.amazonaws.com/role-arn": "arn:x" } } });
+        let status = json!({ "containerStatuses": [{ "name": "app", "state": state }] });
+        let pod = pod("shop/web", APP, json!({ "nodeName": "ip-1", "serviceAccountName": "app" }), status);
+        let mut all = vec![
+            json!({ "cluster": { "name": "c", "arn": "arn:aws:eks:eu-west-1:111122223333:cluster/c",
+                "identity": { "oidc": { "issuer": format!("https://{ISSUER}") } } } }),
+            json!({ "Reservations": [{ "Instances": [instance("i-1", "ng", of_group)] }] }),
+            profiles(&["ng"]),
+            list(&[node("ip-1", "i-1", json!({})), account, pod]),
+        ];
+        all.extend(documents.iter().cloned());
+        let legs: &[Leg] =
+            if documents.is_empty() { &[Leg::Credentials] } else { &[Leg::Credentials, Leg::PullPermission] };
+        test_support::check(&all, &["sa-credential-role-denied"], legs, expected);
+    }
+
+    fn roles(subject: &str, policies: Value) -> Value {
+        let trust = json!({ "Version": "2012-10-17", "Statement": [{ "Effect": "Allow",
+            "Principal": { "Federated": format!("arn:aws:iam::111122223333:oidc-provider/{ISSUER}") },
+            "Action": "sts:AssumeRoleWithWebIdentity",
+            "Condition": { "StringEquals": { (format!("{ISSUER}:sub")): subject, (format!("{ISSUER}:aud")): "sts.amazonaws.com" } } }] });
+        let node = json!({ "RoleName": "ng", "Arn": "arn:aws:iam::111122223333:role/ng", "RoleId": "AROAN", "RolePolicyList": [],
+            "AttachedManagedPolicies": pull_only() });
+        json!({ "RoleDetailList": [node, { "RoleName": "puller", "Arn": ROLE, "RoleId": "AROAP", "RolePolicyList": [],
+            "AttachedManagedPolicies": policies, "AssumeRolePolicyDocument": trust }] })
+    }
+
+    fn pull_only() -> Value {
+        let name = "AmazonEC2ContainerRegistryPullOnly";
+        json!([{ "PolicyName": name, "PolicyArn": format!("arn:aws:iam::aws:policy/{name}") }])
+    }
+
+    fn waits() -> Value {
+        json!({ "waiting": { "reason": "ErrImagePull", "message": format!("failed to pull and unpack image \"{APP}\": no basic auth credentials") } })
+    }
+
+    fn runs() -> Value {
+        json!({ "running": { "startedAt": "2026-11-23T09:00:00Z" } })
+    }
+
+    #[test]
+    fn a_role_that_the_service_account_cannot_have_keeps_a_pod_that_waits() {
+        let other = || roles("system:serviceaccount:shop:other", pull_only());
+        check(
+            waits(),
+            &[other()],
+            &expect![[r#"
+            sa-credential-role-denied high manual on arn:aws:iam::111122223333:role/puller: service account shop/app names a role for pulls that it cannot assume: its trust policy does not let system:serviceaccount:shop:app of oidc.eks.eu-west-1.amazonaws.com/id/ABCD assume it
+              kubernetes:ListServiceAccounts: shop/app: eks.amazonaws.com/ecr-role-arn arn:aws:iam::111122223333:role/puller
+              iam:GetRole: its trust policy does not let system:serviceaccount:shop:app of oidc.eks.eu-west-1.amazonaws.com/id/ABCD assume it
+              kubernetes:ListPods: pod shop/web on ip-1: failed to pull and unpack image "app:v1": no basic auth credentials
+              blocks credentials of nodegroup/ng <- app:v1
+            nodegroup/ng pull-permission unknown ecr:BatchGetImage depends on the repository policy, which was not read, AmazonEC2ContainerRegistryPullOnly was not read; its v1 of 2024-10-04 stands in; ecr:GetDownloadUrlForLayer depends on the repository policy, which was not read, AmazonEC2ContainerRegistryPullOnly was not read; its v1 of 2024-10-04 stands in; the VPC of the cluster was not read
+        "#]],
+        );
+        // It runs, and so its kubelet may know nothing of such roles.
+        check(
+            runs(),
+            &[other()],
+            &expect![[r#"
+            nodegroup/ng credentials unknown service account shop/app names role arn:aws:iam::111122223333:role/puller for pulls, and its trust policy does not let system:serviceaccount:shop:app of oidc.eks.eu-west-1.amazonaws.com/id/ABCD assume it: that matters where the kubelet hands tokens of service accounts to its credential provider
+            nodegroup/ng pull-permission unknown ecr:BatchGetImage depends on the repository policy, which was not read, AmazonEC2ContainerRegistryPullOnly was not read; its v1 of 2024-10-04 stands in; ecr:GetDownloadUrlForLayer depends on the repository policy, which was not read, AmazonEC2ContainerRegistryPullOnly was not read; its v1 of 2024-10-04 stands in; the VPC of the cluster was not read
+        "#]],
+        );
+        check(
+            waits(),
+            &[json!({ "RoleDetailList": [] })],
+            &expect![[r#"
+            sa-credential-role-denied high manual on arn:aws:iam::111122223333:role/puller: service account shop/app names a role for pulls that it cannot assume: that role does not exist
+              kubernetes:ListServiceAccounts: shop/app: eks.amazonaws.com/ecr-role-arn arn:aws:iam::111122223333:role/puller
+              iam:GetRole: that role does not exist
+              kubernetes:ListPods: pod shop/web on ip-1: failed to pull and unpack image "app:v1": no basic auth credentials
+              blocks credentials of nodegroup/ng <- app:v1
+            nodegroup/ng pull-permission unknown its role does not exist; the VPC of the cluster was not read
+        "#]],
+        );
+    }
+
+    #[test]
+    fn a_role_that_can_be_had_pulls_if_it_may() {
+        check(
+            runs(),
+            &[roles("system:serviceaccount:shop:app", pull_only())],
+            &expect![[r#"
+            nodegroup/ng credentials ok
+            nodegroup/ng pull-permission unknown role arn:aws:iam::111122223333:role/puller may pull for service account shop/app, and nothing that was read lets it call ecr:BatchGetImage, ecr:GetDownloadUrlForLayer; ecr:BatchGetImage depends on the repository policy, which was not read, AmazonEC2ContainerRegistryPullOnly was not read; its v1 of 2024-10-04 stands in; ecr:GetDownloadUrlForLayer depends on the repository policy, which was not read, AmazonEC2ContainerRegistryPullOnly was not read; its v1 of 2024-10-04 stands in; the VPC of the cluster was not read
+        "#]],
+        );
+        check(
+            runs(),
+            &[roles("system:serviceaccount:shop:app", json!([]))],
+            &expect![[r#"
+            nodegroup/ng credentials ok
+            nodegroup/ng pull-permission unknown role arn:aws:iam::111122223333:role/puller may pull for service account shop/app, and nothing that was read lets it call ecr:BatchGetImage, ecr:GetAuthorizationToken, ecr:GetDownloadUrlForLayer; ecr:BatchGetImage depends on the repository policy, which was not read, AmazonEC2ContainerRegistryPullOnly was not read; its v1 of 2024-10-04 stands in; ecr:GetDownloadUrlForLayer depends on the repository policy, which was not read, AmazonEC2ContainerRegistryPullOnly was not read; its v1 of 2024-10-04 stands in; the VPC of the cluster was not read
+        "#]],
+        );
+    }
+
+    #[test]
+    fn a_role_that_was_not_read_is_a_doubt() {
+        check(
+            runs(),
+            &[],
+            &expect![[r#"
+            nodegroup/ng credentials unknown iam:GetRole: not in the snapshot; service account shop/app names role arn:aws:iam::111122223333:role/puller for pulls, and whether it can be assumed is not known (iam:GetRole: not in the snapshot): that matters where the kubelet hands tokens of service accounts to its credential provider
+        "#]],
+        );
+    }
 }

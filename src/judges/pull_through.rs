@@ -139,7 +139,8 @@ fn judge_calls<'w>(
             }
             Weighed::Denied(decision) => decision,
         };
-        for cause in permission::causes(snapshot, pull.image, &answer, permission::lacking(pull.source.kind)) {
+        for cause in permission::causes(snapshot, pull.image, &answer, permission::lacking(pull.source.kind))
+        {
             let cause = match cause {
                 "node-role-missing-ecr-policy"
                 | "fargate-exec-role-missing-policy"
@@ -173,13 +174,14 @@ fn reaches_upstream(paths: &Paths<'_>, pull: &Pull<'_>, rule: &PullThroughCacheR
     }
     let network = paths.network();
     let places = network::places(network, paths.world, pull.source);
-    let through_endpoint =
-        |place: &&_| matches!(network.resolve(place, &hosts.registry), Resolution::Private { .. });
-    let traces = places
-        .iter()
-        .filter(through_endpoint)
-        .map(|place| network.trace(place, &Destination::Internet, Service::tcp(443)).verdict);
-    traces.max().unwrap_or(Verdict::Reachable)
+    let internet = |place| network.trace(place, &Destination::Internet, Service::tcp(443)).verdict;
+    let verdicts = places.iter().map(|place| match network.resolve(place, &hosts.registry) {
+        Resolution::Private { .. } => internet(place),
+        // It may be through an endpoint.
+        Resolution::Unknown(_) => internet(place).min(Verdict::Unknown),
+        Resolution::Public { .. } | Resolution::Address(_) | Resolution::NoAnswer(_) => Verdict::Reachable,
+    });
+    verdicts.max().unwrap_or(Verdict::Reachable)
 }
 
 fn lacking(world: &World<'_>, role: &Role, (cause, resource): (&'static str, String), lack: Lack) -> Blocker {

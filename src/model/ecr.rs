@@ -230,6 +230,11 @@ pub struct Layer {
 }
 
 impl Layer {
+    /// Whether ECR says that it does not have it.
+    pub fn is_missing(&self) -> bool {
+        self.layer_availability.eq_ignore_ascii_case("UNAVAILABLE")
+    }
+
     /// Whether it may be one of a repository: what was not said fits all.
     pub fn is_of(&self, at: RepositoryName<'_>) -> bool {
         let fits = |said: &Option<String>, is: &str| said.as_deref().is_none_or(|said| said == is);

@@ -214,8 +214,7 @@ pub struct FileReader {
 }
 
 /// Every key that is read together with its surroundings.
-pub const FILE_READERS: &[&[FileReader]] =
-    &[
+pub const FILE_READERS: &[&[FileReader]] = &[
     ec2::FILE_READERS,
     route53::FILE_READERS,
     organizations::FILE_READERS,
