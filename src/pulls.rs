@@ -384,7 +384,12 @@ impl<'a> World<'a> {
         let of_key = "not in the snapshot: `aws kms describe-key` tells whether it is enabled";
         let of_others = "how repositories are encrypted was not read: `aws ecr describe-repositories` names their keys, and \
                          `aws kms describe-key` tells whether one is disabled";
-        let mut rows: Vec<Unread> = keys.into_iter().map(|key| row(key, of_key)).collect();
+        let is_told = |key: &str| {
+            let mut told = self.snapshot.unread.iter();
+            told.any(|unread| unread.source == "kms:DescribeKey" && unread.resource == key)
+        };
+        let untold = keys.into_iter().filter(|key| !is_told(key));
+        let mut rows: Vec<Unread> = untold.map(|key| row(key, of_key)).collect();
         rows.extend(others.then(|| row("", of_others)));
         rows
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::Stop;
 use super::filters::in_vpc;
@@ -12,8 +12,8 @@ use crate::actions::route::{self, Address, Route};
 use crate::actions::{AnyChange, Change, Found, Resource as _};
 use crate::checks::Leg;
 use crate::judges::{Options, WayOut};
-use crate::model::ec2::NatGateway;
-use crate::network::{self, HopKind, Network, Source, Trace};
+use crate::model::ec2::{EgressOnlyInternetGateway, NatGateway};
+use crate::network::{self, HopKind, Network, Reason, Source, Trace};
 use crate::pulls::World;
 
 /// The changes that mend a cause at a component.
@@ -36,8 +36,49 @@ pub(super) fn remedy(
             None => by_nat(network, world, component, stop, options)
                 .or_else(|manual| by_endpoints(network, world).map_err(|_| manual)),
         },
+        // A node that runs gets no public address, and its route may be there for others that have one.
+        "igw-no-public-ip" => by_endpoints(network, world),
+        "egress-only-igw-missing" => by_egress_only_gateway(network, world, component, stop),
         _ => Err(Manual::because("ecr-fix changes no gateway, and no routes to other networks")),
     }
+}
+
+/// The default route of every table on the way for IPv6, to the egress-only internet gateway of the VPC.
+fn by_egress_only_gateway(
+    network: &Network<'_>,
+    world: &World<'_>,
+    component: &str,
+    stop: &Stop,
+) -> RemedyOrSteps {
+    let vpc = in_vpc(world, component, None, None)?;
+    let all = world.snapshot.ec2.egress_only_internet_gateways.values();
+    let is_here = |gateway: &&EgressOnlyInternetGateway| {
+        gateway.attachments.iter().any(|attached| attached.vpc_id.as_deref() == Some(vpc.vpc_id.as_str()))
+    };
+    let Some(gateway) = all.into_iter().find(is_here) else {
+        return Err(Manual::because(format!(
+            "{} has no egress-only internet gateway, and ecr-fix makes none",
+            vpc.vpc_id
+        )));
+    };
+    let gateway = &gateway.egress_only_internet_gateway_id;
+    let destination = IpNet::V6(Ipv6Net::default());
+    let mut changes: BTreeMap<String, Change<Route>> = BTreeMap::new();
+    for (_, _, source) in &stop.flows {
+        let subnet = network.subnet_of(source).ok_or_else(|| unread("the subnet"))?;
+        let table = network.route_table_of(subnet).ok_or_else(|| unread("the route table"))?;
+        let before = route_now(world, &vpc, table, destination)?;
+        let leads_there = before.as_ref().is_some_and(|route| route.target == *gateway);
+        if leads_there || before.as_ref().is_some_and(|route| !route.is_blackhole()) {
+            return Err(Manual::because(format!("{table} has a default route for IPv6 already")));
+        }
+        changes.insert(table.to_owned(), change(&vpc, table, destination, before, gateway));
+    }
+    let changes: Vec<AnyChange> = changes.into_values().map(AnyChange::from).collect();
+    if !super::fixes::opens(world, &changes, component, &[Reason::NoRoute, Reason::BlackholeRoute], stop) {
+        return Err(Manual::because("a route to the gateway would not be enough"));
+    }
+    Ok((changes, format!("{gateway} is the egress-only internet gateway of {}", vpc.vpc_id)))
 }
 
 /// Endpoints need no way out at all.

@@ -644,7 +644,7 @@ pub(crate) static FAULTS: &[Fault] = &[
         let routes = row(ground.list("RouteTables"), "RouteTableId", "rtb-nat")["Routes"].as_array_mut().unwrap();
         routes.retain(|route| route["TransitGatewayId"].is_null());
     }),
-    fault!("egress-only-igw-missing" => "egress-only-igw-missing", ["no-route-to-internet"], NodeRoute, &[DualStack], |ground| {
+    fault!("egress-only-igw-missing" => "egress-only-igw-missing", ["no-route-to-internet", "ipv6-only-egress"], NodeRoute, &[DualStack], |ground| {
         drop_default_route(ground, "rtb-a");
         let routes = row(ground.list("RouteTables"), "RouteTableId", "rtb-a")["Routes"].as_array_mut().unwrap();
         routes.retain(|route| route["DestinationIpv6CidrBlock"] != "::/0");
