@@ -15,7 +15,7 @@ use crate::json_text::{Fields, edited, edits, insertion, removal};
 use crate::model::snapshot::{
     About, Misshapen, RowChange, Shape, Snapshot, TABLES, Table, Unread, file_reader, pretty, table,
 };
-use crate::model::{ec2, kubernetes, organizations, route53};
+use crate::model::{dns_firewall, ec2, ecr, kubernetes, organizations, route53};
 
 /// The file that `ecr-fix snapshot` adds: where, when, and what was refused.
 const ABOUT_FILE: &str = "snapshot.json";
@@ -176,6 +176,8 @@ fn texts(snapshot: &Snapshot) -> BTreeMap<String, String> {
     all.extend(kubernetes::files(snapshot));
     all.extend(route53::files_by_id(&snapshot.route53));
     all.extend(organizations::files_by_id(&snapshot.organizations));
+    all.extend(dns_firewall::files_by_id(&snapshot.dns_firewall));
+    all.extend(ecr::files_by_id(&snapshot.layers));
     let about = AboutFile {
         about: snapshot.about.clone(),
         unread: snapshot.unread.clone(),

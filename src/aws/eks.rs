@@ -4,7 +4,7 @@ use super::pages::pages;
 use super::{Reader, Refused};
 use crate::model::eks::{
     CertificateAuthority, Cluster, ComputeConfig, FargateProfile, FargateSelector, Health, HealthIssue,
-    LaunchTemplate, Nodegroup, VpcConfig,
+    Identity, LaunchTemplate, Nodegroup, Oidc, VpcConfig,
 };
 use crate::model::kubernetes::Taint;
 
@@ -37,6 +37,9 @@ impl Reader {
                 enabled: compute.enabled.unwrap_or_default(),
                 node_role_arn: compute.node_role_arn,
                 node_pools: compute.node_pools.unwrap_or_default(),
+            }),
+            identity: cluster.identity.map(|identity| Identity {
+                oidc: identity.oidc.map(|oidc| Oidc { issuer: oidc.issuer.unwrap_or_default() }),
             }),
         })
     }

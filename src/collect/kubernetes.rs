@@ -82,10 +82,10 @@ fn hides(call: &str) -> &'static [&'static str] {
         NO_KUBERNETES | "kubernetes:ListPods" => {
             &["repo-policy-missing-cross-account", "image-tag-not-found"]
         }
-        "kubernetes:ListNodes" => &["hybrid-node-credentials", "instance-profile-missing"],
+        "kubernetes:ListNodes" => &["hybrid-node-credentials", "instance-profile-missing", "node-disk-full"],
         "kubernetes:ListEvents" => &["pull-secret-expired", "node-disk-full", "registry-host-typo"],
         GET_SECRET => &["pull-secret-expired", "pull-secret-missing", "pull-secret-wrong"],
-        "kubernetes:ListServiceAccounts" => &["pull-secret-missing"],
+        "kubernetes:ListServiceAccounts" => &["pull-secret-missing", "sa-credential-role-denied"],
         _ => &[],
     }
 }

@@ -324,8 +324,8 @@ while read -r arn; do
 done <"$work/all-policies"
 echo Policies >>"$work/keys"
 
-# Kubernetes: kubectl prints nothing but what is named here, so that no environment, no annotation and no Secret gets
-# into a file. Signatures in the messages of kubelets are cut.
+# Kubernetes: kubectl prints nothing but what is named here, so that no environment, no annotation but one and no Secret
+# gets into a file. Signatures in the messages of kubelets are cut.
 cat >"$work/common" <<'END'
 {{define "names"}}[{{$s := ""}}{{range .}}{{$s}}{{$s = ","}}{"name":"{{js .name}}"}{{end}}]{{end}}
 {{define "labels"}}{ {{$s := ""}}{{range $k, $v := .}}{{$s}}{{$s = ","}}"{{js $k}}":"{{js $v}}"{{end}}}{{end}}
@@ -354,6 +354,7 @@ cat >"$work/Pod" <<'END'
 END
 cat >"$work/Node" <<'END'
 {{template "meta" .metadata}},"spec":{"taints":{{template "taints" .spec.taints}}{{with .spec.providerID}},"providerID":"{{js .}}"{{end}}},"status":{"addresses":[{{$s := ""}}{{range .status.addresses}}{{$s}}{{$s = ","}}{"type":"{{js .type}}","address":"{{js .address}}"}{{end}}]
+{{with .status.conditions}},"conditions":[{{$s := ""}}{{range .}}{{$s}}{{$s = ","}}{"type":"{{js .type}}","status":"{{js .status}}"}{{end}}]{{end}}
 {{with .status.nodeInfo}},"nodeInfo":{"architecture":"{{js .architecture}}","operatingSystem":"{{js .operatingSystem}}","containerRuntimeVersion":"{{js .containerRuntimeVersion}}","kubeletVersion":"{{js .kubeletVersion}}"}{{end}}}
 END
 cat >"$work/Event" <<'END'
@@ -362,7 +363,7 @@ cat >"$work/Event" <<'END'
 {{with .reportingInstance}},"reportingInstance":"{{js .}}"{{end}}{{with .lastTimestamp}},"lastTimestamp":"{{js .}}"{{end}}{{with .eventTime}},"eventTime":"{{js .}}"{{end}}
 END
 cat >"$work/ServiceAccount" <<'END'
-{{template "meta" .metadata}}{{with .imagePullSecrets}},"imagePullSecrets":{{template "names" .}}{{end}}
+"metadata":{"name":"{{js .metadata.name}}"{{with .metadata.namespace}},"namespace":"{{js .}}"{{end}}{{with .metadata.annotations}}{{with index . "eks.amazonaws.com/ecr-role-arn"}},"annotations":{"eks.amazonaws.com/ecr-role-arn":"{{js .}}"}{{end}}{{end}}}{{with .imagePullSecrets}},"imagePullSecrets":{{template "names" .}}{{end}}
 END
 cat >"$work/NodeClass" <<'END'
 {{template "meta" .metadata}},"spec":{"role":"{{with .spec.role}}{{js .}}{{end}}"{{with .spec.instanceProfile}},"instanceProfile":"{{js .}}"{{end}}},"status":{ {{with .status}}"subnets":{{template "ids" .subnets}},"securityGroups":{{template "ids" .securityGroups}}{{end}}}
@@ -402,10 +403,10 @@ case $server in
     '') echo "not read: Kubernetes: kubectl has no context" >&2 ;;
     "$endpoint" | https://127.0.0.1* | https://localhost*)
         objects Pods Pod v1 '"repo-policy-missing-cross-account", "image-tag-not-found"' pods -A
-        objects Nodes Node v1 '"hybrid-node-credentials", "instance-profile-missing"' nodes
+        objects Nodes Node v1 '"hybrid-node-credentials", "instance-profile-missing", "node-disk-full"' nodes
         objects Events Event v1 '"pull-secret-expired", "node-disk-full", "registry-host-typo"' events -A \
             --field-selector 'involvedObject.kind=Pod,type!=Normal'
-        objects ServiceAccounts ServiceAccount v1 '"pull-secret-missing"' serviceaccounts -A
+        objects ServiceAccounts ServiceAccount v1 '"pull-secret-missing", "sa-credential-role-denied"' serviceaccounts -A
         objects EC2NodeClasses EC2NodeClass karpenter.k8s.aws/v1 '' ec2nodeclasses.karpenter.k8s.aws
         objects NodeClasses NodeClass eks.amazonaws.com/v1 '' nodeclasses.eks.amazonaws.com
         ;;
@@ -465,6 +466,14 @@ for image in "$@"; do
     fi
     registry_save "repositories-$file" ecr:DescribeRepositories "$where" \
         describe-repositories --registry-id "$registry" --repository-names "$path"
+    key=$(sed -n 's/.*"kmsKey": "\([^"]*\)".*/\1/p' "$out/repositories-$file.json" 2>"$work/error" | head -n 1)
+    if [ -n "$key" ]; then
+        if as kms describe-key --region "$place" --output json --key-id "$key" >"$work/answer" 2>"$work/error"; then
+            mv -- "$work/answer" "$out/KeyMetadata-$file.json"
+        else
+            refused kms:DescribeKey "$key"
+        fi
+    fi
     registry_save "policyText-$file" ecr:GetRepositoryPolicy "$where" \
         get-repository-policy --registry-id "$registry" --repository-name "$path" --query \
         "{registryId: '$registry', region: '$place', repositoryName: repositoryName, policyText: policyText}"

@@ -1,6 +1,6 @@
 //! Whether nodes have credentials at all: `instance-profile-missing`, `imds-unreachable`.
 //!
-//! Pod execution roles are judged by their trust policy, in `trust`.
+//! Pod execution roles are judged by their trust policy, in `trust`; nodes on premises in `hybrid`.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,8 @@ use crate::pulls::{Source, SourceKind, Target, World};
 
 /// Judges `credentials` of nodes.
 pub(super) fn judge(world: &World<'_>, options: &Options, verdicts: &mut Verdicts) {
-    for source in world.sources.iter().filter(|source| source.kind != SourceKind::FargateProfile) {
+    let elsewhere = [SourceKind::FargateProfile, SourceKind::Hybrid];
+    for source in world.sources.iter().filter(|source| !elsewhere.contains(&source.kind)) {
         let pulls: Vec<String> = world.pulls_by(source).map(|pull| pull_id(&pull)).collect();
         if pulls.is_empty() {
             continue;

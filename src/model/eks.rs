@@ -33,6 +33,25 @@ pub struct Cluster {
     /// Auto Mode.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compute_config: Option<ComputeConfig>,
+    /// Who vouches for its service accounts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity>,
+}
+
+/// `identity` of a cluster.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Identity {
+    /// OpenID Connect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oidc: Option<Oidc>,
+}
+
+/// Who signs the tokens of service accounts.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Oidc {
+    /// `https://oidc.eks.REGION.amazonaws.com/id/…`.
+    #[serde(default)]
+    pub issuer: String,
 }
 
 /// `certificateAuthority` of a cluster.
@@ -191,8 +210,33 @@ pub struct FargateSelector {
     pub labels: BTreeMap<String, String>,
 }
 
+/// Who may join or use a cluster, as `aws eks describe-access-entry` prints it under `accessEntry`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AccessEntry {
+    /// The cluster.
+    pub cluster_name: String,
+    /// The role or user.
+    pub principal_arn: String,
+    /// `STANDARD`, `EC2_LINUX`, `HYBRID_LINUX`, ….
+    #[serde(default, rename = "type")]
+    pub kind: String,
+}
+
 /// The keys of EKS.
-pub const TABLES: &[Table] = &[Cluster::TABLE, Nodegroup::TABLE, FargateProfile::TABLE];
+pub const TABLES: &[Table] = &[Cluster::TABLE, Nodegroup::TABLE, FargateProfile::TABLE, AccessEntry::TABLE];
+
+impl Record for AccessEntry {
+    const TABLE: Table = Table::one::<AccessEntry>("accessEntry");
+
+    fn id(&self) -> String {
+        format!("{}/{}", self.cluster_name, self.principal_arn)
+    }
+
+    fn rows(snapshot: &mut Snapshot) -> &mut BTreeMap<String, Self> {
+        &mut snapshot.access_entries
+    }
+}
 
 impl Record for Cluster {
     const TABLE: Table = Table::one::<Cluster>("cluster");

@@ -2,6 +2,7 @@
 
 pub mod arn;
 pub mod aws_accounts;
+pub mod dns_firewall;
 pub mod ec2;
 pub mod ecr;
 pub mod ecr_host;
@@ -10,6 +11,7 @@ pub mod iam;
 pub mod image_ref;
 pub mod kms;
 pub mod kubernetes;
+pub mod network_firewall;
 pub mod organizations;
 pub mod partition;
 pub mod policy_text;

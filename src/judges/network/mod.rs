@@ -5,6 +5,7 @@
 mod endpoints;
 mod entries;
 mod filters;
+mod firewall;
 mod fixes;
 mod naming;
 mod routes;
@@ -67,7 +68,14 @@ pub(super) fn judge(world: &World<'_>, options: &Options, verdicts: &mut Verdict
         for (leg, trace, source) in flows {
             match trace.verdict {
                 Verdict::Reachable => verdicts.ok(&id, *leg),
-                Verdict::Unknown => verdicts.unknown(&id, *leg, doubt(trace)),
+                Verdict::Unknown => match firewall::cut(&network, world, trace, source) {
+                    Some(firewall::Cut { firewall, because }) => {
+                        let stop = stops.entry(("network-firewall-block", firewall)).or_default();
+                        stop.pairs.insert((id.clone(), *leg));
+                        stop.because.insert(because);
+                    }
+                    None => verdicts.unknown(&id, *leg, doubt(trace)),
+                },
                 Verdict::Blocked => note(&network, world, (*leg, trace, source), (&pull, &id), &mut stops),
             }
         }
@@ -227,6 +235,7 @@ fn source_call(component: &str) -> &'static str {
         "eigw" => "ec2:DescribeEgressOnlyInternetGateways",
         zone if zone.starts_with('Z') => "route53:ListHostedZonesByVPC",
         "subnet" => "ec2:DescribeSubnets",
+        arn if arn.starts_with("arn:") => "network-firewall:DescribeRuleGroup",
         _ => "ec2:DescribeNetworkInterfaces",
     }
 }
