@@ -4,6 +4,7 @@
 //! has several ways to be no.
 
 mod credentials;
+mod eks_says;
 mod elsewhere;
 mod endpoint_policy;
 mod grants;
@@ -35,6 +36,7 @@ pub const ALL: &[Judge] = &[
     pull_through::judge,
     image::judge,
     elsewhere::judge,
+    eks_says::judge,
 ];
 
 /// Which remedies to prefer, where several work.

@@ -23,6 +23,12 @@ pub struct Snapshot {
     pub nodegroups: BTreeMap<String, eks::Nodegroup>,
     /// By `CLUSTER/PROFILE`.
     pub fargate_profiles: BTreeMap<String, eks::FargateProfile>,
+    /// By the ARN of the principal.
+    pub access_entries: BTreeMap<String, eks::AccessEntry>,
+    /// By name.
+    pub addons: BTreeMap<String, eks::Addon>,
+    /// By id.
+    pub pod_identities: BTreeMap<String, eks::PodIdentityAssociation>,
     /// By ARN.
     pub roles: BTreeMap<String, iam::Role>,
     /// By ARN.
@@ -204,8 +210,13 @@ pub struct FileReader {
 }
 
 /// Every key that is read together with its surroundings.
-pub const FILE_READERS: &[&[FileReader]] =
-    &[ec2::FILE_READERS, route53::FILE_READERS, organizations::FILE_READERS];
+pub const FILE_READERS: &[&[FileReader]] = &[
+    eks::FILE_READERS,
+    ec2::FILE_READERS,
+    iam::FILE_READERS,
+    route53::FILE_READERS,
+    organizations::FILE_READERS,
+];
 
 /// The value of a key, or the default where it is missing or `null`.
 ///
