@@ -31,6 +31,16 @@ use hides::hides;
 /// The keys of a snapshot that reading live fills completely.
 const KEYS: [&str; 5] = ["cluster", "nodegroup", "fargateProfile", "RoleDetailList", "Policies"];
 
+/// What a world is read for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Purpose {
+    /// What decides whether pulls work, and nothing else.
+    #[default]
+    Diagnosis,
+    /// Also what only a trace shows: the names of rules, and the ways out of subnets in which nothing runs.
+    Trace,
+}
+
 /// Reads the world of one cluster, and the registries that these images are in.
 ///
 /// # Errors
@@ -40,6 +50,7 @@ pub async fn snapshot(
     cluster: &str,
     images: &[String],
     access: &Access,
+    purpose: Purpose,
 ) -> Result<Snapshot, Error> {
     let (about, found) = tokio::join!(about(reader), reader.cluster(cluster));
     let about = about?;
@@ -60,7 +71,7 @@ pub async fn snapshot(
         (pods, registries, organization, beside)
     };
     let (mut world, (pods, registries, organization, beside)) =
-        tokio::join!(nodes_and_roles(reader, cluster, &found), of_pods);
+        tokio::join!(nodes_and_roles(reader, cluster, &found, purpose), of_pods);
     world.about = about;
     pods.put(&mut world);
     beside.put(&mut world);
@@ -77,11 +88,11 @@ pub async fn snapshot(
 }
 
 /// Everything about nodes and what they pull with: none of it needs to know what pods pull.
-async fn nodes_and_roles(reader: &Reader, cluster: &str, found: &Cluster) -> Snapshot {
+async fn nodes_and_roles(reader: &Reader, cluster: &str, found: &Cluster, purpose: Purpose) -> Snapshot {
     let (groups, profiles, mut world, versions) = tokio::join!(
         nodegroups(reader, cluster),
         fargate_profiles(reader, cluster),
-        network::read(reader, found),
+        network::read(reader, found, purpose),
         reader.policy_versions(),
     );
     for group in keep(&mut world, groups) {

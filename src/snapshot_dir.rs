@@ -425,6 +425,12 @@ fn walk(dir: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), Error>
         }
         if kind.is_dir() {
             walk(&path, depth + 1, found)?;
+        } else if kind.is_symlink() && path.is_dir() {
+            return Err(Error::new(
+                Code::BadInput,
+                format!("{} is a symbolic link to a directory", path.display()),
+                "copy its files: a snapshot may not lead out of its own directory",
+            ));
         } else if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json")) {
             if !kind.is_symlink() && !kind.is_file() {
                 return Err(Error::new(

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::future::Future;
 
+use super::Purpose;
 use super::each::{Each, each};
 use super::hides::hides;
 use crate::actions::attachment::policy_name;
@@ -18,7 +19,7 @@ use crate::model::snapshot::Record;
 use crate::model::{Snapshot, endpoint_service_names};
 
 /// The network of a cluster, as a part of a snapshot. What it costs does not grow with the number of nodes.
-pub(super) async fn read(reader: &Reader, cluster: &Cluster) -> Snapshot {
+pub(super) async fn read(reader: &Reader, cluster: &Cluster, purpose: Purpose) -> Snapshot {
     let mut part = Snapshot::default();
     let config = cluster.resources_vpc_config.clone().unwrap_or_default();
     let Some(vpc) = &config.vpc_id else {
@@ -27,12 +28,16 @@ pub(super) async fn read(reader: &Reader, cluster: &Cluster) -> Snapshot {
         return part;
     };
     in_vpc(reader, vpc, &cluster.name, &mut part).await;
-    let named = Named::by(&part, &config, reader.region());
+    let mut named = Named::by(&part, &config, reader.region());
+    let traces = purpose == Purpose::Trace;
+    if !traces {
+        named.groups.clear();
+    }
     let profiles = instance_profile_names(&part);
     let (others, nat, internet, egress_only, records, transit, profiles) = tokio::join!(
         Others::read(reader, &named),
         when(may_use_nat(&part, &named), reader.nat_gateways(vpc)),
-        when(leads_to_internet(&part), reader.internet_gateways(vpc)),
+        when(traces || leads_to_internet(&part), reader.internet_gateways(vpc)),
         when(has_ipv6(&part), reader.egress_only_internet_gateways(vpc)),
         each(reader, shadowing_zones(&part), |reader, zone| async move { reader.records(&zone).await }),
         Transit::read(reader, &named.transit_gateways),
@@ -115,6 +120,7 @@ struct Named {
     peerings: Vec<String>,
     vpn_gateways: Vec<String>,
     transit_gateways: Vec<String>,
+    /// Of which a trace names the rules.
     groups: Vec<String>,
     /// As endpoints.
     services: Vec<String>,
@@ -387,5 +393,62 @@ fn put_by_id<T>(
             put(part, rows);
         }
         Err(refused) => part.unread.push(refused.unread(hides(refused.call))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// A VPC with a public and a private subnet; the main table leads to the internet.
+    fn vpc(interfaces: Value, routes: Value) -> Snapshot {
+        let world = json!({
+            "Subnets": [{ "SubnetId": "subnet-public", "VpcId": "vpc-1", "CidrBlock": "10.0.0.0/24" },
+                { "SubnetId": "subnet-private", "VpcId": "vpc-1", "CidrBlock": "10.0.1.0/24" }],
+            "RouteTables": [
+                { "RouteTableId": "rtb-main", "VpcId": "vpc-1", "Associations": [{ "Main": true }],
+                  "Routes": [{ "DestinationCidrBlock": "0.0.0.0/0", "GatewayId": "igw-1", "State": "active" }] },
+                { "RouteTableId": "rtb-private", "VpcId": "vpc-1", "Routes": routes,
+                  "Associations": [{ "SubnetId": "subnet-private" }] },
+            ],
+            "NetworkInterfaces": interfaces,
+        });
+        let mut loaded = crate::snapshot_dir::Loaded::default();
+        let file = std::path::Path::new("world.json");
+        crate::snapshot_dir::read_file(&mut loaded, file, &world.to_string()).unwrap();
+        loaded.snapshot
+    }
+
+    fn interface(subnet: &str) -> Value {
+        json!([{ "NetworkInterfaceId": "eni-1", "VpcId": "vpc-1", "SubnetId": subnet }])
+    }
+
+    #[test]
+    fn internet_gateways_matter_where_something_runs_that_leaves_by_one() {
+        assert!(leads_to_internet(&vpc(interface("subnet-public"), json!([]))));
+        assert!(!leads_to_internet(&vpc(interface("subnet-private"), json!([]))));
+        for key in ["NetworkInterfaces", "RouteTables", "Subnets"] {
+            let mut part = vpc(interface("subnet-private"), json!([]));
+            match key {
+                "RouteTables" => part.ec2.route_tables.clear(),
+                "Subnets" => part.ec2.subnets.clear(),
+                _ => drop(part.keys.remove(key)),
+            }
+            assert!(leads_to_internet(&part), "without {key}");
+        }
+    }
+
+    #[test]
+    fn nat_gateways_matter_where_a_route_names_one_or_may_come_to() {
+        let none = Named::default();
+        let part = vpc(json!([]), json!([]));
+        assert!(!may_use_nat(&part, &none));
+        assert!(may_use_nat(&part, &Named { services: vec!["s3".to_owned()], ..Named::default() }));
+        let route =
+            json!([{ "DestinationCidrBlock": "0.0.0.0/0", "NatGatewayId": "nat-1", "State": "blackhole" }]);
+        assert!(may_use_nat(&vpc(json!([]), route), &none));
+        assert!(may_use_nat(&Snapshot::default(), &none), "nobody looked");
     }
 }
