@@ -254,7 +254,6 @@ mod tests {
 
     use serde_json::{Value, json};
 
-    use super::*;
     use crate::snapshot_dir::{Loaded, load};
 
     const ARN: &str = "arn:aws:iam::111122223333:role/team/ng";
