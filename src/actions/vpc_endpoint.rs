@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::cluster_vpc::{ClusterVpc, id_on_paper, is_id};
 use super::security_group::{own_name, provided};
 use super::vpc_attribute::Attribute;
-use super::{Found, Kind, Resource, Risk, Sent};
+use super::{Found, Kind, RUN_TAG, Resource, Risk, Sent};
 use crate::aws::{EndpointChanges, NewEndpoint, Reader, Refused, Writer};
 use crate::collect;
 use crate::error::Error;
@@ -490,6 +490,11 @@ impl Resource for VpcEndpoint {
 
     fn assign(at: &mut Address, id: &str) {
         at.endpoint_id = Some(id.to_owned());
+    }
+
+    fn id_in_run(world: &Snapshot, at: &Address, run: &str) -> Option<String> {
+        let of_run = |row: &&Row| row.tags.iter().any(|tag| tag.key == RUN_TAG && tag.value == run);
+        at.rows(world).find(of_run).map(|row| row.vpc_endpoint_id.clone())
     }
 
     fn monthly_cost_usd(at: &Address, before: Option<&Self>, after: Option<&Self>) -> f64 {
