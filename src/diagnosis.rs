@@ -367,7 +367,9 @@ impl Verdicts {
                 changes.extend(new);
             }
             // Alone it asks for more than ecr-fix does. With the others mended, less is left of it.
-            Fix::Manual { .. } | Fix::NotAws { .. } if further.iter().all(&fit) => known.fix = more.fix.clone(),
+            Fix::Manual { .. } | Fix::NotAws { .. } if further.iter().all(&fit) => {
+                known.fix = more.fix.clone()
+            }
             Fix::Manual { .. } | Fix::NotAws { .. } => return false,
         }
         let legs: BTreeSet<Leg> = known.legs.iter().chain(&more.legs).copied().collect();

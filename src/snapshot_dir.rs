@@ -69,7 +69,7 @@ pub fn load(dir: &Path) -> Result<Loaded, Error> {
         read_file(&mut loaded, &file, &text)?;
     }
     let parts = std::mem::take(&mut loaded.parts);
-    let strangers = iam::settle(&mut loaded.snapshot, parts);
+    let strangers = iam::settle(&mut loaded.snapshot, parts, dir);
     loaded.ignored.extend(strangers.into_iter().map(|part| (part.file, part.key.to_owned())));
     Ok(loaded)
 }

@@ -85,14 +85,24 @@ impl Part {
         Ok(Some(Part { file: file.to_owned(), key, whose, content }))
     }
 
+    /// What it would say of somebody.
+    fn place(&self, owner: Option<&str>) -> String {
+        let detail = match &self.content {
+            Content::Inline(policy) => policy.policy_name.as_str(),
+            Content::Version(version) => version.version_id.as_str(),
+            Content::Attached(_) | Content::Names(_) => "",
+        };
+        format!("{} {detail}", owner.unwrap_or_default())
+    }
+
     /// Which of these it is about, by their ARNs: the one that the file names, or the one with the longest name that the
-    /// path holds, the end of the path first.
-    fn owner(&self, arns: &[String]) -> Option<String> {
+    /// path within the directory holds, the end of the path first.
+    fn owner(&self, arns: &[String], dir: &Path) -> Option<String> {
         if let Some(whose) = &self.whose {
             let mut named = arns.iter().filter(|arn| *arn == whose || name_of(arn) == whose);
             return named.next().filter(|_| named.next().is_none()).cloned();
         }
-        self.file.iter().rev().find_map(|part| {
+        self.file.strip_prefix(dir).unwrap_or(&self.file).iter().rev().find_map(|part| {
             let part = part.to_string_lossy();
             let part = part.strip_suffix(".json").unwrap_or(&part);
             let mut named: Vec<&String> = arns.iter().filter(|arn| holds(part, name_of(arn))).collect();
@@ -106,45 +116,76 @@ impl Part {
 
 /// Puts the parts of roles and policies in their places, and gives back those that belong to nobody. What a role says
 /// itself counts for more than its parts: the sandbox writes what it changes there.
-pub fn settle(snapshot: &mut Snapshot, mut parts: Vec<Part>) -> Vec<Part> {
+pub fn settle(snapshot: &mut Snapshot, mut parts: Vec<Part>, dir: &Path) -> Vec<Part> {
     // A document counts only where it is known which others there are.
     parts.sort_by_key(|part| matches!(part.content, Content::Inline(_)));
-    let roles: Vec<String> = snapshot.roles.keys().cloned().collect();
-    let has_attached = |role: &&Role| role.attached_managed_policies.is_some();
-    let has_inline = |role: &&Role| role.role_policy_list.is_some();
-    let arns = |of: &dyn Fn(&&Role) -> bool| -> BTreeSet<String> {
-        snapshot.roles.values().filter(of).map(|role| role.arn.clone()).collect()
+    let (roles, policies) = (role_arns(snapshot), policy_arns(snapshot, &parts));
+    let owners: Vec<Option<String>> = parts
+        .iter()
+        .map(|part| match part.content {
+            Content::Version(_) => part.owner(&policies, dir),
+            Content::Attached(_) | Content::Names(_) | Content::Inline(_) => part.owner(&roles, dir),
+        })
+        .collect();
+    let mut claims: BTreeMap<(&str, String), usize> = BTreeMap::new();
+    for (part, owner) in parts.iter().zip(&owners) {
+        *claims.entry((part.key, part.place(owner.as_deref()))).or_default() += 1;
+    }
+    // Where two paths could mean one place, a name was taken for a longer one that nobody knows.
+    let is_sure = |part: &Part, owner: &Option<String>| {
+        let claims = claims.get(&(part.key, part.place(owner.as_deref()))).copied();
+        part.whose.is_some() || claims == Some(1)
     };
-    let (with_attached, with_inline) = (arns(&has_attached), arns(&has_inline));
-    let attached = snapshot.roles.values().flat_map(|role| role.attached_managed_policies.iter().flatten());
+    let sure: Vec<bool> = parts.iter().zip(&owners).map(|(part, owner)| is_sure(part, owner)).collect();
+    let known = |has: fn(&Role) -> bool| -> BTreeSet<String> {
+        snapshot.roles.values().filter(|role| has(role)).map(|role| role.arn.clone()).collect()
+    };
+    let with_attached = known(|role| role.attached_managed_policies.is_some());
+    let with_inline = known(|role| role.role_policy_list.is_some());
+    let mut strangers = Vec::new();
+    for ((part, owner), sure) in parts.into_iter().zip(owners).zip(sure) {
+        let is_role =
+            |arn: &String| matches!(part.content, Content::Version(_)) || snapshot.roles.contains_key(arn);
+        let Some(arn) = owner.filter(|arn| sure && is_role(arn)) else {
+            strangers.push(part);
+            continue;
+        };
+        let is_known = match part.content {
+            Content::Attached(_) => with_attached.contains(&arn),
+            Content::Names(_) | Content::Inline(_) => with_inline.contains(&arn),
+            Content::Version(_) => false,
+        };
+        if !is_known {
+            put(snapshot, &arn, part.content);
+        }
+    }
+    strangers
+}
+
+/// Every role that the snapshot names, also those that nobody looked at: a path may be about one of them.
+fn role_arns(snapshot: &Snapshot) -> Vec<String> {
+    let groups = snapshot.nodegroups.values().filter_map(|group| group.node_role.as_ref());
+    let fargate = snapshot.fargate_profiles.values().filter_map(|row| row.pod_execution_role_arn.as_ref());
+    let profiles = snapshot.instance_profiles.values().flat_map(|row| &row.roles).map(|role| &role.arn);
+    unique(snapshot.roles.keys().chain(groups).chain(fargate).chain(profiles))
+}
+
+/// Every policy that the snapshot or one of the parts names.
+fn policy_arns(snapshot: &Snapshot, parts: &[Part]) -> Vec<String> {
+    let roles = || snapshot.roles.values();
+    let attached = roles().flat_map(|role| role.attached_managed_policies.iter().flatten());
     let attached_here = parts.iter().flat_map(|part| match &part.content {
         Content::Attached(policies) => policies.as_slice(),
         _ => &[],
     });
-    let boundaries = snapshot.roles.values().filter_map(|role| role.permissions_boundary.as_ref());
+    let boundaries = roles().filter_map(|role| role.permissions_boundary.as_ref());
     let named = attached.chain(attached_here).map(|policy| &policy.policy_arn);
     let named = named.chain(boundaries.map(|boundary| &boundary.permissions_boundary_arn));
-    let mut policies: Vec<String> = named.chain(snapshot.policies.keys()).cloned().collect();
-    policies.sort();
-    policies.dedup();
-    let mut strangers = Vec::new();
-    for part in parts {
-        let owner = match part.content {
-            Content::Version(_) => part.owner(&policies),
-            _ => part.owner(&roles),
-        };
-        let is_known = |arn: &String| match part.content {
-            Content::Attached(_) => with_attached.contains(arn),
-            Content::Names(_) | Content::Inline(_) => with_inline.contains(arn),
-            Content::Version(_) => false,
-        };
-        match owner {
-            Some(arn) if is_known(&arn) => {}
-            Some(arn) => put(snapshot, &arn, part.content),
-            None => strangers.push(part),
-        }
-    }
-    strangers
+    unique(named.chain(snapshot.policies.keys()))
+}
+
+fn unique<'a>(arns: impl Iterator<Item = &'a String>) -> Vec<String> {
+    arns.cloned().collect::<BTreeSet<String>>().into_iter().collect()
 }
 
 fn put(snapshot: &mut Snapshot, arn: &str, content: Content) {
@@ -342,6 +383,21 @@ mod tests {
         };
         assert!(attached("my-ng") && !attached("ng") && !attached("other"));
         assert_eq!(ignored.len(), 2);
+    }
+
+    #[test]
+    fn a_name_within_a_longer_one_that_nobody_knows_is_no_name() {
+        let mut files = single_calls();
+        let group = json!({ "nodegroup": { "nodegroupName": "n", "clusterName": "c",
+            "nodeRole": "arn:aws:iam::111122223333:role/my-ng" } });
+        files.push(("attached-my-ng.json", json!({ "AttachedPolicies": [] })));
+        let twice = loaded(&files);
+        assert_eq!(twice.snapshot.roles[ARN].attached_managed_policies, None, "either may be its own");
+        assert_eq!(twice.ignored.len(), 2);
+        files.push(("nodegroup.json", group));
+        let Loaded { snapshot, ignored, .. } = loaded(&files);
+        assert_eq!(snapshot.roles[ARN].attached_managed_policies.as_ref().map(Vec::len), Some(1));
+        assert_eq!(ignored.len(), 1, "the role of the group was not looked at: {ignored:?}");
     }
 
     #[test]
