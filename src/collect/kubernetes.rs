@@ -32,6 +32,17 @@ impl Part {
         self.answers.kubernetes.images().into_iter().map(str::to_owned)
     }
 
+    /// Whether the list of pods is whole.
+    pub(super) fn are_read(&self) -> bool {
+        self.answers.read.iter().any(|kind| kind.key == "Pods")
+    }
+
+    /// Whether a pod waits for an image.
+    pub(super) fn wait_for_images(&self) -> bool {
+        let mut pods = self.answers.kubernetes.pods.values();
+        pods.any(|pod| pod.statuses().any(|status| status.waits_for_image().is_some()))
+    }
+
     /// Puts it into the world, whose instances were read before.
     pub(super) fn put(self, world: &mut Snapshot) {
         let Answers { kubernetes, read, refused, pull_secrets, closed, is_the_cluster } = self.answers;

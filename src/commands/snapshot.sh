@@ -115,6 +115,28 @@ while read -r group; do
         field "nodegroup-$group" nodeRole >>"$work/roles"
 done <"$work/nodegroups"
 
+# Who may enter the cluster: nodes whose role may not never join. A cluster that goes by aws-auth alone has no entries.
+case $(field cluster authenticationMode) in
+    *API*)
+        save accessEntries accessEntries eks:ListAccessEntries "$cluster" eks list-access-entries \
+            --cluster-name "$cluster" --query "{clusterName: '$cluster', accessEntries: accessEntries}"
+        ;;
+esac
+
+# The launch templates that node groups name, without their user data.
+while read -r group; do
+    part=$(sed -n '/"launchTemplate": {/,/}/p' "$out/nodegroup-$group.json" 2>/dev/null)
+    template=$(echo "$part" | sed -n 's/.*"id": "\([^"]*\)".*/\1/p')
+    version=$(echo "$part" | sed -n 's/.*"version": "\([^"]*\)".*/\1/p')
+    [ -z "$template" ] || [ -z "$version" ] ||
+        save "LaunchTemplateVersions-$template-$version" LaunchTemplateVersions ec2:DescribeLaunchTemplateVersions \
+            "$template" ec2 describe-launch-template-versions --launch-template-id "$template" --versions "$version" \
+            --query 'LaunchTemplateVersions[].{LaunchTemplateId: LaunchTemplateId, VersionNumber: VersionNumber,
+                LaunchTemplateData: LaunchTemplateData.{SecurityGroupIds: SecurityGroupIds, SecurityGroups: SecurityGroups,
+                NetworkInterfaces: NetworkInterfaces, MetadataOptions: MetadataOptions}} |
+                {LaunchTemplateVersions: @}'
+done <"$work/nodegroups"
+
 if ask eks:ListFargateProfiles "$cluster" eks list-fargate-profiles --cluster-name "$cluster" \
     --query 'fargateProfileNames[]' >"$work/profiles"; then
     echo fargateProfile >>"$work/keys"
@@ -412,6 +434,21 @@ case $server in
         ;;
     *) echo "not read: Kubernetes: the context of kubectl is at $server, and the cluster at $endpoint" >&2 ;;
 esac
+
+# What EKS says beside: of add-ons where nobody could look at pods, and which of the pods that wait for images have a
+# role of their own, with which no kubelet pulls.
+if [ ! -f "$out/Pods.json" ]; then
+    if ask eks:ListAddons "$cluster" eks list-addons --cluster-name "$cluster" --query 'addons[]' >"$work/addons"; then
+        echo addon >>"$work/keys"
+    fi
+    while read -r addon; do
+        save "addon-$addon" addon eks:DescribeAddon "$cluster/$addon" \
+            eks describe-addon --cluster-name "$cluster" --addon-name "$addon"
+    done <"$work/addons"
+elif grep -q '"reason":"\(ErrImagePull\|ImagePullBackOff\)"' "$out/Pods.json"; then
+    save associations associations eks:ListPodIdentityAssociations "$cluster" \
+        eks list-pod-identity-associations --cluster-name "$cluster"
+fi
 
 # Registries: the repository, its policy and the image, for each image that was named or that a pod pulls. The
 # registries of AWS are left out: nobody may look into them.

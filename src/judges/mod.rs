@@ -6,6 +6,7 @@
 mod credentials;
 mod disk;
 mod dns_firewall;
+mod eks_says;
 mod elsewhere;
 mod endpoint_policy;
 mod grants;
@@ -45,6 +46,7 @@ pub const ALL: &[Judge] = &[
     layers::judge,
     disk::judge,
     elsewhere::judge,
+    eks_says::judge,
 ];
 
 /// Which remedies to prefer, where several work.

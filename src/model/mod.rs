@@ -9,6 +9,7 @@ pub mod ecr_host;
 pub mod eks;
 pub mod iam;
 pub mod image_ref;
+mod joining;
 pub mod kms;
 pub mod kubernetes;
 pub mod network_firewall;

@@ -23,10 +23,14 @@ pub struct Snapshot {
     pub clusters: BTreeMap<String, eks::Cluster>,
     /// By `CLUSTER/NODEGROUP`.
     pub nodegroups: BTreeMap<String, eks::Nodegroup>,
-    /// Who may join or use a cluster, by `CLUSTER/PRINCIPAL`.
-    pub access_entries: BTreeMap<String, eks::AccessEntry>,
     /// By `CLUSTER/PROFILE`.
     pub fargate_profiles: BTreeMap<String, eks::FargateProfile>,
+    /// By the ARN of the principal.
+    pub access_entries: BTreeMap<String, eks::AccessEntry>,
+    /// By name.
+    pub addons: BTreeMap<String, eks::Addon>,
+    /// By id.
+    pub pod_identities: BTreeMap<String, eks::PodIdentityAssociation>,
     /// By ARN.
     pub roles: BTreeMap<String, iam::Role>,
     /// By ARN.
@@ -215,7 +219,9 @@ pub struct FileReader {
 
 /// Every key that is read together with its surroundings.
 pub const FILE_READERS: &[&[FileReader]] = &[
+    eks::FILE_READERS,
     ec2::FILE_READERS,
+    iam::FILE_READERS,
     route53::FILE_READERS,
     organizations::FILE_READERS,
     dns_firewall::FILE_READERS,

@@ -140,8 +140,13 @@ fn role_of(world: &Snapshot, instance: &Instance) -> Option<String> {
 /// The role of hybrid nodes: no instance shows it, but they join by an access entry. Of several nobody knows whose they
 /// are.
 fn hybrid_role(world: &Snapshot, cluster: &Cluster) -> Option<String> {
-    let of_cluster = world.access_entries.values().filter(|entry| entry.cluster_name == cluster.name);
-    let mut roles = of_cluster.filter(|entry| entry.kind == "HYBRID_LINUX").map(|entry| &entry.principal_arn);
+    let of_cluster = world
+        .access_entries
+        .values()
+        .filter(|entry| entry.cluster_name.as_ref().is_none_or(|name| *name == cluster.name));
+    let mut roles = of_cluster
+        .filter(|entry| entry.r#type.as_deref() == Some("HYBRID_LINUX"))
+        .map(|entry| &entry.principal_arn);
     let first = roles.next()?;
     roles.next().is_none().then(|| first.clone())
 }

@@ -137,7 +137,8 @@ pub(super) fn places(network: &Network<'_>, world: &World<'_>, source: &pulls::S
 }
 
 /// Whether a group has no nodes that we know of, and how those would be that it starts is not known: because nobody
-/// looked for nodes, or because its launch template gives them other security groups than the cluster's.
+/// looked for nodes, or because its launch template, which may give them other security groups than the cluster's, is not
+/// known.
 fn would_be_guesses(world: &World<'_>, name: &str) -> bool {
     let snapshot = world.snapshot;
     let Some(group) = snapshot.nodegroups.get(name) else { return true };
@@ -146,7 +147,12 @@ fn would_be_guesses(world: &World<'_>, name: &str) -> bool {
         return false;
     }
     let looked = matches!(snapshot.missing::<()>("Reservations", "ec2:DescribeInstances", ""), Seen::Absent);
-    !looked || group.launch_template.is_some()
+    let unclear = match snapshot.template_of(group) {
+        Seen::Known(template) => matches!(template.groups(), Seen::Unread(_)),
+        Seen::Absent => false,
+        Seen::Unread(_) => true,
+    };
+    !looked || unclear
 }
 
 fn note(
