@@ -11,10 +11,9 @@
 //! - In AWS: the default route targets `igw-…`, and `aws ec2 describe-network-interfaces` shows no
 //!   `Association.PublicIp` for the node.
 //!
-//! ## What the fix does
-//! Creates the endpoints for ECR and S3 (`create-vpc-endpoint`), so that no internet path is needed; the
-//! rollback deletes them. The other way is up to you: set `MapPublicIpOnLaunch` of the subnet for future
-//! nodes, or use private subnets with a NAT gateway.
+//! ## What to do
+//! Move the nodes to subnets with a NAT gateway, or make the endpoints for ECR and S3, which need no way to the
+//! internet; or set `MapPublicIpOnLaunch` of the subnet, for nodes to come.
 //!
 //! ## What is never automated
 //! No Elastic IP is attached to nodes, and no subnet is changed without being asked for.
@@ -26,7 +25,7 @@ pub(crate) const CAUSE: Cause = Cause {
     id: "igw-no-public-ip",
     leg: Some(Leg::RegistryNetwork),
     severity: Severity::Critical,
-    remedy: Remedy::Automatic,
+    remedy: Remedy::Manual,
     source: include_str!("igw_no_public_ip.rs"),
     recognise,
 };

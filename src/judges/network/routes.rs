@@ -36,8 +36,9 @@ pub(super) fn remedy(
             None => by_nat(network, world, component, stop, options)
                 .or_else(|manual| by_endpoints(network, world).map_err(|_| manual)),
         },
-        // A node that runs gets no public address, and its route may be there for others that have one.
-        "igw-no-public-ip" => by_endpoints(network, world),
+        "igw-no-public-ip" => Err(Manual::because(
+            "no node that runs is given a public address, and the route to the internet gateway may be there for others",
+        )),
         "egress-only-igw-missing" => by_egress_only_gateway(network, world, component, stop),
         _ => Err(Manual::because("ecr-fix changes no gateway, and no routes to other networks")),
     }
