@@ -12,11 +12,13 @@
 //!   `Association.PublicIp` for the node.
 //!
 //! ## What to do
-//! Move the nodes to subnets with a NAT gateway, or make the endpoints for ECR and S3, which need no way to the
-//! internet; or set `MapPublicIpOnLaunch` of the subnet, for nodes to come.
+//! Set `MapPublicIpOnLaunch` of the subnet and replace the node, or run nodes in private subnets, behind a
+//! NAT gateway or endpoints for ECR and S3. In the public subnet itself an S3 gateway endpoint takes the S3
+//! traffic of everything else there, too, and cuts its open connections once.
 //!
 //! ## What is never automated
-//! No Elastic IP is attached to nodes, and no subnet is changed without being asked for.
+//! No Elastic IP is attached to nodes, no subnet is changed, and no endpoint takes over what works for
+//! others.
 
 use super::{Cause, Leg, Recognition, Remedy, Severity};
 use crate::explain::Message;
