@@ -7,6 +7,9 @@
 //! that forgets one of the names of a pull breaks it at that step only.
 //!
 //! ## How to see it
+//! - `ecr-fix diagnose` judges the firewall in a snapshot with the answers of
+//!   `list-firewall-rule-group-associations`, `list-firewall-rules` and `list-firewall-domains` (its file named
+//!   after the list, `rslvr-fdl-….json`).
 //! - `no such host` or an empty answer for one name, while others resolve.
 //! - In AWS: `aws route53resolver list-firewall-rule-group-associations --vpc-id ID`, and the rules of the
 //!   groups.

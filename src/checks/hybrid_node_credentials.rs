@@ -8,6 +8,8 @@
 //! trust anchor is wrong, or the role lacks a pull policy, the kubelet pulls without credentials.
 //!
 //! ## How to see it
+//! - `ecr-fix diagnose` takes the role from the access entry of type `HYBRID_LINUX`, and judges its trust
+//!   policy and its permissions.
 //! - The node has the label `eks.amazonaws.com/compute-type: hybrid`; its name often begins with `mi-`.
 //! - Log of the kubelet or of `nodeadm`: `sts:AssumeRole` denied for `rolesanywhere.amazonaws.com`, or a
 //!   failed SSM registration.

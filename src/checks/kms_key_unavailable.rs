@@ -8,6 +8,8 @@
 //! no right on the key: ECR uses grants that were made with the repository.
 //!
 //! ## How to see it
+//! - Where nobody read the state of the key, `ecr-fix diagnose` leaves the image undecided, unless its
+//!   manifest was read: ECR cannot print one without the key.
 //! - 400, 403 or 500 on a manifest or layer, `KmsException`, or the failure code `KmsError`.
 //! - In AWS: `aws ecr describe-repositories --query 'repositories[].encryptionConfiguration'`, then `aws kms
 //!   describe-key` shows `Disabled` or `PendingDeletion`.

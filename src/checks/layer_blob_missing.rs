@@ -8,6 +8,8 @@
 //! whoever pulls.
 //!
 //! ## How to see it
+//! - `ecr-fix diagnose` finds it in a snapshot that holds the manifest (`batch-get-image`) and the answer of
+//!   `batch-check-layer-availability`, best with `registryId` and `repositoryName` beside `layers`.
 //! - 404 for an address with `/blobs/sha256:…`, `blob unknown`, `LayersNotFoundException`,
 //!   `LayerInaccessibleException`.
 //! - In AWS: `aws ecr batch-check-layer-availability` answers `UNAVAILABLE`; `aws ecr

@@ -327,6 +327,19 @@ pub const ALL: &[&Cause] = &[
     &unclassified::CAUSE,
 ];
 
+/// Causes that only a node shows, or what its kubelet says of it: no state of AWS or Kubernetes tells of them.
+pub const NOT_CHECKABLE: [&str; 9] = [
+    "clock-skew",
+    "containerd-registry-config-broken",
+    "credential-provider-pattern-miss",
+    "http-proxy-misconfig",
+    "kubelet-credential-provider-missing",
+    "mtu-blackhole",
+    "runtime-content-corrupt",
+    "runtime-down",
+    "tls-interception",
+];
+
 /// The legs of a pull, in the order in which a pull takes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -596,6 +609,13 @@ mod tests {
             assert!(headings.len() == 4 || headings[4..] == ["## What is never automated"], "{}", cause.id);
             assert!(cause.summary().ends_with('.') && cause.summary().len() <= 120, "{}", cause.summary());
             assert!(manual.lines().all(|line| line.chars().count() <= 110), "{}", cause.id);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_checked_is_in_the_catalogue() {
+        for id in NOT_CHECKABLE {
+            assert!(Cause::find(id).is_some_and(|cause| cause.remedy != Remedy::Automatic), "{id}");
         }
     }
 

@@ -8,6 +8,8 @@
 //! CNAME.
 //!
 //! ## How to see it
+//! - `ecr-fix diagnose` judges lists of domains in a snapshot with the answers of `aws network-firewall
+//!   describe-firewall`, `describe-firewall-policy` and `describe-rule-group`; rules of Suricata stay undecided.
 //! - `connection reset by peer`, `EOF` or `TLS handshake timeout` on the first request, or a timeout on the
 //!   S3 host only.
 //! - In AWS: a route to a firewall endpoint (`vpce-…` of type GatewayLoadBalancer, or a Network Firewall

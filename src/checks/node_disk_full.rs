@@ -7,6 +7,8 @@
 //! with `DiskPressure` the kubelet also deletes images and evicts pods.
 //!
 //! ## How to see it
+//! - In Kubernetes: the node has the condition `DiskPressure`, and the taint
+//!   `node.kubernetes.io/disk-pressure`: `ecr-fix diagnose` finds both.
 //! - `no space left on device`, the node condition `DiskPressure`; old Docker: `filesystem layer verification
 //!   failed for digest …`.
 //! - On the node: `df -h`, `df -i`.

@@ -9,6 +9,8 @@
 //! the OIDC provider of the cluster, the audience or the subject, the plugin fails.
 //!
 //! ## How to see it
+//! - `ecr-fix diagnose` finds it where a pod with such a service account waits for its image, and leaves it
+//!   open where its pods run: only a file on each node tells whether its kubelet does this.
 //! - Kubelet log: `failed to assume role: … AssumeRoleWithWebIdentity … AccessDenied`.
 //! - Pod event: `no basic auth credentials`.
 //! - `kubectl get sa NAME -o yaml` shows the annotation.

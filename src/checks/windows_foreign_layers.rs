@@ -7,6 +7,7 @@
 //! such an image from ECR goes to `mcr.microsoft.com` for them, which a private VPC cannot reach.
 //!
 //! ## How to see it
+//! - `ecr-fix diagnose` finds it where the manifest was read, and Windows nodes have no way to the internet.
 //! - A failure on a host of Microsoft while an image of ECR is pulled.
 //! - The media type of the layer has `foreign` or `nondistributable` in it.
 //!

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::terminal::{Paint, clean};
 use super::text::{count, steps, wrapped};
-use crate::checks::{Leg, Remedy};
+use crate::checks::{Leg, NOT_CHECKABLE, Remedy};
 use crate::diagnosis::{Contradiction, Diagnosis, Finding, Health, LegVerdict, PullPath, Verdict};
 use crate::pulls::Source;
 
@@ -39,6 +39,7 @@ pub fn diagnosis(diagnosis: &Diagnosis, paint: Paint) -> String {
     out += &contradictions(diagnosis, paint);
     out += &undecided(diagnosis, paint);
     out += &unread(diagnosis, paint);
+    out += &not_checkable(paint);
     if diagnosis.findings.iter().any(|found| found.remedy == Remedy::Automatic) {
         out += "\nNext: `ecr-fix plan` shows the changes that mend this.\n";
     }
@@ -396,4 +397,12 @@ pub(super) fn unread(diagnosis: &Diagnosis, paint: Paint) -> String {
         }
     }
     out
+}
+
+/// What no reading could have shown: it is said with every diagnosis, in few words.
+fn not_checkable(paint: Paint) -> String {
+    let causes = NOT_CHECKABLE.join(", ");
+    let said =
+        format!("{causes}: only nodes show them; what kubelets say of them is recognised (ecr-fix explain)");
+    format!("\n{}\n{}", paint.bold("Not checkable from here"), wrapped(&said, 2))
 }

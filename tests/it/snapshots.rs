@@ -193,10 +193,17 @@ fn the_script_saves_what_leads_to_the_same_findings() {
     assert_eq!(case.writes(), [""; 0], "the script only reads");
     let arguments: Vec<String> =
         own.iter().flat_map(|image| ["--image".to_owned(), (*image).to_owned()]).collect();
-    let live_diagnosis = live(&case, "diagnose", &arguments);
+    let live_diagnosis = without_keys(live(&case, "diagnose", &arguments));
     let directory = ["--snapshot".to_owned(), "scripted".to_owned()];
     let scripted = live(&case, "diagnose", &[arguments.as_slice(), &directory].concat());
     assert_eq!(scripted, live_diagnosis, "{said}");
+}
+
+/// The script asks how repositories are encrypted, which would be a request more for each registry.
+pub(crate) fn without_keys(mut diagnosis: Value) -> Value {
+    let unread = diagnosis["unread"].as_array_mut().unwrap();
+    unread.retain(|row| row["source"] != "kms:DescribeKey");
+    diagnosis
 }
 
 fn path_with_aws() -> String {
@@ -208,7 +215,7 @@ fn path_with_aws() -> String {
 /// What this version never looks at is said with every diagnosis.
 fn is_never_read(row: &Value) -> bool {
     let source = row["source"].as_str().expect("a source");
-    ["kubernetes:", "organizations:", "route53:", "route53resolver:"]
+    ["kms:", "kubernetes:", "organizations:", "route53:", "route53resolver:"]
         .iter()
         .any(|service| source.starts_with(service))
 }
