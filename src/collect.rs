@@ -170,7 +170,8 @@ fn keep<T>(world: &mut Snapshot, (rows, unread): Listed<T>) -> Vec<T> {
 async fn spare_profiles(reader: &Reader, world: &mut Snapshot) {
     let lacks = |group: &&Nodegroup| {
         world.ec2.instances.values().any(|node| {
-            node.iam_instance_profile.is_none() && node.is_node_of(&group.cluster_name, &group.nodegroup_name)
+            node.iam_instance_profile.is_none()
+                && node.managed_group() == Some((&group.cluster_name, &group.nodegroup_name))
         })
     };
     let roles: BTreeSet<String> =

@@ -66,11 +66,12 @@ impl Instance {
         self.state.as_ref().is_some_and(|state| matches!(state.name.as_str(), "terminated" | "shutting-down"))
     }
 
-    /// Whether it is a node of a managed node group that has not ended, by the tags that EKS gives.
-    pub fn is_node_of(&self, cluster: &str, group: &str) -> bool {
-        !self.is_gone()
-            && self.tag("eks:nodegroup-name") == Some(group)
-            && self.tag("eks:cluster-name") == Some(cluster)
+    /// The cluster and the managed node group that it is a node of, by the tags that EKS gives; none once it has ended.
+    pub fn managed_group(&self) -> Option<(&str, &str)> {
+        if self.is_gone() {
+            return None;
+        }
+        self.tag("eks:cluster-name").zip(self.tag("eks:nodegroup-name"))
     }
 }
 
