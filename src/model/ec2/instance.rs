@@ -1,12 +1,15 @@
 //! Instances.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::{GroupId, NetworkInterface, lenient};
+use crate::model::Snapshot;
 use crate::model::iam::Tag;
-use crate::model::snapshot::Table;
+use crate::model::snapshot::{Record, Table};
 
 /// An instance, as in `Reservations[].Instances`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -111,6 +114,14 @@ pub struct MetadataOptions {
     pub http_put_response_hop_limit: Option<i64>,
 }
 
-rows_by_id! {
-    Instance, instance_id, instances, Table::nested::<Instance>("Reservations", "Instances");
+impl Record for Instance {
+    const TABLE: Table = Table::nested::<Instance>("Reservations", "Instances");
+
+    fn id(&self) -> String {
+        self.instance_id.clone()
+    }
+
+    fn rows(snapshot: &mut Snapshot) -> &mut BTreeMap<String, Self> {
+        Arc::make_mut(&mut snapshot.ec2.instances)
+    }
 }
