@@ -359,17 +359,22 @@ impl Verdicts {
     ) -> bool {
         let Some(known) = self.blockers.get_mut(position) else { return false };
         let all_pairs = self.exactly.get(&position).cloned().unwrap_or_else(|| every_pair(known));
-        let (Fix::Automatic { changes, .. }, Fix::Automatic { changes: further, .. }) =
-            (&mut known.fix, &more.fix)
-        else {
-            return false;
-        };
-        let new: Vec<AnyChange> =
-            further.iter().filter(|change| !changes.contains(change) && fit(change)).cloned().collect();
-        if new.is_empty() {
-            return false;
+        let Fix::Automatic { changes: further, .. } = &more.fix else { return false };
+        match &mut known.fix {
+            Fix::Automatic { changes, .. } => {
+                let is_new = |change: &&AnyChange| !changes.contains(change) && fit(change);
+                let new: Vec<AnyChange> = further.iter().filter(is_new).cloned().collect();
+                if new.is_empty() {
+                    return false;
+                }
+                changes.extend(new);
+            }
+            // Alone it asks for more than ecr-fix does. With the others mended, less is left of it.
+            Fix::Manual { .. } | Fix::NotAws { .. } if further.iter().all(&fit) => {
+                known.fix = more.fix.clone()
+            }
+            Fix::Manual { .. } | Fix::NotAws { .. } => return false,
         }
-        changes.extend(new);
         let legs: BTreeSet<Leg> = known.legs.iter().chain(&more.legs).copied().collect();
         known.legs = legs.into_iter().collect();
         let pulls: BTreeSet<&String> = known.pulls.iter().chain(&more.pulls).collect();

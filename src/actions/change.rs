@@ -17,6 +17,9 @@ use crate::error::Error;
 use crate::model::{Arn, Snapshot};
 use crate::pulls::Target;
 
+/// The tag that names the run on what it makes.
+pub const RUN_TAG: &str = "ecr-fix:run";
+
 /// How many of something there may be, unless AWS was asked for more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quota {
@@ -146,6 +149,11 @@ pub trait Resource: Clone + PartialEq + Serialize + DeserializeOwned {
 
     /// Notes the id that AWS assigned to what the change made, so that the way back takes that one and no other.
     fn assign(_at: &mut Self::Address, _id: &str) {}
+
+    /// The id that AWS assigned to what a run made, where AWS keeps the [tag of the run](RUN_TAG) on it and shows it.
+    fn id_in_run(_world: &Snapshot, _at: &Self::Address, _run: &str) -> Option<String> {
+        None
+    }
 
     /// What it costs more than before, in US dollars for 730 hours.
     fn monthly_cost_usd(_at: &Self::Address, _before: Option<&Self>, _after: Option<&Self>) -> f64 {
@@ -541,6 +549,11 @@ impl AnyChange {
         each!(self, change => unsettled(change, world))
     }
 
+    /// The id of what a run made, where AWS shows which run that was.
+    pub fn id_in_run(&self, world: &Snapshot, run: &str) -> Option<String> {
+        each!(self, change => id_in_run(change, world, run))
+    }
+
     /// The quota that the change takes from, where it makes something.
     pub fn quota(&self, world: &Snapshot) -> Option<Quota> {
         each!(self, change => quota(change, world))
@@ -679,6 +692,10 @@ fn simulate<R: Resource>(change: &Change<R>, world: &mut Snapshot) {
 
 fn unsettled<R: Resource>(change: &Change<R>, world: &Snapshot) -> Option<String> {
     R::unsettled(world, &change.at)
+}
+
+fn id_in_run<R: Resource>(change: &Change<R>, world: &Snapshot, run: &str) -> Option<String> {
+    R::id_in_run(world, &change.at, run)
 }
 
 fn quota<R: Resource>(change: &Change<R>, world: &Snapshot) -> Option<Quota> {

@@ -122,7 +122,8 @@ pub fn is_id(text: &str, prefix: &str) -> bool {
         .is_some_and(|rest| !rest.is_empty() && rest.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'))
 }
 
-fn vpc_of_cluster(world: &Snapshot, name: &str) -> Option<String> {
+/// The id of the VPC of a cluster, where it was read.
+pub fn vpc_of_cluster(world: &Snapshot, name: &str) -> Option<String> {
     let cluster = world.clusters.values().find(|cluster| cluster.name == name)?;
     cluster.resources_vpc_config.as_ref()?.vpc_id.clone()
 }

@@ -22,7 +22,7 @@ pub mod vpc_attribute;
 pub mod vpc_endpoint;
 
 pub use attachment::Attachment;
-pub use change::{AnyChange, Change, Found, Quota, Resource, Sent, Undo, gathered};
+pub use change::{AnyChange, Change, Found, Quota, RUN_TAG, Resource, Sent, Undo, gathered};
 pub use instance_profile::ProfileAssociation;
 pub use network_acl_entry::NetworkAclEntry;
 pub use repository_policy::RepositoryPolicy;

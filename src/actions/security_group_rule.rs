@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::blocks::is_private;
 use super::cluster_vpc::{ClusterVpc, id_on_paper, is_id, is_on_paper};
-use super::{Change, Found, Kind, Quota, Resource, Risk, Sent};
+use super::{Change, Found, Kind, Quota, RUN_TAG, Resource, Risk, Sent};
 use crate::aws::{Reader, Refused, Writer};
 use crate::collect;
 use crate::error::Error;
@@ -317,6 +317,12 @@ impl Resource for SecurityGroupRule {
 
     fn assign(at: &mut Address, id: &str) {
         at.rule_id = Some(id.to_owned());
+    }
+
+    fn id_in_run(world: &Snapshot, at: &Address, run: &str) -> Option<String> {
+        let of_run = |row: &&RuleRow| row.tags.iter().any(|tag| tag.key == RUN_TAG && tag.value == run);
+        let mut rows = world.ec2.security_group_rules.values().filter(|row| at.is_row(row));
+        rows.find(of_run).map(|row| row.security_group_rule_id.clone())
     }
 
     fn same(_one: &Self, _other: &Self) -> bool {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::cluster_vpc::{ClusterVpc, id_on_paper, is_id};
 use super::security_group::{own_name, provided};
 use super::vpc_attribute::Attribute;
-use super::{Found, Kind, Resource, Risk, Sent};
+use super::{Found, Kind, RUN_TAG, Resource, Risk, Sent};
 use crate::aws::{EndpointChanges, NewEndpoint, Reader, Refused, Writer};
 use crate::collect;
 use crate::error::Error;
@@ -493,6 +493,11 @@ impl Resource for VpcEndpoint {
         at.endpoint_id = Some(id.to_owned());
     }
 
+    fn id_in_run(world: &Snapshot, at: &Address, run: &str) -> Option<String> {
+        let of_run = |row: &&Row| row.tags.iter().any(|tag| tag.key == RUN_TAG && tag.value == run);
+        at.rows(world).find(of_run).map(|row| row.vpc_endpoint_id.clone())
+    }
+
     fn monthly_cost_usd(at: &Address, before: Option<&Self>, after: Option<&Self>) -> f64 {
         if at.endpoint_type == EndpointType::Gateway {
             return 0.0;
@@ -620,8 +625,8 @@ impl Resource for VpcEndpoint {
         }
         let text = match at.endpoint_type {
             EndpointType::Gateway => {
-                "the route tables that lead to it have no other route to S3 today, so no connection is moved; it \
-                 costs nothing"
+                "the route tables that lead to it have no other route to S3 that works today, so no connection is \
+                 moved; whoever gives them one later has S3 behind the policy of the endpoint; it costs nothing"
             }
             EndpointType::Interface => "it only adds to the endpoint; what works today stays",
         };

@@ -11,13 +11,14 @@
 //! - In AWS: the default route targets `igw-…`, and `aws ec2 describe-network-interfaces` shows no
 //!   `Association.PublicIp` for the node.
 //!
-//! ## What the fix does
-//! Creates the endpoints for ECR and S3 (`create-vpc-endpoint`), so that no internet path is needed; the
-//! rollback deletes them. The other way is up to you: set `MapPublicIpOnLaunch` of the subnet for future
-//! nodes, or use private subnets with a NAT gateway.
+//! ## What to do
+//! Set `MapPublicIpOnLaunch` of the subnet and replace the node, or run nodes in private subnets, behind a
+//! NAT gateway or endpoints for ECR and S3. In the public subnet itself an S3 gateway endpoint takes the S3
+//! traffic of everything else there, too, and cuts its open connections once.
 //!
 //! ## What is never automated
-//! No Elastic IP is attached to nodes, and no subnet is changed without being asked for.
+//! No Elastic IP is attached to nodes, no subnet is changed, and no endpoint takes over what works for
+//! others.
 
 use super::{Cause, Leg, Recognition, Remedy, Severity};
 use crate::explain::Message;
@@ -26,7 +27,7 @@ pub(crate) const CAUSE: Cause = Cause {
     id: "igw-no-public-ip",
     leg: Some(Leg::RegistryNetwork),
     severity: Severity::Critical,
-    remedy: Remedy::Automatic,
+    remedy: Remedy::Manual,
     source: include_str!("igw_no_public_ip.rs"),
     recognise,
 };

@@ -502,7 +502,7 @@ mod tests {
             ecr-token-permission ecr-api-throttled high manual
             registry-network no-route-to-internet critical automatic
             registry-network nat-gateway-broken critical automatic
-            registry-network igw-no-public-ip critical automatic
+            registry-network igw-no-public-ip critical manual
             registry-network tgw-egress-broken critical manual
             registry-network network-firewall-block high manual
             registry-network http-proxy-misconfig critical not-aws

@@ -14,7 +14,7 @@
 //!
 //! ## What the fix does
 //! Points the route to a healthy NAT gateway of the VPC (`replace-route`); the rollback points it back.
-//! Endpoints for ECR and S3 are offered as the alternative.
+//! With `--prefer endpoints` it creates endpoints for ECR and S3 instead; the rollback deletes them.
 //!
 //! ## What is never automated
 //! NAT gateways are never created, deleted or recreated: the public address would change, and allow-lists

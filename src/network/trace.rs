@@ -74,6 +74,17 @@ impl Reason {
             Reason::ReturnPath => "return-path",
         }
     }
+
+    /// Whether it is a rule that stops packets, and not the lack of a way.
+    pub fn is_filter(self) -> bool {
+        matches!(
+            self,
+            Reason::SecurityGroupEgress
+                | Reason::SecurityGroupIngress
+                | Reason::NetworkAclEgress
+                | Reason::NetworkAclIngress
+        )
+    }
 }
 
 /// What kind of component a hop is.

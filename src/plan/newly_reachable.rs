@@ -2,6 +2,7 @@
 //! sender and one receiver of each class.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv6Addr};
 
 use ipnet::IpNet;
 
@@ -14,6 +15,9 @@ use crate::pulls::World;
 
 /// Ports that are tried where a change admits many: those that somebody may listen on, beside the ends of the range.
 const PORTS: [u16; 6] = [3306, 5432, 6443, 8080, 9200, 10250];
+
+/// Stands for every address of the internet of IPv6: one of Amazon's.
+const INTERNET_OF_IPV6: IpAddr = IpAddr::V6(Ipv6Addr::new(0x2600, 0x1f00, 0, 0, 0, 0, 0, 1));
 
 const HTTPS: Service = Service::tcp(443);
 
@@ -87,6 +91,7 @@ impl Senders {
         let wanted = match to {
             Destination::Endpoint(_) | Destination::PrefixList(_) => service == HTTPS,
             // A server of names that the VPC's own options name.
+            Destination::Address(INTERNET_OF_IPV6) => false,
             Destination::Address(_) => service == Service::tcp(53) || service == Service::udp(53),
             Destination::Interface(id) => service == HTTPS && is_of_endpoint(network, id),
             Destination::Internet | Destination::Name(_) => false,
@@ -201,7 +206,11 @@ fn of_route<'s>(network: &Network<'_>, senders: &'s Senders, change: &Change<Rou
         table == Some(change.at.table_id.as_str())
     };
     let from: Vec<&Source> = senders.all.iter().filter(of_table).collect();
-    pairs(&from, &[Destination::Internet], &ANYTHING)
+    let beyond = match change.at.destination {
+        IpNet::V4(_) => Destination::Internet,
+        IpNet::V6(_) => Destination::Address(INTERNET_OF_IPV6),
+    };
+    pairs(&from, &[beyond], &ANYTHING)
 }
 
 fn subnets_in(network: &Network<'_>, block: &IpNet) -> BTreeSet<String> {
@@ -227,6 +236,7 @@ fn as_receiver(source: &Source) -> Option<Destination> {
 fn name(network: &Network<'_>, to: &Destination) -> String {
     match to {
         Destination::Internet => "the whole internet".to_owned(),
+        Destination::Address(INTERNET_OF_IPV6) => "the whole internet over IPv6".to_owned(),
         Destination::Address(address) => address.to_string(),
         Destination::Name(name) => name.clone(),
         Destination::Endpoint(id) | Destination::PrefixList(id) => id.clone(),

@@ -245,7 +245,8 @@ impl Engine<'_> {
         let id = action.id.clone();
         let change = action.change()?;
         if self.settle(&change, |standing| matches!(standing, Standing::After)).await {
-            self.note(Event::Applied { action: id.clone(), request_id: None, assigned_id: None })?;
+            let assigned_id = self.id_in_this_run(&change).await;
+            self.note(Event::Applied { action: id.clone(), request_id: None, assigned_id })?;
             self.complete(&id, ActionState::Applied, "was done before");
             return Ok(Outcome::Applied);
         }
@@ -388,12 +389,21 @@ impl Engine<'_> {
                 Err(because) => Made::NotSeen { because, assigned_id: sent.assigned_id },
             },
             Err(refused) if refused.reason == Reason::Network => match self.wait_until_seen(change).await {
-                Ok(()) => Made::Seen(Sent { request_id: refused.request_id, assigned_id: None }),
+                Ok(()) => {
+                    let assigned_id = self.id_in_this_run(change).await;
+                    Made::Seen(Sent { request_id: refused.request_id, assigned_id })
+                }
                 Err(_) => Made::NotSeen { because: explained(&refused), assigned_id: None },
             },
             Err(refused) => match self.standing(change).await {
-                Standing::After if refused.reason == Reason::AlreadyThere && !tried_again => Made::AlreadySo,
-                Standing::After => Made::Seen(Sent { request_id: refused.request_id, assigned_id: None }),
+                Standing::After => {
+                    let assigned_id = self.id_in_this_run(change).await;
+                    let by_another = refused.reason == Reason::AlreadyThere && !tried_again;
+                    match by_another && assigned_id.is_none() {
+                        true => Made::AlreadySo,
+                        false => Made::Seen(Sent { request_id: refused.request_id, assigned_id }),
+                    }
+                }
                 _ => Made::Refused(refused),
             },
         }
@@ -469,6 +479,13 @@ impl Engine<'_> {
             Ok(world) => change.way_back(&world),
             Err(error) => WayBack::Unread(error.to_string()),
         }
+    }
+
+    /// What AWS called the work of this run, where it shows whose work it is.
+    async fn id_in_this_run(&self, change: &AnyChange) -> Option<String> {
+        let run = self.world.run()?;
+        let world = self.world.look(change).await.ok()?;
+        change.id_in_run(&world, run)
     }
 
     fn begin(&self, id: &str, change: &AnyChange, way: Way) {

@@ -40,6 +40,14 @@ impl World {
         }
     }
 
+    /// The id of the run, where what the run makes carries it.
+    pub fn run(&self) -> Option<&str> {
+        match self {
+            World::Aws { writer, .. } => Some(writer.run()),
+            World::Sandbox(_) => None,
+        }
+    }
+
     /// How many requests that change something were tried again so far.
     pub fn retries(&self) -> usize {
         match self {

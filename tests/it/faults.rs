@@ -205,6 +205,8 @@ fn the_matrix() {
         A kill is `kill -9`, once before a request is seen by AWS and once after it was carried out and before its answer. The\n\
         requests are all that stand between the first line of the journal and the end of the run, so there is a\n\
         kill before and after every line of the journal, too; and a unit test cuts a journal at every byte.\n\n\
+        AWS keeps no tag on an entry of a network ACL. Where a request for one arrives twice, the second answer says that\n\
+        there is such an entry. Whether this run made it, or another at the same time, is not known then: it stays.\n\n\
         | kind of change | fault | runs | how it ends |\n| --- | --- | --- | --- |\n"
         .to_owned();
     for row in rows.concat() {
@@ -382,8 +384,9 @@ impl Matrix {
         self.case.proxy.calm();
     }
 
-    /// A request that arrives twice is answered for the second time. Where that one finds the first one's work, nobody can
-    /// tell it from the work of somebody else, and it stays. Nothing comes after this in a cluster.
+    /// A request that arrives twice is answered for the second time. Where that one finds the first one's work, and
+    /// AWS keeps no tag on it, nobody can tell it from the work of somebody else, and it stays. Nothing comes after
+    /// this in a cluster.
     fn repeat(&self) -> String {
         self.start_anew();
         self.case.proxy.rule("writes", Times::Always, Fault::Repeat);

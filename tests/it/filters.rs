@@ -228,6 +228,16 @@ fn a_rule_whose_answer_got_lost_is_ours() {
     case.roll_back_to(&before);
 }
 
+/// The second of two equal requests is told that there is such a rule: the rule carries the tag of this run.
+#[test]
+fn a_rule_that_was_asked_for_twice_is_ours() {
+    let case = Case::planned("endpoint-sg-closed");
+    let before = case.state();
+    case.proxy.rule(LET_IN, Times::Nth(2), Fault::Repeat);
+    case.run(&["apply", "plan.json", "--yes"]).expect(0);
+    case.roll_back_to(&before);
+}
+
 /// Somebody takes our rule away and makes their own: the rollback knows ours by its id, and leaves theirs alone.
 #[test]
 fn a_rule_that_was_made_anew_is_not_ours() {

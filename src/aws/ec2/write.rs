@@ -15,15 +15,12 @@ use aws_sdk_ec2::types::{
 use ipnet::Ipv4Net;
 
 use super::{filter, in_vpc};
-use crate::actions::Sent;
 use crate::actions::security_group::Rule;
 use crate::actions::vpc_attribute::Attribute;
 use crate::actions::vpc_endpoint::VpcEndpoint;
+use crate::actions::{RUN_TAG, Sent};
 use crate::aws::{Reason, Refused, Writer};
 use crate::plan::file::sha256_of;
-
-/// The tag that carries the id of the run on everything that ecr-fix makes.
-const RUN: &str = "ecr-fix:run";
 
 const CREATE_ENDPOINT: &str = "ec2:CreateVpcEndpoint";
 const MODIFY_ENDPOINT: &str = "ec2:ModifyVpcEndpoint";
@@ -280,7 +277,7 @@ impl Writer {
     }
 
     async fn group_of_this_run(&self, vpc: &str, name: &str) -> Result<String, Refused> {
-        self.group_named(vpc, name, &[filter(&format!("tag:{RUN}"), [self.run()])]).await
+        self.group_named(vpc, name, &[filter(&format!("tag:{RUN_TAG}"), [self.run()])]).await
     }
 
     async fn group_named(
@@ -308,7 +305,7 @@ impl Writer {
         let ask = self.ec2.describe_vpc_endpoints().filters(in_vpc(vpc));
         let ask = ask
             .filters(filter("service-name", [service]))
-            .filters(filter(&format!("tag:{RUN}"), [self.run()]));
+            .filters(filter(&format!("tag:{RUN_TAG}"), [self.run()]));
         let found = answer(CALL, service, ask.send().await)?;
         match found.vpc_endpoints() {
             [endpoint] => Ok(endpoint.vpc_endpoint_id().unwrap_or_default().to_owned()),
@@ -324,7 +321,7 @@ impl Writer {
         TagSpecification::builder()
             .resource_type(of)
             .tags(tag("Name", name))
-            .tags(tag(RUN, self.run()))
+            .tags(tag(RUN_TAG, self.run()))
             .build()
     }
 

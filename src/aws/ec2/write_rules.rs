@@ -13,16 +13,13 @@ use aws_sdk_ec2::types::{self, ResourceType, TagSpecification};
 use ipnet::IpNet;
 use tokio::time::sleep;
 
-use crate::actions::Sent;
 use crate::actions::network_acl_entry::{self, NetworkAclEntry};
 use crate::actions::route::{self, Route};
 use crate::actions::security_group_rule::{self, Peer, SecurityGroupRule};
+use crate::actions::{RUN_TAG, Sent};
 use crate::aws::pages::all;
 use crate::aws::{Reader, Reason, Refused, Writer};
 use crate::model::ec2::{NetworkAcl, RouteTable, SecurityGroup};
-
-/// The tag that names the run on what it makes.
-const RUN_TAG: &str = "ecr-fix:run";
 
 /// How often a call is sent that AWS did not even look at, because there were too many.
 const TRIES_WHEN_THROTTLED: u32 = 5;

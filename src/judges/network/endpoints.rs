@@ -45,21 +45,22 @@ pub(super) fn remedy(
     }
 }
 
-/// The changes that give the VPC of the cluster all three endpoints that a pull needs, for a VPC that has no other way out.
+/// The changes that give the VPC of the cluster what it lacks of the three endpoints that a pull needs, where there is no
+/// other way out.
 ///
 /// # Errors
 /// Why there are none that ecr-fix makes by itself.
 pub(super) fn full_set(network: &Network<'_>, world: &World<'_>) -> Remedy {
     let site = Site::of(network, world)?;
     let mut changes: Vec<AnyChange> = Vec::new();
-    for (part, _) in
-        [site.gateway_endpoint()?, site.interface_endpoint("ecr.api")?, site.interface_endpoint("ecr.dkr")?]
+    for part in
+        [site.layers_by_endpoint()?, site.names_by_endpoint("ecr.api")?, site.names_by_endpoint("ecr.dkr")?]
     {
         let new = part.into_iter().filter(|change| !changes.contains(change)).collect::<Vec<_>>();
         changes.extend(new);
     }
     let because = format!(
-        "{} has no way out; these three endpoints are all that a pull needs, and open nothing else",
+        "no way out of {} works; endpoints for ecr.api, ecr.dkr and S3 are all that a pull needs, and open nothing else",
         site.vpc.vpc_id
     );
     Ok((changes, because))
@@ -169,6 +170,37 @@ impl<'n, 'w> Site<'n, 'w> {
         })
     }
 
+    /// What is lacking for layers to come by a gateway endpoint: nothing where they get through.
+    fn layers_by_endpoint(&self) -> Result<Vec<AnyChange>, String> {
+        if self.tables_without_s3()?.is_empty() {
+            return Ok(Vec::new());
+        }
+        let is_gateway = |row: &&Row| row.vpc_endpoint_type.eq_ignore_ascii_case("gateway");
+        let (changes, _) = match self.endpoints_of("s3").find(is_gateway) {
+            Some(row) => self.associate(self.endpoint(&row.vpc_endpoint_id)?)?,
+            None => self.gateway_endpoint()?,
+        };
+        Ok(changes)
+    }
+
+    /// What is lacking for the names of a service to lead to an interface endpoint.
+    fn names_by_endpoint(&self, service: &str) -> Result<Vec<AnyChange>, String> {
+        let (changes, _) = match self.endpoints_of(service).next() {
+            Some(row) if row.private_dns_enabled && self.attributes()?.is_empty() => return Ok(Vec::new()),
+            Some(row) => self.private_dns(self.endpoint(&row.vpc_endpoint_id)?)?,
+            None => self.interface_endpoint(service)?,
+        };
+        Ok(changes)
+    }
+
+    fn endpoints_of(&self, service: &str) -> impl Iterator<Item = &'w Row> {
+        let wanted = (service.to_owned(), self.vpc.region.clone());
+        self.endpoints().filter(move |row| {
+            names::service_and_region(row)
+                .is_some_and(|(service, region)| (service.to_owned(), region) == wanted)
+        })
+    }
+
     fn interface_endpoint(&self, service: &str) -> Remedy {
         let service_name = self.service_name(service)?;
         self.check_names(service, &service_name, None)?;
@@ -202,7 +234,7 @@ impl<'n, 'w> Site<'n, 'w> {
     fn gateway_endpoint(&self) -> Remedy {
         let service_name = self.service_name("s3")?;
         let after = VpcEndpoint {
-            route_table_ids: self.tables_without_s3()?,
+            route_table_ids: self.some_tables_without_s3()?,
             policy: Some(layers_only(&self.vpc.partition, &self.vpc.region)),
             ..VpcEndpoint::default()
         };
@@ -214,7 +246,7 @@ impl<'n, 'w> Site<'n, 'w> {
     }
 
     fn associate(&self, row: &Row) -> Remedy {
-        let tables = self.tables_without_s3()?;
+        let tables = self.some_tables_without_s3()?;
         let because = "the S3 endpoint exists; only these route tables do not lead to it".to_owned();
         self.modify(row, |after| after.route_table_ids.extend(tables)).map(|change| (vec![change], because))
     }
@@ -331,25 +363,34 @@ impl<'n, 'w> Site<'n, 'w> {
         Ok(by_zone.into_iter().map(|(zone, (_, subnet))| (zone, subnet)).collect())
     }
 
-    /// The tables of pullers that find no route to S3.
+    fn some_tables_without_s3(&self) -> Result<BTreeSet<String>, String> {
+        let tables = self.tables_without_s3()?;
+        if tables.is_empty() {
+            Err("every route table of the pullers leads to S3".to_owned())
+        } else {
+            Ok(tables)
+        }
+    }
+
+    /// The tables of pullers that find no way to S3 which works. What groups and network ACLs say is a cause of its own.
     fn tables_without_s3(&self) -> Result<BTreeSet<String>, String> {
         let Partition { dns_suffix, .. } = Partition::of_region(&self.vpc.region);
         let registry = format!("{}.dkr.ecr.{}.{dns_suffix}", self.vpc.account, self.vpc.region);
         let hosts = EcrHost::parse(&registry).and_then(|host| PullHosts::of(&host));
         let layers = hosts.ok_or("the host of the layers is not known")?.layers;
-        let lacks_route = |puller: &&Puller| {
+        let lacks_way = |puller: &&Puller| {
             let trace = self.network.trace(&puller.source, &Destination::Name(layers.clone()), HTTPS);
-            trace.blockers.iter().any(|blocker| blocker.reason == Reason::NoRoute)
+            trace.blockers.iter().any(|blocker| {
+                // Without a public address one interface does not get there; others of the same table do.
+                !blocker.reason.is_filter() && blocker.reason != Reason::NoPublicAddress
+            })
         };
         let mut tables = BTreeSet::new();
-        for puller in self.pullers.iter().filter(lacks_route) {
+        for puller in self.pullers.iter().filter(lacks_way) {
             let table = self.network.route_table_of(&puller.subnet);
             tables.insert(
                 table.ok_or_else(|| format!("the route table of {} was not read", puller.subnet))?.to_owned(),
             );
-        }
-        if tables.is_empty() {
-            return Err("every route table of the pullers leads to S3".to_owned());
         }
         Ok(tables)
     }

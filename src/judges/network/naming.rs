@@ -267,21 +267,11 @@ impl<'w> Place<'w> {
         let mut reached = elsewhere.map(|endpoint| &endpoint.vpc_endpoint_id).filter(|id| {
             let to = Destination::Endpoint((*id).clone());
             let trace = self.network.trace(self.source, &to, Service::tcp(443));
-            trace.verdict != Verdict::Unknown && trace.blockers.iter().all(is_filter)
+            trace.verdict != Verdict::Unknown
+                && trace.blockers.iter().all(|blocker| blocker.reason.is_filter())
         });
         reached.next().cloned()
     }
-}
-
-/// Whether it is a rule that stops packets, and not the lack of a way.
-fn is_filter(stopped: &network::Blocker) -> bool {
-    matches!(
-        stopped.reason,
-        Reason::SecurityGroupEgress
-            | Reason::SecurityGroupIngress
-            | Reason::NetworkAclEgress
-            | Reason::NetworkAclIngress
-    )
 }
 
 fn is_of(endpoint: &VpcEndpoint, service: &str, region: &str) -> bool {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::Stop;
 use super::filters::in_vpc;
@@ -12,7 +12,7 @@ use crate::actions::route::{self, Address, Route};
 use crate::actions::{AnyChange, Change, Found, Resource as _};
 use crate::checks::Leg;
 use crate::judges::{Options, WayOut};
-use crate::model::ec2::NatGateway;
+use crate::model::ec2::{GatewayAttachment, NatGateway};
 use crate::network::{self, HopKind, Network, Source, Trace};
 use crate::pulls::World;
 
@@ -29,14 +29,40 @@ pub(super) fn remedy(
     options: &Options,
 ) -> RemedyOrSteps {
     match cause {
-        "nat-gateway-broken" => by_nat(network, world, component, stop, options),
+        "egress-only-igw-missing" => by_egress_only(network, world, component, stop),
+        // A gateway that comes back would find S3 behind the policy of an endpoint: only whoever asks for it gets that.
+        "nat-gateway-broken" => match options.prefer {
+            Some(WayOut::Endpoints) => by_endpoints(network, world),
+            Some(WayOut::Nat) | None => by_nat(network, world, component, stop, options),
+        },
         "no-route-to-internet" | "fargate-subnet-no-egress" => match options.prefer {
             Some(WayOut::Endpoints) => by_endpoints(network, world),
             Some(WayOut::Nat) => by_nat(network, world, component, stop, options),
             None => by_nat(network, world, component, stop, options)
                 .or_else(|manual| by_endpoints(network, world).map_err(|_| manual)),
         },
-        _ => Err(Manual::because("ecr-fix changes no gateway, and no routes to other networks")),
+        _ => Err(Manual::because(never(cause))),
+    }
+}
+
+/// Why ecr-fix never mends a cause by itself.
+fn never(cause: &str) -> &'static str {
+    match cause {
+        "private-hosted-zone-shadow" => {
+            "ecr-fix changes no hosted zone, because whoever made it may need it for other names"
+        }
+        "vpce-shared-dns-missing" => {
+            "ecr-fix changes no hosted zone: this one belongs to whoever runs the shared endpoints"
+        }
+        "custom-dhcp-dns" => "ecr-fix changes no DHCP options, because they are for everything in the VPC",
+        "network-firewall-block" => "ecr-fix changes no rules of a firewall",
+        "igw-no-public-ip" => {
+            "ecr-fix gives nothing a public address, and an endpoint for S3 would be for everything in the subnet"
+        }
+        "ipv6-only-egress" => "ecr-fix makes no gateway",
+        "vpce-not-available" => "ecr-fix takes no endpoint away to make it anew",
+        "vpce-fips-or-dualstack-name" => "ecr-fix does not change how nodes are set up",
+        _ => "ecr-fix changes no gateway, and no routes to other networks",
     }
 }
 
@@ -54,14 +80,17 @@ fn by_nat(
     options: &Options,
 ) -> RemedyOrSteps {
     let vpc = in_vpc(world, component, None, None)?;
-    let tables = tables(world, &vpc, network, stop)?;
+    let tables = tables(world, &vpc, network, stop, IpNet::V4(Ipv4Net::default()))?;
     let broken: BTreeSet<&str> = tables
         .values()
         .filter_map(|table| table.before.as_ref())
         .map(|route| route.target.as_str())
         .collect();
     let healthy: Vec<&NatGateway> = gateways(world, &vpc)
-        .filter(|nat| !broken.contains(nat.nat_gateway_id.as_str()) && opens(world, &vpc, &tables, stop, nat))
+        .filter(|nat| !broken.contains(nat.nat_gateway_id.as_str()))
+        .filter(|nat| {
+            opens(world, stop, tables.values().map(|table| table.change(&vpc, &nat.nat_gateway_id)))
+        })
         .collect();
     let named = |nat: &&NatGateway| options.nat.contains(&nat.nat_gateway_id);
     let chosen: Vec<&NatGateway> = if options.nat.is_empty() {
@@ -81,8 +110,11 @@ fn by_nat(
             options.nat.join(", ")
         )));
     }
-    let changes =
-        || tables.values().filter_map(|table| Some(table.change(&vpc, nearest(world, table, &chosen)?)));
+    let changes = || {
+        tables
+            .values()
+            .filter_map(|table| Some(table.change(&vpc, &nearest(world, table, &chosen)?.nat_gateway_id)))
+    };
     if options.nat.is_empty() && chosen.len() > 1 {
         let ids: Vec<String> = chosen.iter().map(|nat| describe(world, nat)).collect();
         let commands = changes().map(|change| route::command(&change, &world.target.region));
@@ -102,29 +134,52 @@ fn by_nat(
     Ok((changes().map(AnyChange::from).collect(), because))
 }
 
+/// The default route of IPv6, to the egress-only gateway of the VPC: AWS allows a VPC one.
+fn by_egress_only(network: &Network<'_>, world: &World<'_>, component: &str, stop: &Stop) -> RemedyOrSteps {
+    let vpc = in_vpc(world, component, None, None)?;
+    let tables = tables(world, &vpc, network, stop, IpNet::V6(Ipv6Net::default()))?;
+    let gateways = world.snapshot.ec2.egress_only_internet_gateways.values();
+    let gateway = gateways
+        .filter(|gateway| gateway.attachments.iter().any(|at| is_attached(at, &vpc)))
+        .map(|gateway| &gateway.egress_only_internet_gateway_id)
+        .find(|id| tables.values().all(|table| !table.leads_to(id)));
+    let Some(gateway) = gateway else {
+        let none =
+            format!("{} has no egress-only internet gateway that works, and ecr-fix makes none", vpc.vpc_id);
+        return Err(Manual::because(none));
+    };
+    let changes: Vec<Change<Route>> = tables.values().map(|table| table.change(&vpc, gateway)).collect();
+    if !opens(world, stop, changes.iter().cloned()) {
+        return Err(Manual::because(format!("a route to {gateway} alone would not open it")));
+    }
+    let because = format!("{gateway} is the egress-only internet gateway of {}", vpc.vpc_id);
+    Ok((changes.into_iter().map(AnyChange::from).collect(), because))
+}
+
+fn is_attached(at: &GatewayAttachment, vpc: &ClusterVpc) -> bool {
+    let is_there =
+        |state: &String| ["attached", "available"].iter().any(|known| state.eq_ignore_ascii_case(known));
+    at.vpc_id.as_ref() == Some(&vpc.vpc_id) && at.state.as_ref().is_some_and(is_there)
+}
+
 /// A table whose default route has to change.
 struct Table {
     id: String,
+    destination: IpNet,
     before: Option<Route>,
     zones: BTreeSet<String>,
 }
 
 impl Table {
-    fn change(&self, vpc: &ClusterVpc, nat: &NatGateway) -> Change<Route> {
-        change(vpc, &self.id, IpNet::V4(Ipv4Net::default()), self.before.clone(), &nat.nat_gateway_id)
+    fn change(&self, vpc: &ClusterVpc, target: &str) -> Change<Route> {
+        let at = Address { vpc: vpc.clone(), table_id: self.id.clone(), destination: self.destination };
+        let after = Route { target: target.to_owned(), state: Some("active".to_owned()), must_work: true };
+        Change { at, before: self.before.clone(), after: Some(after) }
     }
-}
 
-fn change(
-    vpc: &ClusterVpc,
-    table: &str,
-    destination: IpNet,
-    before: Option<Route>,
-    target: &str,
-) -> Change<Route> {
-    let at = Address { vpc: vpc.clone(), table_id: table.to_owned(), destination };
-    let after = Route { target: target.to_owned(), state: Some("active".to_owned()), must_work: true };
-    Change { at, before, after: Some(after) }
+    fn leads_to(&self, target: &str) -> bool {
+        self.before.as_ref().is_some_and(|route| route.target == target)
+    }
 }
 
 /// The tables of the subnets that packets start in. A NAT gateway's own table is never changed: it would have to lead to
@@ -134,6 +189,7 @@ fn tables(
     vpc: &ClusterVpc,
     network: &Network<'_>,
     stop: &Stop,
+    destination: IpNet,
 ) -> Result<BTreeMap<String, Table>, Manual> {
     let mut tables: BTreeMap<String, Table> = BTreeMap::new();
     for (_, _, source) in &stop.flows {
@@ -143,7 +199,6 @@ fn tables(
         let table = match tables.entry(id.to_owned()) {
             std::collections::btree_map::Entry::Occupied(table) => table.into_mut(),
             std::collections::btree_map::Entry::Vacant(place) => {
-                let destination = IpNet::V4(Ipv4Net::default());
                 let before = route_now(world, vpc, id, destination)?;
                 if let Some(before) = before.as_ref().filter(|route| !may_be_turned(route)) {
                     return Err(Manual::because(format!(
@@ -151,7 +206,7 @@ fn tables(
                         before.target
                     )));
                 }
-                place.insert(Table { id: id.to_owned(), before, zones: BTreeSet::new() })
+                place.insert(Table { id: id.to_owned(), destination, before, zones: BTreeSet::new() })
             }
         };
         table.zones.extend(zone);
@@ -189,18 +244,10 @@ fn gateways<'w>(world: &'w World<'_>, vpc: &ClusterVpc) -> impl Iterator<Item = 
     all.filter(move |nat| nat.vpc_id == vpc && nat.is_available() && !nat.is_private())
 }
 
-/// Whether no route, no gateway and no part of the way beyond stops any of the flows once they go by a NAT gateway.
-fn opens(
-    world: &World<'_>,
-    vpc: &ClusterVpc,
-    tables: &BTreeMap<String, Table>,
-    stop: &Stop,
-    nat: &NatGateway,
-) -> bool {
+/// Whether no route, no gateway and no part of the way beyond stops any of the flows once the routes are changed.
+fn opens(world: &World<'_>, stop: &Stop, changes: impl IntoIterator<Item = Change<Route>>) -> bool {
     let mut mended = world.snapshot.clone();
-    for table in tables.values() {
-        AnyChange::from(table.change(vpc, nat)).simulate(&mut mended);
-    }
+    changes.into_iter().for_each(|change| AnyChange::from(change).simulate(&mut mended));
     let network = Network::of(&mended);
     let is_filter =
         |blocker: &network::Blocker| matches!(blocker.kind, HopKind::SecurityGroup | HopKind::NetworkAcl);
