@@ -1,6 +1,7 @@
 //! Fills a snapshot from AWS. A read that is refused is a fact of the snapshot, not a failure.
 
 mod again;
+mod beside;
 mod each;
 mod hides;
 mod kubernetes;
@@ -14,9 +15,10 @@ use crate::actions::attachment::{ATTACHABLE, policy_name};
 use crate::aws::{Reader, Reason, Refused};
 use crate::error::Error;
 use crate::kube::Access;
+use crate::model::ec2::{Instance, LaunchTemplateVersion};
 use crate::model::eks::{Cluster, Nodegroup};
 use crate::model::iam::{ManagedPolicy, Role};
-use crate::model::snapshot::About;
+use crate::model::snapshot::{About, Record as _};
 use crate::model::{Arn, Partition, Snapshot, Unread};
 pub use again::{
     attached_policies_again, inline_policy_again, instance_again, network_acl_again, repository_policy_again,
@@ -29,6 +31,16 @@ use hides::hides;
 /// The keys of a snapshot that reading live fills completely.
 const KEYS: [&str; 5] = ["cluster", "nodegroup", "fargateProfile", "RoleDetailList", "Policies"];
 
+/// What a world is read for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Purpose {
+    /// What decides whether pulls work, and nothing else.
+    #[default]
+    Diagnosis,
+    /// Also what only a trace shows: the names of rules, and the ways out of subnets in which nothing runs.
+    Trace,
+}
+
 /// Reads the world of one cluster, and the registries that these images are in.
 ///
 /// # Errors
@@ -38,6 +50,7 @@ pub async fn snapshot(
     cluster: &str,
     images: &[String],
     access: &Access,
+    purpose: Purpose,
 ) -> Result<Snapshot, Error> {
     let (about, found) = tokio::join!(about(reader), reader.cluster(cluster));
     let about = about?;
@@ -50,33 +63,36 @@ pub async fn snapshot(
         let pods = kubernetes::read(reader, access, &found).await;
         let images: BTreeSet<String> = images.iter().cloned().chain(pods.images()).collect();
         let images: Vec<String> = images.into_iter().collect();
-        let (registries, organization) = tokio::join!(
+        let (registries, organization, beside) = tokio::join!(
             registries::read(reader, &images, &home),
             organizations::read(reader, &home, registries::accounts(&images, &home)),
+            beside::read(reader, cluster, &pods),
         );
-        (pods, registries, organization)
+        (pods, registries, organization, beside)
     };
-    let (mut world, (pods, registries, organization)) =
-        tokio::join!(nodes_and_roles(reader, cluster, &found), of_pods);
+    let (mut world, (pods, registries, organization, beside)) =
+        tokio::join!(nodes_and_roles(reader, cluster, &found, purpose), of_pods);
     world.about = about;
     pods.put(&mut world);
+    beside.put(&mut world);
     world.organizations = organization.organizations;
     world.not_found.extend(organization.not_found);
     world.keys.extend(organization.keys);
     world.unread.extend(organization.unread);
     registries::absorb(&mut world, registries);
-    world.clusters.insert(found.arn.clone(), found);
+    world.clusters.insert(found.arn.clone(), found.clone());
+    beside::who_may_enter(reader, &found, &mut world).await;
     world.keys.extend(KEYS.map(str::to_owned));
     world.unread.sort();
     Ok(world)
 }
 
 /// Everything about nodes and what they pull with: none of it needs to know what pods pull.
-async fn nodes_and_roles(reader: &Reader, cluster: &str, found: &Cluster) -> Snapshot {
+async fn nodes_and_roles(reader: &Reader, cluster: &str, found: &Cluster, purpose: Purpose) -> Snapshot {
     let (groups, profiles, mut world, versions) = tokio::join!(
         nodegroups(reader, cluster),
         fargate_profiles(reader, cluster),
-        network::read(reader, found),
+        network::read(reader, found, purpose),
         reader.policy_versions(),
     );
     for group in keep(&mut world, groups) {
@@ -86,8 +102,13 @@ async fn nodes_and_roles(reader: &Reader, cluster: &str, found: &Cluster) -> Sna
         world.fargate_profiles.insert(format!("{cluster}/{}", profile.fargate_profile_name), profile);
     }
     spare_profiles(reader, &mut world).await;
+    let templates = launch_templates(reader, &world);
     // Who may not list policies may still read them one by one.
-    roles(reader, &mut world, found, versions.unwrap_or_default()).await;
+    let (templates, ()) =
+        tokio::join!(templates, roles(reader, &mut world, found, versions.unwrap_or_default()));
+    for (_, answer) in templates {
+        network::put(&mut world, answer);
+    }
     world
 }
 
@@ -188,6 +209,31 @@ async fn spare_profiles(reader: &Reader, world: &mut Snapshot) {
             Err(refused) if refused.reason == Reason::NotFound => {}
             Err(refused) => world.unread.push(refused.unread(hides(refused.call))),
         }
+    }
+}
+
+/// The launch templates of groups that have no nodes: the others show by their nodes what they are like.
+fn launch_templates(
+    reader: &Reader,
+    world: &Snapshot,
+) -> impl Future<Output = Each<Result<Vec<LaunchTemplateVersion>, Refused>>> + use<> {
+    let looked = world.keys.contains(Instance::TABLE.key);
+    let has_nodes = |group: &Nodegroup| {
+        let mut instances = world.ec2.instances.values();
+        instances.any(|node| node.managed_group() == Some((&group.cluster_name, &group.nodegroup_name)))
+    };
+    let groups = world.nodegroups.values().filter(|group| looked && !has_nodes(group));
+    let templates = groups.filter_map(|group| {
+        let template = group.launch_template.as_ref()?;
+        Some(format!("{}/{}", template.id.as_ref()?, template.version.as_ref()?))
+    });
+    let (reader, templates) = (reader.clone(), templates.collect::<BTreeSet<String>>());
+    async move {
+        let read = |reader: Reader, template: String| async move {
+            let (id, version) = template.split_once('/').unwrap_or_default();
+            reader.launch_template(id, version).await
+        };
+        each(&reader, templates, read).await
     }
 }
 

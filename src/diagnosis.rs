@@ -561,12 +561,16 @@ pub fn diagnosis(world: &World<'_>, verdicts: &Verdicts) -> Diagnosis {
 /// Whether there may be pullers, or reasons, that nobody saw. What this version never looks at, and a Kubernetes API
 /// that nobody could ask, is said with every diagnosis, and leaves the verdict on what was judged: it is "every pull
 /// that was checked", and says so. An API that was asked and refused a list is another matter. Ids of rules and names of
-/// services only make an answer nicer.
+/// services only make an answer nicer, and so does what EKS says of add-ons and of who may enter a cluster; but an add-on
+/// that waits for images contradicts whatever looks well.
 fn hides_pulls(unread: &Unread) -> bool {
     let refused_list = unread.source.starts_with("kubernetes:") && unread.source != NO_KUBERNETES;
     let never_looked = ["kms:", "kubernetes:", "organizations:", "route53:", "route53resolver:"];
-    let hides_nothing = ["ec2:DescribeSecurityGroupRules", "ec2:DescribeVpcEndpointServices"];
-    if hides_nothing.contains(&unread.source.as_str()) {
+    let hides_nothing =
+        ["ec2:DescribeSecurityGroupRules", "ec2:DescribeVpcEndpointServices", "eks:ListAccessEntries"];
+    let says_more = ["eks:DescribeAddon", "eks:ListAddons", "eks:ListPodIdentityAssociations"];
+    let source = unread.source.as_str();
+    if hides_nothing.contains(&source) || says_more.contains(&source) && unread.hides.is_empty() {
         return false;
     }
     (refused_list && !unread.hides.is_empty())

@@ -2,10 +2,12 @@
 
 mod narrowing;
 mod nodes;
+mod own_roles;
 mod pods;
 mod words;
 
 pub use narrowing::{Narrowed, Narrowing};
+pub use own_roles::OwnRole;
 pub use words::Words;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,9 +17,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Code, Error};
 use crate::model::ec2::Instance;
-use crate::model::ecr::RepositoryName;
+use crate::model::ecr::{Key, RepositoryName};
 use crate::model::eks::Cluster;
 use crate::model::image_ref::ImageRef;
+use crate::model::kubernetes::Node;
 use crate::model::organizations::PolicyKind;
 use crate::model::{Arn, Partition, Seen, Snapshot, Unread, aws_accounts};
 
@@ -123,6 +126,8 @@ pub struct World<'a> {
     pub images: Vec<Image>,
     /// What kubelets say of pulls that have not worked since.
     pub words: Vec<Words>,
+    /// The roles that service accounts name for pulls, in place of those of the nodes.
+    pub own_roles: Vec<OwnRole>,
     /// How many images of pods come from elsewhere than private registries of ECR: they are not judged.
     pub images_elsewhere: usize,
     /// Those of them that somebody waits for.
@@ -131,6 +136,8 @@ pub struct World<'a> {
     pairs: Option<BTreeSet<(usize, usize)>>,
     /// The instances of each source.
     instances: BTreeMap<nodes::SourceKey, BTreeSet<String>>,
+    /// The source of each node, by its name.
+    by_node: BTreeMap<String, nodes::SourceKey>,
     /// Nodes that run pods, and of which it is not known what they are.
     strangers: BTreeSet<String>,
     /// That not all pulls are judged, where that was asked for.
@@ -201,10 +208,12 @@ impl<'a> World<'a> {
             sources,
             narrowed: None,
             words: Vec::new(),
+            own_roles: Vec::new(),
             images_elsewhere: 0,
             elsewhere: Vec::new(),
             pairs: None,
             instances: BTreeMap::new(),
+            by_node: BTreeMap::new(),
             strangers: BTreeSet::new(),
         };
         let mut of_pods = BTreeMap::new();
@@ -215,6 +224,7 @@ impl<'a> World<'a> {
             narrowing::narrow(&mut world, scope, &asked, &of_pods, &nodes)?;
         }
         world.instances = nodes.instances;
+        world.by_node = nodes.by_name;
         Ok(world)
     }
 
@@ -233,6 +243,9 @@ impl<'a> World<'a> {
         let moved = |(source, image): &(usize, usize)| Some((*sources.get(source)?, *images.get(image)?));
         for words in &mut self.words {
             words.pulls = words.pulls.intersection(kept).filter_map(moved).collect();
+        }
+        for own in &mut self.own_roles {
+            own.pulls = own.pulls.intersection(kept).filter_map(moved).collect();
         }
         self.pairs = Some(kept.iter().filter_map(moved).collect());
         self.sources = sources.keys().filter_map(|at| self.sources.get(*at).cloned()).collect();
@@ -271,6 +284,7 @@ impl<'a> World<'a> {
         let pairs = for_all.iter().flat_map(|image| places.pairs(image, &all_sources)).chain(of_pods);
         self.pairs = Some(pairs.collect());
         self.words = words::all(&self.snapshot.kubernetes, &mut pods, &places);
+        self.own_roles = own_roles::all(&self.snapshot.kubernetes, &mut pods, &places);
         self.images_elsewhere = demand.elsewhere;
         self.elsewhere = self.wanted(demand.wanted_elsewhere);
         self.strangers = demand.strangers;
@@ -336,22 +350,48 @@ impl<'a> World<'a> {
             let causes = ["private-hosted-zone-shadow"];
             unread.push(row("route53:ListHostedZonesByVPC", "not in the snapshot", &causes));
         }
-        let keys =
-            self.images.iter().filter_map(|image| match self.snapshot.repository_key(image.repository()) {
-                Seen::Unread(key) => Some(key),
-                Seen::Known(_) | Seen::Absent => None,
-            });
-        for key in keys.collect::<BTreeSet<String>>() {
-            let because = "not in the snapshot: `aws kms describe-key` tells whether it is enabled";
-            unread
-                .push(Unread { resource: key, ..row("kms:DescribeKey", because, &["kms-key-unavailable"]) });
+        unread.extend(self.untold_keys());
+        if !keys.contains("FirewallRuleGroupAssociations") {
+            unread.push(row(
+                "route53resolver:ListFirewallRuleGroupAssociations",
+                "not in the snapshot: live reading does not look there",
+                &["dns-firewall-block"],
+            ));
         }
-        unread.push(row(
-            "route53resolver:ListFirewallRuleGroupAssociations",
-            "this version does not read it",
-            &["dns-firewall-block"],
-        ));
         unread
+    }
+
+    /// The keys of KMS of which nobody knows whether they work; and that this is so of repositories that were not
+    /// described. It is said beside the verdicts, because almost every reading leaves it open.
+    fn untold_keys(&self) -> Vec<Unread> {
+        let row = |resource: &str, because: &str| Unread {
+            source: "kms:DescribeKey".to_owned(),
+            resource: resource.to_owned(),
+            because: because.to_owned(),
+            hides: vec!["kms-key-unavailable".to_owned()],
+            request_id: None,
+        };
+        let (mut keys, mut others) = (BTreeSet::new(), false);
+        for image in self.images.iter().filter(|image| image.reference.is_some()) {
+            match self.snapshot.repository_key(image.repository()) {
+                Seen::Known(Key::OfUnknownState(key)) => {
+                    keys.insert(key);
+                }
+                Seen::Unread(_) => others = true,
+                Seen::Known(Key::Described(_)) | Seen::Absent => {}
+            }
+        }
+        let of_key = "not in the snapshot: `aws kms describe-key` tells whether it is enabled";
+        let of_others = "how repositories are encrypted was not read: `aws ecr describe-repositories` names their keys, and \
+                         `aws kms describe-key` tells whether one is disabled";
+        let is_told = |key: &str| {
+            let mut told = self.snapshot.unread.iter();
+            told.any(|unread| unread.source == "kms:DescribeKey" && unread.resource == key)
+        };
+        let untold = keys.into_iter().filter(|key| !is_told(key));
+        let mut rows: Vec<Unread> = untold.map(|key| row(key, of_key)).collect();
+        rows.extend(others.then(|| row("", of_others)));
+        rows
     }
 
     /// Whether it is known what an organization forbids here, if there is one.
@@ -387,10 +427,20 @@ impl<'a> World<'a> {
 
     /// The pulls that a kubelet may speak of.
     pub fn pulls_of<'w>(&'w self, words: &'w Words) -> impl Iterator<Item = Pull<'w>> {
+        self.those(&words.pulls)
+    }
+
+    /// The pulls that a service account may have another role for.
+    pub fn pulls_with<'w>(&'w self, own: &'w OwnRole) -> impl Iterator<Item = Pull<'w>> {
+        self.those(&own.pulls)
+    }
+
+    /// Pulls by where their sources and images stand in the lists.
+    fn those<'w>(&'w self, pulls: &'w BTreeSet<(usize, usize)>) -> impl Iterator<Item = Pull<'w>> {
         let at = |(source, image): &(usize, usize)| {
             Some(Pull { source: self.sources.get(*source)?, image: self.images.get(*image)? })
         };
-        words.pulls.iter().filter_map(at)
+        pulls.iter().filter_map(at)
     }
 
     /// The running nodes of a source, as EC2 knows them.
@@ -398,6 +448,15 @@ impl<'a> World<'a> {
         let ids = self.instances.get(&(source.kind, source.id.clone()));
         let instances = &self.snapshot.ec2.instances;
         ids.into_iter().flatten().filter_map(|id| instances.get(id))
+    }
+
+    /// The nodes of a source, as Kubernetes knows them.
+    pub fn kubelets_of<'w>(&'w self, source: &'w Source) -> impl Iterator<Item = &'a Node> {
+        let is_of = move |node: &&Node| {
+            let of = self.by_node.get(&node.metadata.name);
+            of.is_some_and(|(kind, id)| *kind == source.kind && *id == source.id)
+        };
+        self.snapshot.kubernetes.nodes.values().filter(is_of)
     }
 
     /// The sources of each role, by the ARN of the role.

@@ -15,7 +15,7 @@ use crate::json_text::{Fields, edited, edits, insertion, removal};
 use crate::model::snapshot::{
     About, Misshapen, RowChange, Shape, Snapshot, TABLES, Table, Unread, file_reader, pretty, table,
 };
-use crate::model::{ec2, kubernetes, organizations, route53};
+use crate::model::{dns_firewall, ec2, ecr, iam, kubernetes, organizations, route53};
 
 /// The file that `ecr-fix snapshot` adds: where, when, and what was refused.
 const ABOUT_FILE: &str = "snapshot.json";
@@ -36,6 +36,8 @@ pub struct Loaded {
     pub snapshot: Snapshot,
     /// Keys that were kept and ignored, with the file each stands in.
     pub ignored: Vec<(PathBuf, String)>,
+    /// Parts of roles and policies, whose places are known when all files were read.
+    parts: Vec<iam::Part>,
 }
 
 #[derive(Serialize, Deserialize, Default)]
@@ -66,6 +68,9 @@ pub fn load(dir: &Path) -> Result<Loaded, Error> {
         }
         read_file(&mut loaded, &file, &text)?;
     }
+    let parts = std::mem::take(&mut loaded.parts);
+    let strangers = iam::settle(&mut loaded.snapshot, parts, dir);
+    loaded.ignored.extend(strangers.into_iter().map(|part| (part.file, part.key.to_owned())));
     Ok(loaded)
 }
 
@@ -82,12 +87,19 @@ pub fn read_file(loaded: &mut Loaded, file: &Path, text: &str) -> Result<(), Err
         }
         return Ok(());
     }
+    let is_page = iam::is_one_of_several_pages(&top).map_err(|wrong| misshapen(file, &wrong))?;
+    let mut has_parts = false;
     for (key, value) in &top {
+        if let Some(part) = iam::Part::read(key, &top, file).map_err(|wrong| misshapen(file, &wrong))? {
+            loaded.parts.push(part);
+            has_parts = true;
+            continue;
+        }
         // Two services may print lists under one key: whose rows these are, their surroundings tell.
         let surroundings = file_reader(key).map_or(Ok(false), |reader| (reader.read)(snapshot, &top, file));
         if surroundings.map_err(|wrong| misshapen(file, &wrong))? {
             // Rows of one service do not make the list of the other complete.
-            if table(key).is_none() {
+            if table(key).is_none() && !is_page {
                 snapshot.keys.insert(key.clone().into_owned());
             }
             continue;
@@ -102,11 +114,15 @@ pub fn read_file(loaded: &mut Loaded, file: &Path, text: &str) -> Result<(), Err
                 .map_err(|wrong| Misshapen { pointer: format!("/{key}{}", wrong.pointer), ..wrong }),
             None => Ok(false),
         };
-        if read.map_err(|wrong| misshapen(file, &wrong))? {
-            snapshot.keys.insert(key.clone().into_owned());
-        } else {
+        if !read.map_err(|wrong| misshapen(file, &wrong))? {
             loaded.ignored.push((file.to_owned(), key.clone().into_owned()));
+        } else if !is_page {
+            snapshot.keys.insert(key.clone().into_owned());
         }
+    }
+    if has_parts {
+        let belongs = |key: &str| iam::BESIDE_PARTS.contains(&key);
+        loaded.ignored.retain(|(of, key)| of != file || !belongs(key));
     }
     Ok(())
 }
@@ -175,6 +191,8 @@ fn texts(snapshot: &Snapshot) -> BTreeMap<String, String> {
     all.extend(kubernetes::files(snapshot));
     all.extend(route53::files_by_id(&snapshot.route53));
     all.extend(organizations::files_by_id(&snapshot.organizations));
+    all.extend(dns_firewall::files_by_id(&snapshot.dns_firewall));
+    all.extend(ecr::files_by_id(&snapshot.layers));
     let about = AboutFile {
         about: snapshot.about.clone(),
         unread: snapshot.unread.clone(),
@@ -184,6 +202,8 @@ fn texts(snapshot: &Snapshot) -> BTreeMap<String, String> {
     let mut files = BTreeMap::from([(ABOUT_FILE.to_owned(), pretty(&about))]);
     // Two ids may be one as file names, and some file systems take no notice of case.
     let mut taken = BTreeSet::from([ABOUT_FILE.to_owned()]);
+    // One kind of row may stand under two keys.
+    let all: BTreeSet<(String, String)> = all.into_iter().collect();
     for (name, text) in all {
         let numbered = (2..).map(|number| format!("{name}-{number}.json"));
         let mut names = std::iter::once(format!("{name}.json")).chain(numbered);
@@ -303,6 +323,10 @@ fn changed_fields(old: &str, new: &str) -> Option<BTreeSet<String>> {
 
 /// The rows of a table in a file.
 fn rows<'a>(text: &'a str, top: &Fields<'a>, table: &Table) -> Vec<&'a RawValue> {
+    let (alone, list) = iam::ROLE;
+    if let Some(role) = top.get(alone).filter(|_| table.key == list && !top.contains_key(list)) {
+        return vec![role];
+    }
     let Some(value) = top.get(table.key).copied() else { return Vec::new() };
     match table.shape {
         Shape::One => vec![value],
@@ -402,6 +426,12 @@ fn walk(dir: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), Error>
         }
         if kind.is_dir() {
             walk(&path, depth + 1, found)?;
+        } else if kind.is_symlink() && path.is_dir() {
+            return Err(Error::new(
+                Code::BadInput,
+                format!("{} is a symbolic link to a directory", path.display()),
+                "copy its files: a snapshot may not lead out of its own directory",
+            ));
         } else if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json")) {
             if !kind.is_symlink() && !kind.is_file() {
                 return Err(Error::new(

@@ -65,7 +65,8 @@ impl Calls {
 
     pub(crate) fn add(&self, service: &str, operation: &str, time: Duration) {
         let mut made = self.lock();
-        let tally = made.entry((service.to_ascii_lowercase(), operation.to_owned())).or_default();
+        let tally =
+            made.entry((service.to_ascii_lowercase().replace(' ', ""), operation.to_owned())).or_default();
         tally.count += 1;
         tally.time += time;
     }
@@ -118,13 +119,19 @@ fn requests_are_summed_by_service_and_by_operation() {
         calls.add(service, operation, Duration::from_millis(20));
     }
     calls.add("IAM", "GetRole", Duration::from_millis(10));
-    assert_eq!(calls.count(), 4);
+    calls.add("Route 53", "ListHostedZonesByVPC", Duration::from_millis(5));
+    assert_eq!(calls.count(), 5);
     let told = |tallies: BTreeMap<String, Tally>| -> Vec<String> {
         tallies.iter().map(|(of, tally)| format!("{of} {} {:?}", tally.count, tally.time)).collect()
     };
-    assert_eq!(told(calls.by_service()), ["ec2 2 40ms", "iam 2 30ms"]);
+    assert_eq!(told(calls.by_service()), ["ec2 2 40ms", "iam 2 30ms", "route53 1 5ms"]);
     assert_eq!(
         told(calls.by_operation()),
-        ["ec2:DescribeSubnets 1 20ms", "ec2:DescribeVpcs 1 20ms", "iam:GetRole 2 30ms"]
+        [
+            "ec2:DescribeSubnets 1 20ms",
+            "ec2:DescribeVpcs 1 20ms",
+            "iam:GetRole 2 30ms",
+            "route53:ListHostedZonesByVPC 1 5ms"
+        ]
     );
 }

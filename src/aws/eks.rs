@@ -1,10 +1,10 @@
-//! EKS: the cluster, its node groups and its Fargate profiles.
+//! EKS: the cluster, its node groups and Fargate profiles, who may enter it, and what EKS itself finds wrong.
 
-use super::pages::pages;
+use super::pages::{Unclear, Understand, pages};
 use super::{Reader, Refused};
 use crate::model::eks::{
-    CertificateAuthority, Cluster, ComputeConfig, FargateProfile, FargateSelector, Health, HealthIssue,
-    LaunchTemplate, Nodegroup, VpcConfig,
+    AccessConfig, Addon, CertificateAuthority, Cluster, ComputeConfig, FargateProfile, FargateSelector,
+    Health, HealthIssue, Identity, LaunchTemplate, Nodegroup, Oidc, PodIdentityAssociation, VpcConfig,
 };
 use crate::model::kubernetes::Taint;
 
@@ -37,6 +37,12 @@ impl Reader {
                 enabled: compute.enabled.unwrap_or_default(),
                 node_role_arn: compute.node_role_arn,
                 node_pools: compute.node_pools.unwrap_or_default(),
+            }),
+            identity: cluster.identity.map(|identity| Identity {
+                oidc: identity.oidc.map(|oidc| Oidc { issuer: oidc.issuer.unwrap_or_default() }),
+            }),
+            access_config: cluster.access_config.map(|access| AccessConfig {
+                authentication_mode: access.authentication_mode.map(|mode| mode.as_str().to_owned()),
             }),
         })
     }
@@ -139,6 +145,90 @@ impl Reader {
             subnets: profile.subnets.unwrap_or_default(),
             selectors: selectors.collect(),
             status: profile.status.map(|status| status.as_str().to_owned()),
+        })
+    }
+
+    /// `eks:ListAccessEntries`: the ARNs of the roles and users that may enter a cluster.
+    ///
+    /// # Errors
+    /// What AWS answered.
+    pub async fn access_entries(&self, cluster: &str) -> Result<Vec<String>, Refused> {
+        pages(
+            "eks:ListAccessEntries",
+            cluster,
+            |token| self.eks.list_access_entries().cluster_name(cluster).set_next_token(token).send(),
+            |page| (page.access_entries, page.next_token),
+        )
+        .await
+    }
+
+    /// `eks:ListAddons`: the names of the add-ons that EKS manages.
+    ///
+    /// # Errors
+    /// What AWS answered.
+    pub async fn addon_names(&self, cluster: &str) -> Result<Vec<String>, Refused> {
+        pages(
+            "eks:ListAddons",
+            cluster,
+            |token| self.eks.list_addons().cluster_name(cluster).set_next_token(token).send(),
+            |page| (page.addons, page.next_token),
+        )
+        .await
+    }
+
+    /// `eks:DescribeAddon`.
+    ///
+    /// # Errors
+    /// What AWS answered.
+    pub async fn addon(&self, cluster: &str, name: &str) -> Result<Addon, Refused> {
+        const CALL: &str = "eks:DescribeAddon";
+        let answer = self.eks.describe_addon().cluster_name(cluster).addon_name(name).send().await;
+        let answer = answer.map_err(|error| Refused::from_sdk(CALL, &format!("{cluster}/{name}"), &error))?;
+        let addon = answer.addon.ok_or_else(|| Refused::never_sent(CALL, "an empty answer"))?;
+        let issues = addon.health.and_then(|health| health.issues).unwrap_or_default();
+        Ok(Addon {
+            addon_name: addon.addon_name.unwrap_or_default(),
+            cluster_name: addon.cluster_name,
+            status: addon.status.map(|status| status.as_str().to_owned()),
+            addon_version: addon.addon_version,
+            health: Health {
+                issues: issues
+                    .into_iter()
+                    .map(|row| HealthIssue {
+                        code: row.code.map(|code| code.as_str().to_owned()).unwrap_or_default(),
+                        message: row.message,
+                        resource_ids: row.resource_ids.unwrap_or_default(),
+                    })
+                    .collect(),
+            },
+        })
+    }
+
+    /// `eks:ListPodIdentityAssociations`: which service accounts have a role, without saying which role.
+    ///
+    /// # Errors
+    /// What AWS answered.
+    pub async fn pod_identities(&self, cluster: &str) -> Result<Vec<PodIdentityAssociation>, Refused> {
+        pages(
+            "eks:ListPodIdentityAssociations",
+            cluster,
+            |token| {
+                self.eks.list_pod_identity_associations().cluster_name(cluster).set_next_token(token).send()
+            },
+            |page| (page.associations, page.next_token),
+        )
+        .await
+    }
+}
+
+impl Understand<aws_sdk_eks::types::PodIdentityAssociationSummary> for PodIdentityAssociation {
+    fn understand(row: aws_sdk_eks::types::PodIdentityAssociationSummary) -> Result<Self, Unclear> {
+        Ok(PodIdentityAssociation {
+            association_id: row.association_id.unwrap_or_default(),
+            cluster_name: row.cluster_name,
+            namespace: row.namespace.unwrap_or_default(),
+            service_account: row.service_account.unwrap_or_default(),
+            role_arn: None,
         })
     }
 }

@@ -39,11 +39,14 @@ fn recognise(message: &Message) -> Option<Recognition> {
         Failure::Unreachable,
         Failure::NoRouteToHost,
         Failure::Refused,
+        Failure::TlsHandshakeTimeout,
     ];
     let connection =
         message.failed(&failures).filter(|_| message.is_public() && message.node_local().is_none())?;
     let bare = message.requests.is_empty() && connection.failure == Failure::DialTimeout;
-    Some(if bare || connection.failure == Failure::Unreachable {
+    // Where the connection stands, something answers.
+    let elsewhere = [Failure::Unreachable, Failure::TlsHandshakeTimeout].contains(&connection.failure);
+    Some(if bare || elsewhere {
         Recognition::possible(&connection.excerpt, "ECR Public has no endpoint in a VPC", next).weight(80)
     } else {
         Recognition::likely(&connection.excerpt, "ECR Public has no endpoint in a VPC", next).weight(60)

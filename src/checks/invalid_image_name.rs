@@ -52,6 +52,10 @@ fn recognises_its_messages() {
         &CAUSE,
         "pull access denied for 111122223333.dkr.ecr.eu-west-1.amazonaws.com, repository does not exist or may require 'docker login': denied: requested access to the resource is denied",
     );
+    super::test_support::first(
+        &CAUSE,
+        r#"Failed to pull ctr image: failed to resolve reference "": hostname required  ref="#,
+    );
     super::test_support::silent(
         &CAUSE,
         "pull access denied for 111122223333.dkr.ecr.eu-west-1.amazonaws.com/app, repository does not exist or may require 'docker login'",

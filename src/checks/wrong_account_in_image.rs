@@ -45,14 +45,25 @@ fn recognise(message: &Message) -> Option<Recognition> {
         "in {region} the images of add-ons come from {}",
         serves.unwrap_or("an account that we do not know")
     );
-    (is_add_on_registry(account) && serves != Some(account) && message.says_why())
-        .then(|| Recognition::possible(account, meaning, next).weight(85))
+    if !is_add_on_registry(account) || serves == Some(account) || !message.says_why() {
+        return None;
+    }
+    // Whoever is known, and is refused there, cannot be helped by another role: the repository is not there.
+    let refused = message.bare_forbidden().or_else(|| message.said(Said::RepositoryUnknown));
+    Some(match refused.filter(|_| serves.is_some()) {
+        Some(_) => Recognition::likely(account, meaning, next).weight(85),
+        None => Recognition::possible(account, meaning, next).weight(85),
+    })
 }
 
 #[test]
 fn recognises_its_messages() {
-    super::test_support::among(
+    super::test_support::first(
         &CAUSE,
         r#"Failed to pull image "602401143452.dkr.ecr.af-south-1.amazonaws.com/eks/coredns:v1": unexpected status from HEAD request to https://602401143452.dkr.ecr.af-south-1.amazonaws.com/v2/eks/coredns/manifests/v1: 403 Forbidden"#,
+    );
+    super::test_support::among(
+        &CAUSE,
+        r#"Failed to pull image "602401143452.dkr.ecr.af-south-1.amazonaws.com/eks/coredns:v1": Head "https://602401143452.dkr.ecr.af-south-1.amazonaws.com/v2/eks/coredns/manifests/v1": no basic auth credentials"#,
     );
 }

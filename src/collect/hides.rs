@@ -7,6 +7,8 @@ pub(super) fn hides(call: &str) -> &'static [&'static str] {
         "eks:ListFargateProfiles" | "eks:DescribeFargateProfile" => {
             &["fargate-exec-role-missing-policy", "fargate-exec-role-trust"]
         }
+        // What EKS says beside: where it is missing, nothing is decided differently.
+        _ if call.starts_with("eks:") => &[],
         "iam:ListInstanceProfilesForRole" => &["instance-profile-missing"],
         "iam:GetInstanceProfile" => &["instance-profile-missing", "node-role-missing-ecr-policy"],
         "iam:GetRole" => &["fargate-exec-role-trust", "permissions-boundary-blocks"],
@@ -94,6 +96,9 @@ fn of_ec2(call: &str) -> &'static [&'static str] {
         "ec2:DescribeInstances" => {
             &["instance-profile-missing", "imds-unreachable", "igw-no-public-ip", "sg-egress-blocked"]
         }
+        "ec2:DescribeLaunchTemplateVersions" => {
+            &["sg-egress-blocked", "vpce-sg-blocks-443", "imds-unreachable", "igw-no-public-ip"]
+        }
         "ec2:DescribePrefixLists" | "ec2:DescribeManagedPrefixLists" | "ec2:GetManagedPrefixListEntries" => {
             &["sg-egress-missing-s3-prefix-list", "s3-gateway-route-table-missing", "sg-egress-blocked"]
         }
@@ -114,8 +119,12 @@ fn every_call_hides_causes_of_the_catalogue() {
             let nothing = [
                 "ec2:DescribeSecurityGroupRules",
                 "ec2:DescribeVpcEndpointServices",
+                "eks:DescribeAddon",
                 "eks:DescribeCluster",
+                "eks:ListAccessEntries",
+                "eks:ListAddons",
                 "eks:ListClusters",
+                "eks:ListPodIdentityAssociations",
             ];
             let nothing = nothing.contains(&call.as_str()) || call.starts_with("sts:");
             assert_eq!(hides(&call).is_empty(), nothing, "{call}");

@@ -34,6 +34,17 @@ impl Part {
         self.answers.kubernetes.images().into_iter().map(str::to_owned)
     }
 
+    /// Whether the list of pods is whole.
+    pub(super) fn are_read(&self) -> bool {
+        self.answers.read.iter().any(|kind| kind.key == "Pods")
+    }
+
+    /// Whether a pod waits for an image.
+    pub(super) fn wait_for_images(&self) -> bool {
+        let mut pods = self.answers.kubernetes.pods.values();
+        pods.any(|pod| pod.statuses().any(|status| status.waits_for_image().is_some()))
+    }
+
     /// Puts it into the world, whose instances were read before.
     pub(super) fn put(self, world: &mut Snapshot) {
         let Answers { kubernetes, read, refused, pull_secrets, closed, is_the_cluster } = self.answers;
@@ -84,10 +95,10 @@ fn hides(call: &str) -> &'static [&'static str] {
         NO_KUBERNETES | "kubernetes:ListPods" => {
             &["repo-policy-missing-cross-account", "image-tag-not-found"]
         }
-        "kubernetes:ListNodes" => &["hybrid-node-credentials", "instance-profile-missing"],
+        "kubernetes:ListNodes" => &["hybrid-node-credentials", "instance-profile-missing", "node-disk-full"],
         "kubernetes:ListEvents" => &["pull-secret-expired", "node-disk-full", "registry-host-typo"],
         GET_SECRET => &["pull-secret-expired", "pull-secret-missing", "pull-secret-wrong"],
-        "kubernetes:ListServiceAccounts" => &["pull-secret-missing"],
+        "kubernetes:ListServiceAccounts" => &["pull-secret-missing", "sa-credential-role-denied"],
         _ => &[],
     }
 }

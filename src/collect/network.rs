@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::future::Future;
 
+use super::Purpose;
 use super::each::{Each, each};
 use super::hides::hides;
 use crate::actions::attachment::policy_name;
 use crate::aws::{Reader, Reason, Refused};
 use crate::model::ec2::{
-    DhcpOptions, EgressOnlyInternetGateway, EndpointService, Instance, InternetGateway, PrefixList,
+    DhcpOptions, EgressOnlyInternetGateway, EndpointService, Instance, NetworkInterface, PrefixList,
     PrefixListEntry, RouteTable, SecurityGroupRule, TransitGatewayAttachment, TransitGatewayRouteTable,
     TransitGatewayRoutes, TransitGatewayVpcAttachment, VpcPeeringConnection, VpnGateway,
 };
@@ -18,7 +19,7 @@ use crate::model::snapshot::Record;
 use crate::model::{Snapshot, endpoint_service_names};
 
 /// The network of a cluster, as a part of a snapshot. What it costs does not grow with the number of nodes.
-pub(super) async fn read(reader: &Reader, cluster: &Cluster) -> Snapshot {
+pub(super) async fn read(reader: &Reader, cluster: &Cluster, purpose: Purpose) -> Snapshot {
     let mut part = Snapshot::default();
     let config = cluster.resources_vpc_config.clone().unwrap_or_default();
     let Some(vpc) = &config.vpc_id else {
@@ -27,22 +28,25 @@ pub(super) async fn read(reader: &Reader, cluster: &Cluster) -> Snapshot {
         return part;
     };
     in_vpc(reader, vpc, &cluster.name, &mut part).await;
-    let named = Named::by(&part, &config, reader.region());
+    let mut named = Named::by(&part, &config, reader.region());
+    let traces = purpose == Purpose::Trace;
+    if !traces {
+        named.groups.clear();
+    }
     let profiles = instance_profile_names(&part);
-    let (others, internet, egress_only, records, transit, profiles) = tokio::join!(
+    let (others, nat, internet, egress_only, records, transit, profiles) = tokio::join!(
         Others::read(reader, &named),
-        when(leads_to_internet(&part), reader.internet_gateways(vpc)),
+        when(may_use_nat(&part, &named), reader.nat_gateways(vpc)),
+        when(traces || leads_to_internet(&part), reader.internet_gateways(vpc)),
         when(has_ipv6(&part), reader.egress_only_internet_gateways(vpc)),
         each(reader, shadowing_zones(&part), |reader, zone| async move { reader.records(&zone).await }),
         Transit::read(reader, &named.transit_gateways),
         each(reader, profiles, |reader, name| async move { reader.instance_profile(&name).await }),
     );
     others.put(&mut part);
-    match internet {
-        Some(gateways) => put(&mut part, gateways),
-        // No route leads to one, so nothing leaves by one.
-        None => drop(part.keys.insert(InternetGateway::TABLE.key.to_owned())),
-    }
+    // Where they are not asked for, nothing that runs here leaves by one; what else there is, is not known.
+    nat.into_iter().for_each(|gateways| put(&mut part, gateways));
+    internet.into_iter().for_each(|gateways| put(&mut part, gateways));
     match egress_only {
         Some(gateways) => put(&mut part, gateways),
         // Without addresses of IPv6 nothing could leave by one.
@@ -69,7 +73,6 @@ async fn in_vpc(reader: &Reader, vpc: &str, cluster: &str, part: &mut Snapshot) 
         reader.security_groups(vpc),
         reader.network_acls(vpc),
         reader.vpc_endpoints(vpc),
-        reader.nat_gateways(vpc),
         reader.network_interfaces(vpc),
         reader.nodes(vpc, cluster),
         reader.prefix_lists_of_aws(),
@@ -86,8 +89,7 @@ async fn in_vpc(reader: &Reader, vpc: &str, cluster: &str, part: &mut Snapshot) 
     put(part, answers.8);
     put(part, answers.9);
     put(part, answers.10);
-    put(part, answers.11);
-    put_by_id(part, "HostedZoneSummaries", answers.12, |part, zones| {
+    put_by_id(part, "HostedZoneSummaries", answers.11, |part, zones| {
         zones.into_iter().for_each(|zone| part.put(zone));
     });
 }
@@ -118,6 +120,7 @@ struct Named {
     peerings: Vec<String>,
     vpn_gateways: Vec<String>,
     transit_gateways: Vec<String>,
+    /// Of which a trace names the rules.
     groups: Vec<String>,
     /// As endpoints.
     services: Vec<String>,
@@ -170,11 +173,45 @@ fn relevant_groups(part: &Snapshot, cluster: &VpcConfig) -> Vec<String> {
     unique(of_nodes.chain(of_endpoints).map(|group| &group.group_id).chain(of_cluster))
 }
 
-/// Whether a route leads to an internet gateway. Where routes were not read, one may.
-fn leads_to_internet(part: &Snapshot) -> bool {
+/// Whether a way out may lead by a NAT gateway: a route names one; or an endpoint is missing, and a plan may lead a route
+/// to one. Where routes were not read, one may.
+fn may_use_nat(part: &Snapshot, named: &Named) -> bool {
     let mut routes = part.ec2.route_tables.values().flat_map(|table| &table.routes);
+    part.ec2.route_tables.is_empty()
+        || !named.services.is_empty()
+        || routes.any(|route| route.nat_gateway_id.is_some())
+}
+
+/// Whether something runs in a subnet from which a route leads to an internet gateway. Where subnets, routes or what runs
+/// there were not read, it may.
+fn leads_to_internet(part: &Snapshot) -> bool {
+    let ec2 = &part.ec2;
+    if ec2.route_tables.is_empty()
+        || ec2.subnets.is_empty()
+        || !part.keys.contains(NetworkInterface::TABLE.key)
+    {
+        return true;
+    }
+    let interfaces = ec2.network_interfaces.values().filter_map(|interface| interface.subnet_id.as_deref());
+    let nodes = ec2.instances.values().filter_map(|node| node.subnet_id.as_deref());
+    let used: BTreeSet<&str> = interfaces.chain(nodes).collect();
     let is_gateway = |id: &String| id.starts_with("igw-");
-    part.ec2.route_tables.is_empty() || routes.any(|route| route.gateway_id.as_ref().is_some_and(is_gateway))
+    let leads = |table: &&RouteTable| {
+        table.routes.iter().any(|route| route.gateway_id.as_ref().is_some_and(is_gateway))
+    };
+    let with_table: BTreeSet<&str> = ec2
+        .route_tables
+        .values()
+        .flat_map(|table| &table.associations)
+        .filter_map(|association| association.subnet_id.as_deref())
+        .collect();
+    ec2.route_tables.values().filter(leads).any(|table| {
+        table.associations.iter().any(|association| match &association.subnet_id {
+            Some(subnet) => used.contains(subnet.as_str()),
+            // The table of the VPC serves the subnets that have none of their own; one of a gateway may serve anything.
+            None => !association.main || used.iter().any(|subnet| !with_table.contains(subnet)),
+        })
+    })
 }
 
 /// Whether anything in the VPC may have an address of IPv6. Where that was not read, it may.
@@ -356,5 +393,62 @@ fn put_by_id<T>(
             put(part, rows);
         }
         Err(refused) => part.unread.push(refused.unread(hides(refused.call))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// A VPC with a public and a private subnet; the main table leads to the internet.
+    fn vpc(interfaces: Value, routes: Value) -> Snapshot {
+        let world = json!({
+            "Subnets": [{ "SubnetId": "subnet-public", "VpcId": "vpc-1", "CidrBlock": "10.0.0.0/24" },
+                { "SubnetId": "subnet-private", "VpcId": "vpc-1", "CidrBlock": "10.0.1.0/24" }],
+            "RouteTables": [
+                { "RouteTableId": "rtb-main", "VpcId": "vpc-1", "Associations": [{ "Main": true }],
+                  "Routes": [{ "DestinationCidrBlock": "0.0.0.0/0", "GatewayId": "igw-1", "State": "active" }] },
+                { "RouteTableId": "rtb-private", "VpcId": "vpc-1", "Routes": routes,
+                  "Associations": [{ "SubnetId": "subnet-private" }] },
+            ],
+            "NetworkInterfaces": interfaces,
+        });
+        let mut loaded = crate::snapshot_dir::Loaded::default();
+        let file = std::path::Path::new("world.json");
+        crate::snapshot_dir::read_file(&mut loaded, file, &world.to_string()).unwrap();
+        loaded.snapshot
+    }
+
+    fn interface(subnet: &str) -> Value {
+        json!([{ "NetworkInterfaceId": "eni-1", "VpcId": "vpc-1", "SubnetId": subnet }])
+    }
+
+    #[test]
+    fn internet_gateways_matter_where_something_runs_that_leaves_by_one() {
+        assert!(leads_to_internet(&vpc(interface("subnet-public"), json!([]))));
+        assert!(!leads_to_internet(&vpc(interface("subnet-private"), json!([]))));
+        for key in ["NetworkInterfaces", "RouteTables", "Subnets"] {
+            let mut part = vpc(interface("subnet-private"), json!([]));
+            match key {
+                "RouteTables" => part.ec2.route_tables.clear(),
+                "Subnets" => part.ec2.subnets.clear(),
+                _ => drop(part.keys.remove(key)),
+            }
+            assert!(leads_to_internet(&part), "without {key}");
+        }
+    }
+
+    #[test]
+    fn nat_gateways_matter_where_a_route_names_one_or_may_come_to() {
+        let none = Named::default();
+        let part = vpc(json!([]), json!([]));
+        assert!(!may_use_nat(&part, &none));
+        assert!(may_use_nat(&part, &Named { services: vec!["s3".to_owned()], ..Named::default() }));
+        let route =
+            json!([{ "DestinationCidrBlock": "0.0.0.0/0", "NatGatewayId": "nat-1", "State": "blackhole" }]);
+        assert!(may_use_nat(&vpc(json!([]), route), &none));
+        assert!(may_use_nat(&Snapshot::default(), &none), "nobody looked");
     }
 }

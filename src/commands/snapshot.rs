@@ -60,7 +60,7 @@ pub async fn run(args: &Args, ui: &Ui) -> Result<u8, Error> {
     if args.world.snapshot.is_some() {
         return Err(usage("a snapshot is not read from a snapshot", "copy the directory instead"));
     }
-    let mut snapshot = args.world.read(&args.world.eyes().await?, ui).await?;
+    let mut snapshot = args.world.for_trace().read(&args.world.eyes().await?, ui).await?;
     snapshot.about.taken_at = Some(Timestamp::now().to_string());
     let files = snapshot_dir::write(dir, &snapshot)?;
     let (directory, unread) = (dir.display().to_string(), snapshot.unread.as_slice());

@@ -115,6 +115,28 @@ while read -r group; do
         field "nodegroup-$group" nodeRole >>"$work/roles"
 done <"$work/nodegroups"
 
+# Who may enter the cluster: nodes whose role may not never join. A cluster that goes by aws-auth alone has no entries.
+case $(field cluster authenticationMode) in
+    *API*)
+        save accessEntries accessEntries eks:ListAccessEntries "$cluster" eks list-access-entries \
+            --cluster-name "$cluster" --query "{clusterName: '$cluster', accessEntries: accessEntries}"
+        ;;
+esac
+
+# The launch templates that node groups name, without their user data.
+while read -r group; do
+    part=$(sed -n '/"launchTemplate": {/,/}/p' "$out/nodegroup-$group.json" 2>/dev/null)
+    template=$(echo "$part" | sed -n 's/.*"id": "\([^"]*\)".*/\1/p')
+    version=$(echo "$part" | sed -n 's/.*"version": "\([^"]*\)".*/\1/p')
+    [ -z "$template" ] || [ -z "$version" ] ||
+        save "LaunchTemplateVersions-$template-$version" LaunchTemplateVersions ec2:DescribeLaunchTemplateVersions \
+            "$template" ec2 describe-launch-template-versions --launch-template-id "$template" --versions "$version" \
+            --query 'LaunchTemplateVersions[].{LaunchTemplateId: LaunchTemplateId, VersionNumber: VersionNumber,
+                LaunchTemplateData: LaunchTemplateData.{SecurityGroupIds: SecurityGroupIds, SecurityGroups: SecurityGroups,
+                NetworkInterfaces: NetworkInterfaces, MetadataOptions: MetadataOptions}} |
+                {LaunchTemplateVersions: @}'
+done <"$work/nodegroups"
+
 if ask eks:ListFargateProfiles "$cluster" eks list-fargate-profiles --cluster-name "$cluster" \
     --query 'fargateProfileNames[]' >"$work/profiles"; then
     echo fargateProfile >>"$work/keys"
@@ -324,8 +346,8 @@ while read -r arn; do
 done <"$work/all-policies"
 echo Policies >>"$work/keys"
 
-# Kubernetes: kubectl prints nothing but what is named here, so that no environment, no annotation and no Secret gets
-# into a file. Signatures in the messages of kubelets are cut.
+# Kubernetes: kubectl prints nothing but what is named here, so that no environment, no annotation but one and no Secret
+# gets into a file. Signatures in the messages of kubelets are cut.
 cat >"$work/common" <<'END'
 {{define "names"}}[{{$s := ""}}{{range .}}{{$s}}{{$s = ","}}{"name":"{{js .name}}"}{{end}}]{{end}}
 {{define "labels"}}{ {{$s := ""}}{{range $k, $v := .}}{{$s}}{{$s = ","}}"{{js $k}}":"{{js $v}}"{{end}}}{{end}}
@@ -354,6 +376,7 @@ cat >"$work/Pod" <<'END'
 END
 cat >"$work/Node" <<'END'
 {{template "meta" .metadata}},"spec":{"taints":{{template "taints" .spec.taints}}{{with .spec.providerID}},"providerID":"{{js .}}"{{end}}},"status":{"addresses":[{{$s := ""}}{{range .status.addresses}}{{$s}}{{$s = ","}}{"type":"{{js .type}}","address":"{{js .address}}"}{{end}}]
+{{with .status.conditions}},"conditions":[{{$s := ""}}{{range .}}{{$s}}{{$s = ","}}{"type":"{{js .type}}","status":"{{js .status}}"}{{end}}]{{end}}
 {{with .status.nodeInfo}},"nodeInfo":{"architecture":"{{js .architecture}}","operatingSystem":"{{js .operatingSystem}}","containerRuntimeVersion":"{{js .containerRuntimeVersion}}","kubeletVersion":"{{js .kubeletVersion}}"}{{end}}}
 END
 cat >"$work/Event" <<'END'
@@ -362,7 +385,7 @@ cat >"$work/Event" <<'END'
 {{with .reportingInstance}},"reportingInstance":"{{js .}}"{{end}}{{with .lastTimestamp}},"lastTimestamp":"{{js .}}"{{end}}{{with .eventTime}},"eventTime":"{{js .}}"{{end}}
 END
 cat >"$work/ServiceAccount" <<'END'
-{{template "meta" .metadata}}{{with .imagePullSecrets}},"imagePullSecrets":{{template "names" .}}{{end}}
+"metadata":{"name":"{{js .metadata.name}}"{{with .metadata.namespace}},"namespace":"{{js .}}"{{end}}{{with .metadata.annotations}}{{with index . "eks.amazonaws.com/ecr-role-arn"}},"annotations":{"eks.amazonaws.com/ecr-role-arn":"{{js .}}"}{{end}}{{end}}}{{with .imagePullSecrets}},"imagePullSecrets":{{template "names" .}}{{end}}
 END
 cat >"$work/NodeClass" <<'END'
 {{template "meta" .metadata}},"spec":{"role":"{{with .spec.role}}{{js .}}{{end}}"{{with .spec.instanceProfile}},"instanceProfile":"{{js .}}"{{end}}},"status":{ {{with .status}}"subnets":{{template "ids" .subnets}},"securityGroups":{{template "ids" .securityGroups}}{{end}}}
@@ -402,15 +425,30 @@ case $server in
     '') echo "not read: Kubernetes: kubectl has no context" >&2 ;;
     "$endpoint" | https://127.0.0.1* | https://localhost*)
         objects Pods Pod v1 '"repo-policy-missing-cross-account", "image-tag-not-found"' pods -A
-        objects Nodes Node v1 '"hybrid-node-credentials", "instance-profile-missing"' nodes
+        objects Nodes Node v1 '"hybrid-node-credentials", "instance-profile-missing", "node-disk-full"' nodes
         objects Events Event v1 '"pull-secret-expired", "node-disk-full", "registry-host-typo"' events -A \
             --field-selector 'involvedObject.kind=Pod,type!=Normal'
-        objects ServiceAccounts ServiceAccount v1 '"pull-secret-missing"' serviceaccounts -A
+        objects ServiceAccounts ServiceAccount v1 '"pull-secret-missing", "sa-credential-role-denied"' serviceaccounts -A
         objects EC2NodeClasses EC2NodeClass karpenter.k8s.aws/v1 '' ec2nodeclasses.karpenter.k8s.aws
         objects NodeClasses NodeClass eks.amazonaws.com/v1 '' nodeclasses.eks.amazonaws.com
         ;;
     *) echo "not read: Kubernetes: the context of kubectl is at $server, and the cluster at $endpoint" >&2 ;;
 esac
+
+# What EKS says beside: of add-ons where nobody could look at pods, and which of the pods that wait for images have a
+# role of their own, with which no kubelet pulls.
+if [ ! -f "$out/Pods.json" ]; then
+    if ask eks:ListAddons "$cluster" eks list-addons --cluster-name "$cluster" --query 'addons[]' >"$work/addons"; then
+        echo addon >>"$work/keys"
+    fi
+    while read -r addon; do
+        save "addon-$addon" addon eks:DescribeAddon "$cluster/$addon" \
+            eks describe-addon --cluster-name "$cluster" --addon-name "$addon"
+    done <"$work/addons"
+elif grep -q '"reason":"\(ErrImagePull\|ImagePullBackOff\)"' "$out/Pods.json"; then
+    save associations associations eks:ListPodIdentityAssociations "$cluster" \
+        eks list-pod-identity-associations --cluster-name "$cluster"
+fi
 
 # Registries: the repository, its policy and the image, for each image that was named or that a pod pulls. The
 # registries of AWS are left out: nobody may look into them.
@@ -465,6 +503,14 @@ for image in "$@"; do
     fi
     registry_save "repositories-$file" ecr:DescribeRepositories "$where" \
         describe-repositories --registry-id "$registry" --repository-names "$path"
+    key=$(sed -n 's/.*"kmsKey": "\([^"]*\)".*/\1/p' "$out/repositories-$file.json" 2>"$work/error" | head -n 1)
+    if [ -n "$key" ]; then
+        if as kms describe-key --region "$place" --output json --key-id "$key" >"$work/answer" 2>"$work/error"; then
+            mv -- "$work/answer" "$out/KeyMetadata-$file.json"
+        else
+            refused kms:DescribeKey "$key"
+        fi
+    fi
     registry_save "policyText-$file" ecr:GetRepositoryPolicy "$where" \
         get-repository-policy --registry-id "$registry" --repository-name "$path" --query \
         "{registryId: '$registry', region: '$place', repositoryName: repositoryName, policyText: policyText}"

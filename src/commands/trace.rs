@@ -50,7 +50,7 @@ pub struct TraceArgs {
 /// The world cannot be read, or holds no such source or destination.
 pub async fn trace(args: &TraceArgs, ui: &Ui) -> Result<u8, Error> {
     let question = Question::of(args)?;
-    let answer = question.ask(&args.world.read(&args.world.eyes().await?, ui).await?)?;
+    let answer = question.ask(&args.world.for_trace().read(&args.world.eyes().await?, ui).await?)?;
     match &args.diff {
         None => {
             note_others(&answer, args, ui);

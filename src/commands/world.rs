@@ -56,6 +56,9 @@ pub struct WorldArgs {
     /// Give up reading after this time, such as 30s or 2m
     #[arg(long, env = "ECR_FIX_TIMEOUT", value_name = "DURATION", default_value = "2m", value_parser = duration)]
     pub timeout: SignedDuration,
+    /// What the world is read for
+    #[arg(skip)]
+    pub purpose: collect::Purpose,
 }
 
 /// Flags that choose which pulls are judged. The answer says that it is narrowed.
@@ -162,7 +165,7 @@ impl WorldArgs {
         let progress = Progress::start(ui, reader.calls());
         let kubernetes = self.kubernetes();
         let read = tokio::select! {
-            read = collect::snapshot(reader, cluster, &self.images, &kubernetes) => read,
+            read = collect::snapshot(reader, cluster, &self.images, &kubernetes, self.purpose) => read,
             () = interrupt.wait() => Err(Error::new(
                 Code::Interrupted,
                 "interrupted while reading",
@@ -176,6 +179,12 @@ impl WorldArgs {
         };
         progress.end();
         read
+    }
+
+    /// The same world, with what only a trace shows.
+    #[must_use]
+    pub fn for_trace(&self) -> WorldArgs {
+        WorldArgs { purpose: collect::Purpose::Trace, ..self.clone() }
     }
 
     /// The same world, in the region that a plan is for and with the roles that it was made with, where no others are

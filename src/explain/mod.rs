@@ -153,8 +153,8 @@ mod tests {
     }
 
     /// Messages that were collected when the rules stood, in rounds, each judged before the rules saw it. At the first
-    /// try 77% of the first round had their cause first, and 82, 79, 91, 84, 81, 83, 89, 75 and 95% of the nine after it;
-    /// who judged the last had read the rules. Those that still have not are told apart only by what their authors found out later.
+    /// try 77% of the first round had their cause first, and 82, 79, 91, 84, 81, 83, 89, 75, 95 and 89% of the ten after it;
+    /// who judged the one before the last had read the rules. Those that still have not are told apart only by what their authors found out later.
     #[test]
     fn further_messages_are_understood() {
         let score = score(include_str!("../../tests/corpus/more-pull-errors.jsonl"));

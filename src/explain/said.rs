@@ -209,6 +209,10 @@ const SENTENCES: &[(&str, Said)] = &[
     ("failed to parse image name", Said::InvalidName),
     ("unable to parse image name", Said::InvalidName),
     ("invalidimagename", Said::InvalidName),
+    // The package of containerd that takes references apart has these three ways to refuse one.
+    (": hostname required", Said::InvalidName),
+    (": object required", Said::InvalidName),
+    (": invalid reference", Said::InvalidName),
     ("repository name must be lowercase", Said::InvalidName),
     ("is not a valid repository/tag", Said::InvalidName),
     ("invalid repository name", Said::InvalidName),

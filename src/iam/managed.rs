@@ -2,7 +2,7 @@
 //!
 //! Whoever uses one must say so: AWS changes its policies without notice.
 //!
-//! Source: iann0036/iam-dataset, `aws/managedpolicies`, August 2026.
+//! Source: iann0036/iam-dataset, `aws/managedpolicies`, August 2026; `AmazonEKS_CNI_Policy`: the copy in moto 5.2.1.
 
 use std::sync::Arc;
 
@@ -24,9 +24,9 @@ pub struct ManagedPolicy {
 
 /// The built-in copy of a policy, by its ARN in any partition.
 pub fn document(policy_arn: &str) -> Option<ManagedPolicy> {
-    let name = name_of(policy_arn)?;
+    let (partition, name) = name_of(policy_arn)?;
     let copy = COPIES.iter().find(|copy| copy.name == name)?;
-    let document = Document::parse(&copy.text()).ok()?;
+    let document = Document::parse(&copy.text(partition)).ok()?;
     Some(ManagedPolicy {
         name: copy.name,
         version: copy.version,
@@ -37,8 +37,9 @@ pub fn document(policy_arn: &str) -> Option<ManagedPolicy> {
 
 /// The text of a version of a policy, where it is the one that is built in: AWS never changes a version.
 pub fn text_of_version(policy_arn: &str, version: &str) -> Option<String> {
-    let name = name_of(policy_arn)?;
-    COPIES.iter().find(|copy| copy.name == name && copy.version == version).map(Copy::text)
+    let (partition, name) = name_of(policy_arn)?;
+    let copy = COPIES.iter().find(|copy| copy.name == name && copy.version == version)?;
+    Some(copy.text(partition))
 }
 
 /// `FullAWSAccess`, which AWS attaches to every root, organizational unit and account as SCP, and
@@ -48,10 +49,12 @@ pub fn full_access() -> Option<Named> {
     Document::parse(text).ok().map(|document| Named::new("FullAWSAccess", document))
 }
 
-/// `NAME` of `arn:PARTITION:iam::aws:policy/NAME`.
-fn name_of(policy_arn: &str) -> Option<&str> {
+/// The partition and `NAME` of `arn:PARTITION:iam::aws:policy/NAME`.
+fn name_of(policy_arn: &str) -> Option<(&str, &str)> {
     match policy_arn.splitn(6, ':').collect::<Vec<_>>().as_slice() {
-        ["arn", _, "iam", "", "aws", resource] => resource.strip_prefix("policy/"),
+        ["arn", partition, "iam", "", "aws", resource] => {
+            Some((partition, resource.strip_prefix("policy/")?))
+        }
         _ => None,
     }
 }
@@ -62,19 +65,26 @@ struct Copy {
     date: &'static str,
     sid: Option<&'static str>,
     actions: &'static [&'static str],
+    /// A second statement, where there is one: its name, its action, and the resource behind the partition.
+    second: Option<(&'static str, &'static str, &'static str)>,
 }
 
 impl Copy {
-    fn text(&self) -> String {
+    fn text(&self, partition: &str) -> String {
         let mut statement = serde_json::json!({ "Effect": "Allow", "Action": self.actions, "Resource": "*" });
         if let (Some(sid), Some(fields)) = (self.sid, statement.as_object_mut()) {
             fields.insert("Sid".to_owned(), sid.into());
         }
-        serde_json::json!({ "Version": "2012-10-17", "Statement": [statement] }).to_string()
+        let second = self.second.map(|(sid, action, resource)| {
+            let resource = format!("arn:{partition}:{resource}");
+            serde_json::json!({ "Sid": sid, "Effect": "Allow", "Action": [action], "Resource": [resource] })
+        });
+        let statements: Vec<serde_json::Value> = std::iter::once(statement).chain(second).collect();
+        serde_json::json!({ "Version": "2012-10-17", "Statement": statements }).to_string()
     }
 }
 
-const COPIES: [Copy; 6] = [
+const COPIES: [Copy; 7] = [
     Copy {
         name: "AmazonEC2ContainerRegistryPullOnly",
         version: "v1",
@@ -86,6 +96,7 @@ const COPIES: [Copy; 6] = [
             "ecr:GetDownloadUrlForLayer",
             "ecr:BatchImportUpstreamImage",
         ],
+        second: None,
     },
     Copy {
         name: "AmazonEC2ContainerRegistryReadOnly",
@@ -106,6 +117,7 @@ const COPIES: [Copy; 6] = [
             "ecr:ListTagsForResource",
             "ecr:DescribeImageScanFindings",
         ],
+        second: None,
     },
     Copy {
         name: "AmazonEKSFargatePodExecutionRolePolicy",
@@ -118,6 +130,7 @@ const COPIES: [Copy; 6] = [
             "ecr:GetDownloadUrlForLayer",
             "ecr:BatchGetImage",
         ],
+        second: None,
     },
     Copy {
         name: "AmazonEKSWorkerNodePolicy",
@@ -136,6 +149,7 @@ const COPIES: [Copy; 6] = [
             "eks:DescribeCluster",
             "eks-auth:AssumeRoleForPodIdentity",
         ],
+        second: None,
     },
     Copy {
         name: "AmazonEKSWorkerNodeMinimalPolicy",
@@ -143,6 +157,30 @@ const COPIES: [Copy; 6] = [
         date: "2024-10-02",
         sid: Some("WorkerNodePermissions"),
         actions: &["eks-auth:AssumeRoleForPodIdentity"],
+        second: None,
+    },
+    // It lets nobody pull, but most nodes have it, and it need not be read to know that.
+    Copy {
+        name: "AmazonEKS_CNI_Policy",
+        version: "v6",
+        date: "2026-03-04",
+        sid: Some("AmazonEKSCNIPolicy"),
+        actions: &[
+            "ec2:AssignPrivateIpAddresses",
+            "ec2:AttachNetworkInterface",
+            "ec2:CreateNetworkInterface",
+            "ec2:DeleteNetworkInterface",
+            "ec2:DescribeInstances",
+            "ec2:DescribeTags",
+            "ec2:DescribeNetworkInterfaces",
+            "ec2:DescribeInstanceTypes",
+            "ec2:DescribeSubnets",
+            "ec2:DescribeSecurityGroups",
+            "ec2:DetachNetworkInterface",
+            "ec2:ModifyNetworkInterfaceAttribute",
+            "ec2:UnassignPrivateIpAddresses",
+        ],
+        second: Some(("AmazonEKSCNIPolicyENITag", "ec2:CreateTags", "ec2:*:*:network-interface/*")),
     },
     Copy {
         name: "AmazonElasticContainerRegistryPublicReadOnly",
@@ -161,6 +199,7 @@ const COPIES: [Copy; 6] = [
             "ecr-public:GetRepositoryCatalogData",
             "ecr-public:GetRegistryCatalogData",
         ],
+        second: None,
     },
 ];
 
@@ -170,7 +209,8 @@ fn every_copy_is_a_policy_in_every_partition() {
         for partition in ["aws", "aws-cn", "aws-us-gov"] {
             let arn = format!("arn:{partition}:iam::aws:policy/{}", copy.name);
             let found = document(&arn).unwrap();
-            assert_eq!((found.name, found.document.len()), (copy.name, 1));
+            let statements = 1 + usize::from(copy.second.is_some());
+            assert_eq!((found.name, found.document.len()), (copy.name, statements));
         }
     }
     assert_eq!(document("arn:aws:iam::111122223333:policy/AmazonEC2ContainerRegistryPullOnly"), None);

@@ -1,6 +1,6 @@
 //! Whether nodes have credentials at all: `instance-profile-missing`, `imds-unreachable`.
 //!
-//! Pod execution roles are judged by their trust policy, in `trust`.
+//! Pod execution roles are judged by their trust policy, in `trust`; nodes on premises in `hybrid`.
 
 use std::collections::BTreeSet;
 
@@ -10,14 +10,15 @@ use crate::actions::{AnyChange, Change, ProfileAssociation};
 use crate::checks::{Leg, Severity};
 use crate::diagnosis::{Blocker, Evidence, Fix, Verdicts, pull_id};
 use crate::model::Seen;
-use crate::model::ec2::Instance;
+use crate::model::ec2::{Instance, LaunchTemplateVersion, MetadataOptions};
 use crate::model::eks::HealthIssue;
 use crate::model::iam::InstanceProfile;
 use crate::pulls::{Source, SourceKind, Target, World};
 
 /// Judges `credentials` of nodes.
 pub(super) fn judge(world: &World<'_>, options: &Options, verdicts: &mut Verdicts) {
-    for source in world.sources.iter().filter(|source| source.kind != SourceKind::FargateProfile) {
+    let elsewhere = [SourceKind::FargateProfile, SourceKind::Hybrid];
+    for source in world.sources.iter().filter(|source| !elsewhere.contains(&source.kind)) {
         let pulls: Vec<String> = world.pulls_by(source).map(|pull| pull_id(&pull)).collect();
         if pulls.is_empty() {
             continue;
@@ -96,6 +97,10 @@ fn judge_nodes(
         };
         verdicts.blocked(node_blocker(world, what, node, pulls, fix));
     }
+    if let Some(template) = template_without_metadata(world, source).filter(|_| nodes.is_empty()) {
+        well = false;
+        verdicts.blocked(template_blocker(world, source, pulls, template));
+    }
     for node in nodes.iter().filter(|node| without_metadata(node)) {
         well = false;
         let what = ("imds-unreachable", "has its metadata service switched off");
@@ -170,8 +175,50 @@ fn without_profile(node: &Instance) -> bool {
 }
 
 fn without_metadata(node: &Instance) -> bool {
-    let endpoint = node.metadata_options.as_ref().and_then(|options| options.http_endpoint.as_deref());
+    is_off(node.metadata_options.as_ref())
+}
+
+fn is_off(metadata: Option<&MetadataOptions>) -> bool {
+    let endpoint = metadata.and_then(|options| options.http_endpoint.as_deref());
     endpoint.is_some_and(|endpoint| endpoint.eq_ignore_ascii_case("disabled"))
+}
+
+/// The launch template of a group, where it switches off the metadata service of the nodes to come.
+fn template_without_metadata<'w>(world: &'w World<'_>, source: &Source) -> Option<&'w LaunchTemplateVersion> {
+    let key = format!("{}/{}", world.target.cluster, source.id);
+    let group = world.snapshot.nodegroups.get(&key).filter(|_| source.kind == SourceKind::Nodegroup)?;
+    let template = world.snapshot.template_of(group).known()?;
+    is_off(template.launch_template_data.metadata_options.as_ref()).then_some(template)
+}
+
+fn template_blocker(
+    world: &World<'_>,
+    source: &Source,
+    pulls: &[String],
+    template: &LaunchTemplateVersion,
+) -> Blocker {
+    let LaunchTemplateVersion { launch_template_id: id, version_number, .. } = template;
+    let what = format!("version {version_number} of launch template {id} switches the metadata service off");
+    Blocker {
+        cause: "imds-unreachable",
+        legs: vec![Leg::Credentials],
+        pulls: pulls.to_vec(),
+        severity: Severity::High,
+        resource: id.clone(),
+        account: world.target.account.clone(),
+        summary: format!("{what}, and nodes of {} will have it", source.id),
+        evidence: vec![Evidence { source: LaunchTemplateVersion::CALL.to_owned(), saw: what }],
+        fix: Fix::Manual {
+            because: "ecr-fix makes no versions of launch templates".to_owned(),
+            steps: vec![
+                format!(
+                    "make a version of {id} with HttpEndpoint=enabled, and update node group {} to it",
+                    source.id
+                ),
+                "read more: ecr-fix explain imds-unreachable".to_owned(),
+            ],
+        },
+    }
 }
 
 fn node_blocker(
@@ -345,4 +392,30 @@ fn eks_itself_says_that_the_profile_of_a_group_is_gone() {
     let of_profile: Vec<_> = found.iter().filter(|found| found.cause == "instance-profile-missing").collect();
     assert_eq!(of_profile.len(), 1, "{found:#?}");
     assert_eq!(of_profile[0].evidence[0].saw, "IamInstanceProfileNotFound eks-1234: We couldn't find it.");
+}
+
+#[test]
+fn a_launch_template_tells_what_nodes_will_lack() {
+    use serde_json::json;
+
+    use crate::diagnosis::verdicts;
+    use crate::pulls::Scope;
+    use crate::pulls::tests::world;
+
+    let role = "arn:aws:iam::111122223333:role/ng";
+    let causes = |endpoint: &str, version: i64| -> Vec<&str> {
+        let snapshot = world(&[
+            json!({ "Reservations": [] }),
+            json!({ "RoleDetailList": [{ "RoleName": "ng", "Arn": role, "RoleId": "AROA1" }] }),
+            json!({ "nodegroup": { "nodegroupName": "ng", "clusterName": "c", "nodeRole": role,
+                "launchTemplate": { "id": "lt-1", "version": "2" } } }),
+            json!({ "LaunchTemplateVersions": [{ "LaunchTemplateId": "lt-1", "VersionNumber": version,
+                "LaunchTemplateData": { "MetadataOptions": { "HttpEndpoint": endpoint }, "UserData": "c2VjcmV0" } }] }),
+        ]);
+        let world = World::of(&snapshot, &Scope::default()).unwrap();
+        let found = verdicts(&world, &Options::default()).blockers;
+        found.iter().map(|row| row.cause).filter(|cause| *cause == "imds-unreachable").collect()
+    };
+    assert_eq!(causes("disabled", 2), ["imds-unreachable"]);
+    assert!(causes("enabled", 2).is_empty() && causes("disabled", 1).is_empty());
 }

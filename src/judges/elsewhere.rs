@@ -33,7 +33,7 @@ pub(super) fn judge(world: &World<'_>, _options: &Options, verdicts: &mut Verdic
     }
     let network = Network::of(world.snapshot);
     for (source, wanted) in public {
-        if let Some(because) = without_internet(&network, world, source) {
+        if let (Verdict::Blocked, because) = internet(&network, world, source) {
             verdicts.blockers.extend(unreachable(world, source, &wanted, because));
         }
     }
@@ -110,18 +110,20 @@ fn pods(wanted: &Elsewhere) -> String {
     }
 }
 
-/// Why no place of a source reaches the internet; none where one does, or where that is not known.
-fn without_internet(network: &Network<'_>, world: &World<'_>, source: &Source) -> Option<BTreeSet<String>> {
+/// Whether a source reaches the internet from any of its places, and why not; that is not known where none is.
+pub(super) fn internet(
+    network: &Network<'_>,
+    world: &World<'_>,
+    source: &Source,
+) -> (Verdict, BTreeSet<String>) {
     let places = network::places(network, world, source);
-    let mut because = BTreeSet::new();
-    for place in &places {
-        let trace = network.trace(place, &Destination::Internet, Service::tcp(443));
-        if trace.verdict != Verdict::Blocked {
-            return None;
-        }
+    let traces = places.iter().map(|place| network.trace(place, &Destination::Internet, Service::tcp(443)));
+    let (mut best, mut because) = (None, BTreeSet::new());
+    for trace in traces {
+        best = best.min(Some(trace.verdict)).or(Some(trace.verdict));
         because.extend(trace.blockers.into_iter().map(|blocker| blocker.because));
     }
-    Some(because).filter(|_| !places.is_empty())
+    (best.unwrap_or(Verdict::Unknown), because)
 }
 
 fn unreachable(

@@ -74,7 +74,10 @@ pub(super) fn let_in(
         "repo-policy-stale-principal" => {
             "this adds a statement with the ARN of the role; the one with the stale id fits nobody, and stays"
         }
-        _ => "across accounts the policy of the repository must let the role in as well",
+        _ => {
+            "across accounts a policy there must let the role in as well: that of the repository is for it alone, that \
+             of the registry (scope V2) would be for every repository"
+        }
     };
     match change.allowed() {
         Ok(()) => Fix::Automatic { changes: vec![change], because: because.to_owned() },

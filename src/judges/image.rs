@@ -6,12 +6,13 @@
 
 use std::collections::BTreeMap;
 
-use super::{Options, platforms, pull_through};
+use super::{Options, platforms, pull_through, quoted};
 use crate::checks::{Leg, Severity};
 use crate::diagnosis::{Blocker, Evidence, Fix, Verdicts, pull_id};
 use crate::explain::message::pull_through as looks_like_a_cache;
 use crate::model::Seen;
-use crate::model::ecr::{Platform, RepositoryName};
+use crate::model::ecr::{Key, Platform, RepositoryName};
+use crate::model::kms::KmsKey;
 use crate::pulls::{Image, Pull, World};
 
 /// Manifests that list one image for each platform.
@@ -39,8 +40,13 @@ pub(super) fn judge(world: &World<'_>, _options: &Options, verdicts: &mut Verdic
         match look(world, image) {
             Found::There => {
                 judge_kind(world, image, &pulls, verdicts);
-                if let Some(missing) = without_key(world, image) {
-                    verdicts.blocked(blocker(image, ids(), missing));
+                match without_key(world, image) {
+                    Seen::Known(missing) => verdicts.blocked(blocker(image, ids(), missing)),
+                    Seen::Absent => {}
+                    Seen::Unread(because) => {
+                        let unknown = |pull| verdicts.unknown(&pull_id(pull), Leg::Image, because.clone());
+                        pulls.iter().for_each(unknown);
+                    }
                 }
             }
             // Whether it gets there is judged with the cache.
@@ -103,16 +109,25 @@ fn saw(source: &str, saw: impl Into<String>) -> Evidence {
     Evidence { source: source.to_owned(), saw: saw.into() }
 }
 
-/// The key of KMS without which nothing of the repository can be read.
-fn without_key(world: &World<'_>, image: &Image) -> Option<Missing> {
-    let key = world.snapshot.repository_key(image.repository()).known()?;
-    let state = key.flaw()?;
+/// The key of KMS without which nothing of the repository can be read; absent where there is none, or where it works.
+///
+/// A key whose state was not read leaves a doubt, unless ECR has decrypted the very image: `BatchGetImage` answers with the
+/// failure `KmsError` where it cannot.
+fn without_key(world: &World<'_>, image: &Image) -> Seen<Missing> {
+    let at = image.repository();
+    let key = match world.snapshot.repository_key(at) {
+        Seen::Known(Key::Described(key)) => key,
+        Seen::Known(Key::OfUnknownState(name)) => return untested(world, image, name),
+        Seen::Absent => return Seen::Absent,
+        Seen::Unread(_) => return suspected(world, image),
+    };
+    let Some(state) = key.flaw() else { return Seen::Absent };
     let step = if state == "Disabled" {
         format!("if it may be used again: aws kms enable-key --region {} --key-id {}", image.region, key.arn)
     } else {
         format!("ask the owner of {}; if it cannot be had back, push the images to a new repository", key.arn)
     };
-    Some(Missing {
+    Seen::Known(Missing {
         cause: "kms-key-unavailable",
         summary: format!("the key that encrypts repository {} is {state}", image.repository().name),
         evidence: vec![saw("kms:DescribeKey", format!("{} KeyState {state}", key.arn))],
@@ -121,6 +136,38 @@ fn without_key(world: &World<'_>, image: &Image) -> Option<Missing> {
             steps: vec![step, "read more: ecr-fix explain kms-key-unavailable".to_owned()],
         },
     })
+}
+
+/// Of a repository that was not described: that this was not read is said once for all of them, beside the verdicts; but
+/// where a key is known to be switched off, it may be that of this repository.
+fn suspected(world: &World<'_>, image: &Image) -> Seen<Missing> {
+    let RepositoryName { account, region, name } = image.repository();
+    // Keys are of the account and the region of what they encrypt, or are named by the repository.
+    let place = format!(":kms:{region}:{account}:");
+    let may_be_its = |key: &&KmsKey| key.flaw().is_some() && key.arn.contains(&place);
+    // What AWS serves for everybody names no repository.
+    let broken = world.snapshot.kms_keys.values().find(may_be_its).filter(|_| image.reference.is_some());
+    broken.map_or(Seen::Absent, |key| {
+        Seen::Unread(format!(
+            "whether {} encrypts repository {name} was not read: it cannot be used",
+            key.arn
+        ))
+    })
+}
+
+fn untested(world: &World<'_>, image: &Image, key: &str) -> Seen<Missing> {
+    let at = image.repository();
+    let reference = image.reference.as_deref().unwrap_or_default();
+    if matches!(world.snapshot.manifest(at, reference), Seen::Known(_)) {
+        return Seen::Absent;
+    }
+    Seen::Unread(format!(
+        "whether the KMS key of repository {} is enabled was not read: aws kms describe-key --region {} --key-id {} --query \
+         KeyMetadata.KeyState",
+        at.name,
+        image.region,
+        quoted(key)
+    ))
 }
 
 fn archived(image: &Image, reference: &str, status: &str) -> Missing {

@@ -4,12 +4,18 @@
 //! has several ways to be no.
 
 mod credentials;
+mod disk;
+mod dns_firewall;
+mod eks_says;
 mod elsewhere;
 mod endpoint_policy;
 mod grants;
+mod hybrid;
 mod image;
 pub(crate) mod kubernetes;
+mod layers;
 mod network;
+mod own_roles;
 mod paths;
 mod permission;
 mod platforms;
@@ -29,12 +35,18 @@ use crate::pulls::World;
 pub const ALL: &[Judge] = &[
     trust::judge,
     credentials::judge,
+    hybrid::judge,
+    own_roles::judge,
     network::judge,
+    dns_firewall::judge,
     permission::judge,
     endpoint_policy::judge,
     pull_through::judge,
     image::judge,
+    layers::judge,
+    disk::judge,
     elsewhere::judge,
+    eks_says::judge,
 ];
 
 /// Which remedies to prefer, where several work.
@@ -103,4 +115,59 @@ fn words_from_outside_stay_words_in_a_shell() {
     assert_eq!(quoted("a; rm -rf /"), "'a; rm -rf /'");
     assert_eq!(quoted("it's $(x)"), r"'it'\''s $(x)'");
     assert_eq!(quoted(""), "''");
+}
+
+#[cfg(test)]
+mod test_support {
+    use expect_test::Expect;
+    use serde_json::Value;
+
+    use super::Options;
+    use crate::checks::Leg;
+    use crate::diagnosis::{diagnosis, verdicts};
+    use crate::pulls::tests::{APP, world};
+    use crate::pulls::{Scope, SourceKind, World};
+
+    /// What is found of these causes in a world, and how these legs of pulls of `app:v1` are by the nodes that are meant: those
+    /// on premises, where there are any, and else those of the group.
+    pub(super) fn check(documents: &[Value], causes: &[&str], legs: &[Leg], expected: &Expect) {
+        let snapshot = world(documents);
+        let scope = Scope { images: vec![APP.to_owned()], ..Scope::default() };
+        let world = World::of(&snapshot, &scope).unwrap();
+        let told = diagnosis(&world, &verdicts(&world, &Options::default()));
+        let mut text = String::new();
+        for found in told.findings.iter().filter(|found| causes.contains(&found.cause.as_str())) {
+            let legs = told.pull_paths.iter().flat_map(|path| &path.legs);
+            let legs = legs.filter(|leg| leg.findings.contains(&found.id)).map(|leg| leg.leg.as_str());
+            let legs: std::collections::BTreeSet<&str> = legs.collect();
+            let (severity, remedy) = (found.severity.as_str(), found.remedy.as_str());
+            text +=
+                &format!("{} {severity} {remedy} on {}: {}\n", found.cause, found.resource, found.summary);
+            text += &found
+                .evidence
+                .iter()
+                .map(|seen| format!("  {}: {}\n", seen.source, seen.saw))
+                .collect::<String>();
+            text += &format!(
+                "  blocks {} of {}\n",
+                legs.into_iter().collect::<Vec<_>>().join(" "),
+                found.blocks.join(", ")
+            );
+        }
+        let hybrid = world.sources.iter().any(|source| source.kind == SourceKind::Hybrid);
+        let meant = if hybrid { SourceKind::Hybrid } else { SourceKind::Nodegroup };
+        for path in told.pull_paths.iter().filter(|path| path.image == APP && path.from.kind == meant) {
+            for leg in path.legs.iter().filter(|leg| legs.contains(&leg.leg) && leg.findings.is_empty()) {
+                let because = leg.because.join("; ");
+                text += &format!(
+                    "{}/{} {} {} {because}\n",
+                    path.from.kind.as_str(),
+                    path.from.id,
+                    leg.leg.as_str(),
+                    leg.verdict.as_str()
+                );
+            }
+        }
+        expected.assert_eq(&text.replace(APP, "app:v1").replace(" \n", "\n"));
+    }
 }

@@ -1,6 +1,7 @@
 //! Whether a role may get a token and pull with it, by the policies of the role.
 //!
-//! Tells apart: no permission at all (`node-role-missing-ecr-policy`, `fargate-exec-role-missing-policy`), a boundary
+//! Tells apart: no permission at all (`node-role-missing-ecr-policy`, `fargate-exec-role-missing-policy`, and
+//! `hybrid-node-credentials` of nodes on premises), a boundary
 //! (`permissions-boundary-blocks`), the organization (`scp-deny`, `rcp-deny`), a deny (`identity-policy-explicit-deny`,
 //! `repo-policy-explicit-deny`, `registry-policy-deny`), a condition on the way that packets take
 //! (`session-policy-or-vpce-condition`), and a registry of another account that does not grant it: not at all
@@ -44,22 +45,30 @@ pub(super) struct Answer {
 
 /// Judges `ecr-token-permission` and `pull-permission`.
 pub(super) fn judge(world: &World<'_>, options: &Options, verdicts: &mut Verdicts) {
-    let mut groups: BTreeMap<(&str, bool), Vec<Pull<'_>>> = BTreeMap::new();
+    let mut groups: BTreeMap<(&str, &'static str), Vec<Pull<'_>>> = BTreeMap::new();
     for pull in world.pulls() {
         match &pull.source.role {
-            Some(role) => {
-                let fargate = pull.source.kind == SourceKind::FargateProfile;
-                groups.entry((role.as_str(), fargate)).or_default().push(pull);
-            }
+            Some(role) => groups.entry((role.as_str(), lacking(pull.source.kind))).or_default().push(pull),
             None => doubt(verdicts, &pull, "its role was not read"),
         }
     }
     let paths = Paths::of(world);
-    for ((arn, fargate), pulls) in groups {
+    for ((arn, lacking), pulls) in groups {
         match world.snapshot.role(arn) {
-            Seen::Known(role) => judge_role(&paths, role, fargate, &pulls, options, verdicts),
+            Seen::Known(role) => judge_role(&paths, role, lacking, &pulls, options, verdicts),
             Seen::Absent => pulls.iter().for_each(|pull| doubt(verdicts, pull, "its role does not exist")),
             Seen::Unread(because) => pulls.iter().for_each(|pull| doubt(verdicts, pull, &because)),
+        }
+    }
+}
+
+/// The cause of a role that has no permission to pull, by who has the role.
+pub(super) fn lacking(kind: SourceKind) -> &'static str {
+    match kind {
+        SourceKind::FargateProfile => "fargate-exec-role-missing-policy",
+        SourceKind::Hybrid => "hybrid-node-credentials",
+        SourceKind::Nodegroup | SourceKind::AutoMode | SourceKind::SelfManaged | SourceKind::Karpenter => {
+            "node-role-missing-ecr-policy"
         }
     }
 }
@@ -73,7 +82,7 @@ fn doubt(verdicts: &mut Verdicts, pull: &Pull<'_>, because: &str) {
 fn judge_role(
     paths: &Paths<'_>,
     role: &Role,
-    fargate: bool,
+    lacking: &'static str,
     pulls: &[Pull<'_>],
     options: &Options,
     verdicts: &mut Verdicts,
@@ -92,7 +101,7 @@ fn judge_role(
                 Weighed::Allowed(_) => verdicts.ok(&id, leg),
                 Weighed::DependsOn(doubt) => verdicts.unknown(&id, leg, depends(call, doubt, &policies)),
                 Weighed::Denied(decision) => {
-                    let mut causes = causes(snapshot, pull.image, &answer, fargate);
+                    let mut causes = causes(snapshot, pull.image, &answer, lacking);
                     // What does not exist has no policy: that it is not there is said of the image.
                     let gone = snapshot.repository(pull.image.repository()) == Seen::Absent;
                     causes.retain(|cause| !gone || !is_grant_of_registry(cause));
@@ -220,10 +229,9 @@ pub(super) fn causes(
     world: &Snapshot,
     image: &Image,
     answer: &Answer,
-    fargate: bool,
+    lacking: &'static str,
 ) -> BTreeSet<&'static str> {
     let Weighed::Denied(decision) = &answer.weighed else { return BTreeSet::new() };
-    let missing = if fargate { "fargate-exec-role-missing-policy" } else { "node-role-missing-ecr-policy" };
     let explicit = |layer| {
         decision
             .deciding
@@ -233,11 +241,11 @@ pub(super) fn causes(
     let mut causes = BTreeSet::new();
     if answer.by_network.contains(&Layer::Identity) {
         causes.insert("session-policy-or-vpce-condition");
-        causes.extend(answer.any_way.contains(&Layer::Identity).then_some(missing));
+        causes.extend(answer.any_way.contains(&Layer::Identity).then_some(lacking));
     } else if explicit(Layer::Identity) {
         causes.insert("identity-policy-explicit-deny");
     } else if decision.blocked_by.contains(&Layer::Identity) {
-        causes.insert(missing);
+        causes.insert(lacking);
     }
     for (layer, cause) in
         [(Layer::Boundary, "permissions-boundary-blocks"), (Layer::Scp, "scp-deny"), (Layer::Rcp, "rcp-deny")]

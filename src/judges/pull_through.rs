@@ -18,7 +18,7 @@ use crate::model::iam::Role;
 use crate::model::{EcrHost, Seen, aws_accounts};
 use crate::network::names::{PullHosts, Resolution};
 use crate::network::{Destination, Service, Verdict};
-use crate::pulls::{Image, Pull, SourceKind, World};
+use crate::pulls::{Image, Pull, World};
 
 const CREATE: &str = "ecr:CreateRepository";
 const IMPORT: &str = "ecr:BatchImportUpstreamImage";
@@ -127,7 +127,6 @@ fn judge_calls<'w>(
     let snapshot = paths.world.snapshot;
     // That a role is missing or was not read is said where all its permissions are judged.
     let Some(Seen::Known(role)) = pull.source.role.as_deref().map(|arn| snapshot.role(arn)) else { return };
-    let fargate = pull.source.kind == SourceKind::FargateProfile;
     let policies = role_policies::of(snapshot, role);
     for call in calls {
         let answer = permission::weigh(paths, role, &policies, call, pull);
@@ -140,11 +139,12 @@ fn judge_calls<'w>(
             }
             Weighed::Denied(decision) => decision,
         };
-        for cause in permission::causes(snapshot, pull.image, &answer, fargate) {
+        for cause in permission::causes(snapshot, pull.image, &answer, permission::lacking(pull.source.kind))
+        {
             let cause = match cause {
-                "node-role-missing-ecr-policy" | "fargate-exec-role-missing-policy" => {
-                    "ptc-permission-missing"
-                }
+                "node-role-missing-ecr-policy"
+                | "fargate-exec-role-missing-policy"
+                | "hybrid-node-credentials" => "ptc-permission-missing",
                 "repo-policy-condition-mismatch"
                 | "repo-policy-missing-cross-account"
                 | "repo-policy-stale-principal" => "ptc-cross-account",
@@ -174,13 +174,14 @@ fn reaches_upstream(paths: &Paths<'_>, pull: &Pull<'_>, rule: &PullThroughCacheR
     }
     let network = paths.network();
     let places = network::places(network, paths.world, pull.source);
-    let through_endpoint =
-        |place: &&_| matches!(network.resolve(place, &hosts.registry), Resolution::Private { .. });
-    let traces = places
-        .iter()
-        .filter(through_endpoint)
-        .map(|place| network.trace(place, &Destination::Internet, Service::tcp(443)).verdict);
-    traces.max().unwrap_or(Verdict::Reachable)
+    let internet = |place| network.trace(place, &Destination::Internet, Service::tcp(443)).verdict;
+    let verdicts = places.iter().map(|place| match network.resolve(place, &hosts.registry) {
+        Resolution::Private { .. } => internet(place),
+        // It may be through an endpoint.
+        Resolution::Unknown(_) => internet(place).min(Verdict::Unknown),
+        Resolution::Public { .. } | Resolution::Address(_) | Resolution::NoAnswer(_) => Verdict::Reachable,
+    });
+    verdicts.max().unwrap_or(Verdict::Reachable)
 }
 
 fn lacking(world: &World<'_>, role: &Role, (cause, resource): (&'static str, String), lack: Lack) -> Blocker {

@@ -1,12 +1,14 @@
 //! ECR in the shape that the AWS CLI prints it: repositories, their policies, and images.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::kms::KmsKey;
-use super::snapshot::{Record, Snapshot, Table};
+use super::snapshot::{FileReader, Misshapen, Record, Snapshot, Table, file_name, pretty, read_key};
 use super::{Partition, PolicyText, Seen};
+use crate::json_text::Fields;
 
 /// A repository, as in `repositories`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -160,6 +162,94 @@ impl ImageManifest {
     }
 }
 
+/// A layer of an image, as its manifest lists it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct LayerDescriptor {
+    /// Its kind.
+    pub media_type: String,
+    /// `sha256:…`.
+    pub digest: String,
+}
+
+impl LayerDescriptor {
+    /// Whether registries need not have it: whoever pulls fetches it from where its maker keeps it.
+    ///
+    /// Source: OCI image specification, "Non-Distributable Layers"; Docker manifest schema 2.
+    pub fn is_foreign(&self) -> bool {
+        ["foreign", "nondistributable"].iter().any(|word| self.media_type.contains(word))
+    }
+}
+
+impl ImageManifest {
+    /// The layers of an image for one platform; `None` where the manifest is none of those.
+    pub fn layers(&self) -> Option<Vec<LayerDescriptor>> {
+        #[derive(Deserialize)]
+        struct Manifest {
+            layers: Vec<LayerDescriptor>,
+        }
+        let manifest: Manifest = serde_json::from_str(&self.image_manifest).ok()?;
+        Some(manifest.layers)
+    }
+
+    /// The digests of the images that an index lists.
+    pub fn entries(&self) -> Vec<String> {
+        #[derive(Deserialize)]
+        struct Index {
+            manifests: Vec<Entry>,
+        }
+        #[derive(Deserialize)]
+        struct Entry {
+            #[serde(default)]
+            digest: String,
+        }
+        let index: Option<Index> = serde_json::from_str(&self.image_manifest).ok();
+        index.into_iter().flat_map(|index| index.manifests).map(|entry| entry.digest).collect()
+    }
+}
+
+/// Whether a layer is there, as `aws ecr batch-check-layer-availability` prints it under `layers`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Layer {
+    /// The account. AWS does not print it, nor the region and the repository.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+    /// The region.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// The repository.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository_name: Option<String>,
+    /// `sha256:…`.
+    #[serde(default)]
+    pub layer_digest: String,
+    /// `AVAILABLE`, `UNAVAILABLE`.
+    #[serde(default)]
+    pub layer_availability: String,
+}
+
+impl Layer {
+    /// Whether ECR says that it does not have it.
+    pub fn is_missing(&self) -> bool {
+        self.layer_availability.eq_ignore_ascii_case("UNAVAILABLE")
+    }
+
+    /// Whether it may be one of a repository: what was not said fits all.
+    pub fn is_of(&self, at: RepositoryName<'_>) -> bool {
+        let fits = |said: &Option<String>, is: &str| said.as_deref().is_none_or(|said| said == is);
+        fits(&self.registry_id, at.account)
+            && fits(&self.region, at.region)
+            && fits(&self.repository_name, at.name)
+    }
+
+    fn id(&self) -> String {
+        let part = |part: &Option<String>| part.clone().unwrap_or_default();
+        let (registry, region) = (part(&self.registry_id), part(&self.region));
+        format!("{registry}/{region}/{}@{}", part(&self.repository_name), self.layer_digest)
+    }
+}
+
 /// A rule by which a registry fetches images from another one, as in `pullThroughCacheRules`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -302,6 +392,15 @@ fn as_text<S: Serializer>(policy: &Option<PolicyText>, to: S) -> Result<S::Ok, S
     policy.as_ref().map(PolicyText::as_str).serialize(to)
 }
 
+/// The key that encrypts a repository.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Key<'a> {
+    /// With its state.
+    Described(&'a KmsKey),
+    /// By the name that the repository has for it: nobody read how it is.
+    OfUnknownState(&'a str),
+}
+
 /// A repository by account, region and name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RepositoryName<'a> {
@@ -441,19 +540,21 @@ impl Snapshot {
         }
     }
 
-    /// A registry is never read whole, so what is not there is absent only if it was asked for by name.
     /// The key that encrypts a repository: absent where none of KMS does.
-    pub fn repository_key(&self, at: RepositoryName<'_>) -> Seen<&KmsKey> {
-        let of_repository =
-            self.repository(at).known().and_then(|known| known.encryption_configuration.as_ref());
+    pub fn repository_key(&self, at: RepositoryName<'_>) -> Seen<Key<'_>> {
+        let repository = match self.repository(at) {
+            Seen::Known(repository) => repository,
+            Seen::Absent => return Seen::Absent,
+            Seen::Unread(because) => return Seen::Unread(because),
+        };
+        let of_repository = repository.encryption_configuration.as_ref();
         let Some(name) = of_repository.and_then(|of| of.kms_key.as_deref()) else { return Seen::Absent };
         let is_it = |key: &&KmsKey| key.arn == name || key.key_id == name;
-        match self.kms_keys.values().find(is_it) {
-            Some(key) => Seen::Known(key),
-            None => Seen::Unread(name.to_owned()),
-        }
+        let known = self.kms_keys.values().find(is_it).filter(|key| key.key_state.is_some());
+        Seen::Known(known.map_or(Key::OfUnknownState(name), Key::Described))
     }
 
+    /// A registry is never read whole, so what is not there is absent only if it was asked for by name.
     fn not_there<T>(&self, source: &str, resource: &str) -> Seen<T> {
         match self.unread.iter().find(|row| row.source == source && row.resource == resource) {
             Some(unread) => Seen::Unread(format!("{source}: {}", unread.because)),
@@ -461,6 +562,48 @@ impl Snapshot {
             None => Seen::Unread(format!("{source}: not in the snapshot")),
         }
     }
+}
+
+/// The keys of ECR that belong to a repository which stands beside them, if anywhere.
+pub const FILE_READERS: &[FileReader] = &[FileReader { key: "layers", read: read_layers }];
+
+/// The files of what stands beside a repository: the name of each, without its ending, and its text.
+pub fn files_by_id(layers: &BTreeMap<String, Layer>) -> Vec<(String, String)> {
+    let files = layers.iter().map(|(id, layer)| {
+        let row = serde_json::json!({
+            "layerDigest": layer.layer_digest, "layerAvailability": layer.layer_availability,
+        });
+        let beside = [
+            ("registryId", &layer.registry_id),
+            ("region", &layer.region),
+            ("repositoryName", &layer.repository_name),
+        ];
+        let mut value = serde_json::json!({ "layers": [row] });
+        for (key, text) in beside {
+            if let (Some(object), Some(text)) = (value.as_object_mut(), text) {
+                object.insert(key.to_owned(), text.as_str().into());
+            }
+        }
+        (format!("layers-{}", file_name(id)), pretty(&value))
+    });
+    files.collect()
+}
+
+/// Layers by the repository that the file names (`registryId`, `region`, `repositoryName`), as far as it does.
+fn read_layers(snapshot: &mut Snapshot, top: &Fields<'_>, _file: &Path) -> Result<bool, Misshapen> {
+    let registry_id: Option<String> = read_key(top, "registryId")?;
+    let region: Option<String> = read_key(top, "region")?;
+    let repository_name: Option<String> = read_key(top, "repositoryName")?;
+    for layer in read_key::<Vec<Layer>>(top, "layers")? {
+        let layer = Layer {
+            registry_id: registry_id.clone(),
+            region: region.clone(),
+            repository_name: repository_name.clone(),
+            ..layer
+        };
+        snapshot.layers.insert(layer.id(), layer);
+    }
+    Ok(true)
 }
 
 /// The keys of ECR.

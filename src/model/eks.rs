@@ -1,11 +1,14 @@
-//! EKS in the shape of `aws eks describe-cluster`, `describe-nodegroup` and `describe-fargate-profile`.
+//! EKS in the shape of `aws eks describe-cluster`, `describe-nodegroup`, `describe-fargate-profile`, `describe-addon`, and of
+//! what it prints of access entries and pod identity associations.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::kubernetes::{Taint, or_default};
-use super::snapshot::{Record, Snapshot, Table};
+use super::snapshot::{FileReader, Misshapen, Record, Snapshot, Table, read_key};
+use crate::json_text::Fields;
 
 /// A cluster, as `aws eks describe-cluster` prints it under `cluster`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -33,6 +36,37 @@ pub struct Cluster {
     /// Auto Mode.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compute_config: Option<ComputeConfig>,
+    /// Who vouches for its service accounts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity>,
+    /// How roles get into it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access_config: Option<AccessConfig>,
+}
+
+/// `identity` of a cluster.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Identity {
+    /// OpenID Connect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oidc: Option<Oidc>,
+}
+
+/// Who signs the tokens of service accounts.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Oidc {
+    /// `https://oidc.eks.REGION.amazonaws.com/id/…`.
+    #[serde(default)]
+    pub issuer: String,
+}
+
+/// `accessConfig` of a cluster.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AccessConfig {
+    /// `API`, `API_AND_CONFIG_MAP`, `CONFIG_MAP`: whether access entries, the ConfigMap `aws-auth`, or both name them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authentication_mode: Option<String>,
 }
 
 /// `certificateAuthority` of a cluster.
@@ -191,8 +225,141 @@ pub struct FargateSelector {
     pub labels: BTreeMap<String, String>,
 }
 
+/// A role that may enter a cluster, as printed under `accessEntry`. Nodes of a role that may not never join.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AccessEntry {
+    /// The ARN of the role, or of a user.
+    pub principal_arn: String,
+    /// A list names none: it is the one cluster of the snapshot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster_name: Option<String>,
+    /// `EC2_LINUX`, `FARGATE_LINUX`, `STANDARD`, …
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub r#type: Option<String>,
+    /// Its groups in Kubernetes.
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
+    pub kubernetes_groups: Vec<String>,
+}
+
+/// An add-on that EKS manages, as printed under `addon`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Addon {
+    /// `vpc-cni`, `coredns`, …
+    pub addon_name: String,
+    /// The cluster it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster_name: Option<String>,
+    /// `ACTIVE`, `DEGRADED`, …
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    /// `v1.11.1-eksbuild.9`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub addon_version: Option<String>,
+    /// What EKS itself finds wrong with it.
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Health::is_good")]
+    pub health: Health,
+}
+
+/// The role that EKS Pod Identity gives to the pods of a service account: not what their images are pulled with.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PodIdentityAssociation {
+    /// `a-…`.
+    pub association_id: String,
+    /// The cluster it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster_name: Option<String>,
+    /// Of the service account.
+    #[serde(default)]
+    pub namespace: String,
+    /// Its name.
+    #[serde(default)]
+    pub service_account: String,
+    /// Not printed by the list of all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role_arn: Option<String>,
+}
+
 /// The keys of EKS.
-pub const TABLES: &[Table] = &[Cluster::TABLE, Nodegroup::TABLE, FargateProfile::TABLE];
+pub const TABLES: &[Table] = &[
+    Cluster::TABLE,
+    Nodegroup::TABLE,
+    FargateProfile::TABLE,
+    AccessEntry::TABLE,
+    Addon::TABLE,
+    PodIdentityAssociation::TABLE,
+    Table::one::<PodIdentityAssociation>("association"),
+];
+
+/// Lists of names.
+pub const FILE_READERS: &[FileReader] = &[
+    FileReader { key: ACCESS_ENTRIES, read: read_access_entries },
+    FileReader { key: "addons", read: read_addon_names },
+];
+
+/// The list of all who may enter: what is not in it may not.
+pub const ACCESS_ENTRIES: &str = "accessEntries";
+
+/// `aws eks list-access-entries` prints ARNs.
+fn read_access_entries(snapshot: &mut Snapshot, top: &Fields<'_>, _: &Path) -> Result<bool, Misshapen> {
+    for principal_arn in read_key::<Vec<String>>(top, ACCESS_ENTRIES)? {
+        // One that was described is known better.
+        snapshot
+            .access_entries
+            .entry(principal_arn.clone())
+            .or_insert(AccessEntry { principal_arn, ..AccessEntry::default() });
+    }
+    Ok(true)
+}
+
+/// `aws eks list-addons` prints names, which tell nothing by themselves.
+fn read_addon_names(_: &mut Snapshot, top: &Fields<'_>, _: &Path) -> Result<bool, Misshapen> {
+    read_key::<Vec<String>>(top, "addons").map(|_| true)
+}
+
+impl Record for AccessEntry {
+    const TABLE: Table = Table::one::<AccessEntry>("accessEntry");
+
+    fn id(&self) -> String {
+        self.principal_arn.clone()
+    }
+
+    fn rows(snapshot: &mut Snapshot) -> &mut BTreeMap<String, Self> {
+        &mut snapshot.access_entries
+    }
+}
+
+impl Record for Addon {
+    const TABLE: Table = Table::one::<Addon>("addon");
+
+    fn id(&self) -> String {
+        self.addon_name.clone()
+    }
+
+    fn rows(snapshot: &mut Snapshot) -> &mut BTreeMap<String, Self> {
+        &mut snapshot.addons
+    }
+}
+
+impl Record for PodIdentityAssociation {
+    const TABLE: Table = Table::list::<PodIdentityAssociation>("associations");
+
+    fn id(&self) -> String {
+        self.association_id.clone()
+    }
+
+    fn rows(snapshot: &mut Snapshot) -> &mut BTreeMap<String, Self> {
+        &mut snapshot.pod_identities
+    }
+
+    /// The list of all does not print roles.
+    fn merge(&mut self, newer: Self) {
+        let role_arn = newer.role_arn.clone().or(self.role_arn.take());
+        *self = PodIdentityAssociation { role_arn, ..newer };
+    }
+}
 
 impl Record for Cluster {
     const TABLE: Table = Table::one::<Cluster>("cluster");

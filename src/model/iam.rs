@@ -1,4 +1,8 @@
-//! IAM in the shape of `aws iam get-account-authorization-details`.
+//! IAM in the shape of `aws iam get-account-authorization-details`, and of its single calls.
+
+mod single_calls;
+
+pub use single_calls::{BESIDE_PARTS, FILE_READERS, PARTS, Part, ROLE, is_one_of_several_pages, settle};
 
 use std::collections::BTreeMap;
 
@@ -193,6 +197,26 @@ impl Record for ManagedPolicy {
 
     fn rows(snapshot: &mut Snapshot) -> &mut BTreeMap<String, Self> {
         &mut snapshot.policies
+    }
+
+    /// Lists print policies without their documents, and single calls one version of them: what only one knows stays.
+    fn merge(&mut self, newer: Self) {
+        let older = std::mem::replace(self, newer);
+        self.default_version_id = self.default_version_id.take().or(older.default_version_id);
+        self.policy_version_list = match (self.policy_version_list.take(), older.policy_version_list) {
+            (Some(mut newer), Some(older)) => {
+                let is_new = |old: &PolicyVersion| !newer.iter().any(|row| row.version_id == old.version_id);
+                let kept: Vec<PolicyVersion> = older.into_iter().filter(is_new).collect();
+                // A policy has one version in force: the newer file says which.
+                let newer_decides = newer.iter().any(|row| row.is_default_version);
+                newer.extend(kept.into_iter().map(|old| PolicyVersion {
+                    is_default_version: old.is_default_version && !newer_decides,
+                    ..old
+                }));
+                Some(newer)
+            }
+            (newer, older) => newer.or(older),
+        };
     }
 }
 

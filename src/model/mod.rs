@@ -2,14 +2,17 @@
 
 pub mod arn;
 pub mod aws_accounts;
+pub mod dns_firewall;
 pub mod ec2;
 pub mod ecr;
 pub mod ecr_host;
 pub mod eks;
 pub mod iam;
 pub mod image_ref;
+mod joining;
 pub mod kms;
 pub mod kubernetes;
+pub mod network_firewall;
 pub mod organizations;
 pub mod partition;
 pub mod policy_text;

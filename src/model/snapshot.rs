@@ -10,7 +10,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Seen, ec2, ecr, eks, iam, kms, kubernetes, organizations, route53};
+use super::{
+    Seen, dns_firewall, ec2, ecr, eks, iam, kms, kubernetes, network_firewall, organizations, route53,
+};
 use crate::json_text::Fields;
 
 /// Everything that a diagnosis may look at.
@@ -24,6 +26,12 @@ pub struct Snapshot {
     pub nodegroups: BTreeMap<String, eks::Nodegroup>,
     /// By `CLUSTER/PROFILE`.
     pub fargate_profiles: BTreeMap<String, eks::FargateProfile>,
+    /// By the ARN of the principal.
+    pub access_entries: BTreeMap<String, eks::AccessEntry>,
+    /// By name.
+    pub addons: BTreeMap<String, eks::Addon>,
+    /// By id.
+    pub pod_identities: BTreeMap<String, eks::PodIdentityAssociation>,
     /// By ARN.
     pub roles: BTreeMap<String, iam::Role>,
     /// By ARN.
@@ -34,6 +42,10 @@ pub struct Snapshot {
     pub ec2: ec2::Ec2,
     /// Private zones and resolver rules.
     pub route53: route53::Route53,
+    /// What names the resolver refuses to answer.
+    pub dns_firewall: dns_firewall::DnsFirewall,
+    /// Firewalls on the way of packets.
+    pub network_firewalls: network_firewall::NetworkFirewalls,
     /// What runs in the cluster: by far the largest part, and no change is about it, so worlds on paper share it.
     pub kubernetes: Arc<kubernetes::Kubernetes>,
     /// The organization, and what it forbids.
@@ -44,6 +56,8 @@ pub struct Snapshot {
     pub image_details: BTreeMap<String, ecr::ImageDetail>,
     /// By `ACCOUNT/REGION/REPOSITORY:TAG@DIGEST`.
     pub image_manifests: BTreeMap<String, ecr::ImageManifest>,
+    /// Which layers are there, by digest, and repository where that was said.
+    pub layers: BTreeMap<String, ecr::Layer>,
     /// By `ACCOUNT/REGION/PREFIX`.
     pub pull_through_cache_rules: BTreeMap<String, ecr::PullThroughCacheRule>,
     /// By `ACCOUNT/REGION/REPOSITORY`.
@@ -205,8 +219,15 @@ pub struct FileReader {
 }
 
 /// Every key that is read together with its surroundings.
-pub const FILE_READERS: &[&[FileReader]] =
-    &[ec2::FILE_READERS, route53::FILE_READERS, organizations::FILE_READERS];
+pub const FILE_READERS: &[&[FileReader]] = &[
+    eks::FILE_READERS,
+    ec2::FILE_READERS,
+    iam::FILE_READERS,
+    route53::FILE_READERS,
+    organizations::FILE_READERS,
+    dns_firewall::FILE_READERS,
+    ecr::FILE_READERS,
+];
 
 /// The value of a key, or the default where it is missing or `null`.
 ///
@@ -256,6 +277,8 @@ pub const TABLES: &[&[Table]] = &[
     organizations::TABLES,
     kubernetes::TABLES,
     kms::TABLES,
+    dns_firewall::TABLES,
+    network_firewall::TABLES,
 ];
 
 /// The table of a key.

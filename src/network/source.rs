@@ -12,7 +12,9 @@ use super::trace::{Hop, HopKind};
 use super::walk::{End, PublicAddress};
 use super::{Interface, Network};
 use crate::error::{Code, Error};
+use crate::model::Seen;
 use crate::model::ec2::{Ec2, Instance};
+use crate::model::eks::Nodegroup;
 
 /// A sender: an interface that exists, or a workload that would have one in a subnet.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -189,7 +191,7 @@ impl Network<'_> {
         {
             let nodes = self.nodes_of_group(&group.cluster_name, &group.nodegroup_name);
             if nodes.is_empty() {
-                let groups = self.cluster_group(&group.cluster_name);
+                let groups = self.groups_of_template(group);
                 sources.extend(
                     group
                         .subnets
@@ -243,6 +245,20 @@ impl Network<'_> {
             .values()
             .filter(|instance| instance.private_dns_name.as_deref() == Some(text));
         nodes.next().and_then(|instance| self.sources_of_instance(&instance.instance_id)).unwrap_or_default()
+    }
+
+    /// Those that the launch template of a group gives to its nodes, or else the cluster's; none where nobody looked.
+    fn groups_of_template(&self, group: &Nodegroup) -> Option<Vec<String>> {
+        let named = match self.snapshot.template_of(group) {
+            Seen::Known(template) => template.groups(),
+            Seen::Absent => Seen::Absent,
+            Seen::Unread(_) => return None,
+        };
+        match named {
+            Seen::Known(groups) => Some(groups),
+            Seen::Absent => self.cluster_group(&group.cluster_name),
+            Seen::Unread(_) => None,
+        }
     }
 
     fn cluster_group(&self, cluster: &str) -> Option<Vec<String>> {

@@ -37,12 +37,16 @@ const READS: [(&str, &[&str]); 7] = [
     (
         "ReadCluster",
         &[
+            "eks:DescribeAddon",
             "eks:DescribeCluster",
             "eks:DescribeFargateProfile",
             "eks:DescribeNodegroup",
+            "eks:ListAccessEntries",
+            "eks:ListAddons",
             "eks:ListClusters",
             "eks:ListFargateProfiles",
             "eks:ListNodegroups",
+            "eks:ListPodIdentityAssociations",
         ],
     ),
     (
@@ -52,6 +56,7 @@ const READS: [(&str, &[&str]); 7] = [
             "ec2:DescribeEgressOnlyInternetGateways",
             "ec2:DescribeInstances",
             "ec2:DescribeInternetGateways",
+            "ec2:DescribeLaunchTemplateVersions",
             "ec2:DescribeManagedPrefixLists",
             "ec2:DescribeNatGateways",
             "ec2:DescribeNetworkAcls",

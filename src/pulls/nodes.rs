@@ -116,7 +116,11 @@ fn place<'a>(
         },
     };
     let of_cluster = || cluster.compute_config.as_ref()?.node_role_arn.clone();
-    let role = if kind == SourceKind::AutoMode { role.or_else(of_cluster) } else { role };
+    let role = match kind {
+        SourceKind::AutoMode => role.or_else(of_cluster),
+        SourceKind::Hybrid => hybrid_role(world, cluster),
+        _ => role,
+    };
     Some(Known { instance, node, role, kind, name: name.to_owned() })
 }
 
@@ -131,6 +135,20 @@ fn own_name<'a>(instance: Option<&'a Instance>, node: Option<&'a Node>) -> Optio
 fn role_of(world: &Snapshot, instance: &Instance) -> Option<String> {
     let profile = world.instance_profiles.get(&instance.iam_instance_profile.as_ref()?.arn)?;
     profile.roles.first().map(|role| role.arn.clone())
+}
+
+/// The role of hybrid nodes: no instance shows it, but they join by an access entry. Of several nobody knows whose they
+/// are.
+fn hybrid_role(world: &Snapshot, cluster: &Cluster) -> Option<String> {
+    let of_cluster = world
+        .access_entries
+        .values()
+        .filter(|entry| entry.cluster_name.as_ref().is_none_or(|name| *name == cluster.name));
+    let mut roles = of_cluster
+        .filter(|entry| entry.r#type.as_deref() == Some("HYBRID_LINUX"))
+        .map(|entry| &entry.principal_arn);
+    let first = roles.next()?;
+    roles.next().is_none().then(|| first.clone())
 }
 
 fn last(arn: &str) -> &str {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::terminal::{Paint, clean};
-use super::text::{WIDTH, count};
+use super::text::{count, steps, wrapped};
 use crate::checks::{Leg, Remedy};
 use crate::diagnosis::{Contradiction, Diagnosis, Finding, Health, LegVerdict, PullPath, Verdict};
 use crate::pulls::Source;
@@ -375,23 +375,6 @@ fn undecided(diagnosis: &Diagnosis, paint: Paint) -> String {
         out += &wrapped(&format!("{} of {pulls}: {}", legs.join(", "), clean(because)), 2);
     }
     out
-}
-
-/// Text within the width of the page, indented; the lines after the first a little more. Names are not broken at their
-/// hyphens: somebody may want to copy them.
-fn wrapped(text: &str, indent: usize) -> String {
-    let (first, rest) = (" ".repeat(indent), " ".repeat(indent + 2));
-    let options = textwrap::Options::new(WIDTH)
-        .initial_indent(&first)
-        .subsequent_indent(&rest)
-        .word_splitter(textwrap::WordSplitter::NoHyphenation)
-        .break_words(false);
-    textwrap::fill(text, options) + "\n"
-}
-
-fn steps(steps: &[String], indent: usize) -> String {
-    let numbered = steps.iter().zip(1..);
-    numbered.map(|(step, number)| wrapped(&format!("{number}. {}", clean(step)), indent)).collect()
 }
 
 /// What could not be read, and what may hide there.

@@ -213,8 +213,8 @@ mod tests {
                next: `aws ec2 describe-vpc-endpoints --region eu-west-1 --filters
                  Name=service-name,Values=com.amazonaws.eu-west-1.ecr.dkr`: do its `Groups`
                  admit the nodes on 443?
-               or: sg-egress-blocked, nacl-blocked, vpce-not-available, vpce-subnet-az-
-                 missing
+               or: sg-egress-blocked, nacl-blocked, vpce-not-available,
+                 vpce-subnet-az-missing
 
         "#]].assert_eq(&one_of_many(1, &explain(message, &Known::default()), PLAIN));
     }

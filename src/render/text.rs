@@ -373,7 +373,8 @@ pub(super) fn count(number: usize, what: &str) -> String {
     if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 
-fn steps(steps: &[String], indent: usize) -> String {
+/// What a person does, in order.
+pub(super) fn steps(steps: &[String], indent: usize) -> String {
     steps
         .iter()
         .zip(1..)
@@ -381,10 +382,14 @@ fn steps(steps: &[String], indent: usize) -> String {
         .collect()
 }
 
-/// Text within the width of the page, indented; the lines after the first a little more.
+/// Text within the width of the page, indented; the lines after the first a little more. Names and commands are not
+/// broken at their hyphens: somebody may want to copy them.
 pub(super) fn wrapped(text: &str, indent: usize) -> String {
     let (first, rest) = (" ".repeat(indent), " ".repeat(indent + 2));
-    let options =
-        textwrap::Options::new(WIDTH).initial_indent(&first).subsequent_indent(&rest).break_words(false);
+    let options = textwrap::Options::new(WIDTH)
+        .initial_indent(&first)
+        .subsequent_indent(&rest)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation)
+        .break_words(false);
     textwrap::fill(text, options) + "\n"
 }

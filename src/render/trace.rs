@@ -3,11 +3,9 @@
 use std::fmt::Write as _;
 
 use super::terminal::{Paint, clean};
+use super::text::{WIDTH, wrapped};
 use crate::commands::trace::{Answer, Change, Changes, Flow, verdict};
 use crate::network::{Decision, Hop, Trace, Verdict};
-
-/// How wide a terminal is taken to be.
-const WIDTH: usize = 80;
 
 /// Every flow of an answer.
 pub fn answer(answer: &Answer, paint: Paint) -> String {
@@ -26,7 +24,7 @@ pub fn changes(changes: &Changes, paint: Paint) -> String {
             let word = trace.map_or_else(|| verdict(None).to_owned(), |trace| coloured(trace.verdict, paint));
             let _ = writeln!(out, "  {side:<6} {word}");
             for line in trace.map(conclusion).unwrap_or_default() {
-                out.push_str(&wrapped(&line, "         "));
+                out.push_str(&wrapped(&line, 9));
             }
         }
         if before.as_ref().map(|trace| trace.verdict) == after.as_ref().map(|trace| trace.verdict) {
@@ -44,7 +42,7 @@ fn draw(flow: &Flow, paint: Paint) -> String {
     let title = format!("{}{many} -> {} {}", clean(&flow.from), clean(&flow.to), flow.service);
     let verdict = flow.trace.verdict;
     if title.chars().count() + 2 + verdict.as_str().len() > WIDTH {
-        let lines = wrapped(&title, "");
+        let lines = wrapped(&title, 0);
         let _ = write!(out, "{}\n  {}\n", paint.bold(lines.trim_end()), coloured(verdict, paint));
     } else {
         let _ = writeln!(out, "{}: {}", paint.bold(&title), coloured(verdict, paint));
@@ -52,7 +50,7 @@ fn draw(flow: &Flow, paint: Paint) -> String {
     draw_hops(&mut out, "forward", &flow.trace.forward, paint);
     draw_hops(&mut out, "return", &flow.trace.return_path, paint);
     for line in conclusion(&flow.trace) {
-        out.push_str(&wrapped(&line, "  "));
+        out.push_str(&wrapped(&line, 2));
     }
     out
 }
@@ -73,7 +71,7 @@ fn draw_hops(out: &mut String, title: &str, hops: &[Hop], paint: Paint) {
         let line = format!("{:<kinds$}  {}", hop.kind.as_str(), clean(&hop.id));
         let _ = writeln!(out, "  {mark} {line}");
         for note in notes(hop) {
-            let text = wrapped(&note, "      ");
+            let text = wrapped(&note, 6);
             out.push_str(&match hop.decision {
                 Some(Decision::Deny) => paint.red(text.trim_end()) + "\n",
                 Some(Decision::Unknown) => paint.yellow(text.trim_end()) + "\n",
@@ -128,21 +126,4 @@ fn coloured(verdict: Verdict, paint: Paint) -> String {
         Verdict::Blocked => paint.red(verdict.as_str()),
         Verdict::Unknown => paint.yellow(verdict.as_str()),
     }
-}
-
-/// Breaks a line between words where it gets too long.
-fn wrapped(text: &str, indent: &str) -> String {
-    let mut out = String::new();
-    let mut line = indent.to_owned();
-    for word in text.split(' ') {
-        if line.len() > indent.len() && line.chars().count() + 1 + word.chars().count() > WIDTH {
-            out.push_str(&line);
-            out.push('\n');
-            line = format!("{indent}  ");
-        } else if line.len() > indent.len() {
-            line.push(' ');
-        }
-        line.push_str(word);
-    }
-    out + &line + "\n"
 }

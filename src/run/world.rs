@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::actions::{AnyChange, Sent};
 use crate::aws::{Reader, Refused, Writer};
-use crate::collect;
+use crate::collect::{self, Purpose};
 use crate::error::Error;
 use crate::kube::Access;
 use crate::model::Snapshot;
@@ -75,7 +75,7 @@ impl World {
         match self {
             World::Aws { reader, kubernetes, .. } => {
                 // Boxed, as are the next two: what they hold while they wait is too large for a stack.
-                Box::pin(collect::snapshot(reader, cluster, images, kubernetes)).await
+                Box::pin(collect::snapshot(reader, cluster, images, kubernetes, Purpose::Diagnosis)).await
             }
             World::Sandbox(dir) => Ok(snapshot_dir::load(dir)?.snapshot),
         }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::{Case, Program, read_json};
+use crate::support::{Case, Fault, KubernetesApi, Program, Times, read_json};
 
 #[test]
 fn a_cluster_that_does_not_exist() {
@@ -99,6 +99,75 @@ fn a_snapshot_that_is_not_there() {
     let outcome = Program::new().run(&["diagnose", "--snapshot", "nowhere", "--output", "json"]).expect(1);
     assert!(outcome.stdout.contains("nowhere"), "{outcome}");
     outcome.error_code();
+}
+
+/// The files may be anybody's: a directory that somebody sent must not make us read what is not in it.
+#[test]
+fn a_snapshot_that_leads_out_of_itself() {
+    use std::os::unix::fs::symlink;
+    let program = Program::new();
+    let outside = program.home().join("outside");
+    fs::create_dir(&outside).unwrap();
+    fs::write(outside.join("vpcs.json"), r#"{"Vpcs": [{"VpcId": "vpc-outside"}]}"#).unwrap();
+    for (world, target) in [("file.json", "vpcs.json"), ("deep/file.json", "vpcs.json"), ("directory", "")] {
+        let directory = program.home().join("world");
+        let link = directory.join(world);
+        fs::create_dir_all(link.parent().unwrap()).unwrap();
+        fs::write(directory.join("subnets.json"), r#"{"Subnets": []}"#).unwrap();
+        symlink(outside.join(target), &link).unwrap();
+        let outcome = program.run(&["diagnose", "--snapshot", "world", "--output", "json"]).expect(1);
+        assert_eq!(outcome.error_code(), "bad_input");
+        assert!(outcome.stdout.contains("symbolic link") && outcome.stdout.contains(world), "{outcome}");
+        assert!(!outcome.stdout.contains("vpc-outside"), "{outcome}");
+        fs::remove_dir_all(&directory).unwrap();
+    }
+}
+
+/// The file has no bytes on the disk, and must not have them in memory either.
+#[test]
+fn a_snapshot_with_a_file_of_5_gigabytes() {
+    let program = Program::new();
+    let directory = program.home().join("world");
+    fs::create_dir(&directory).unwrap();
+    let file = fs::File::create(directory.join("huge.json")).unwrap();
+    file.set_len(5 << 30).unwrap();
+    let started = std::time::Instant::now();
+    let outcome = program.run(&["diagnose", "--snapshot", "world", "--output", "json"]).expect(1);
+    assert_eq!(outcome.error_code(), "bad_input");
+    assert!(outcome.stdout.contains("huge.json") && outcome.stdout.contains("5368709120"), "{outcome}");
+    assert!(started.elapsed().as_secs() < 10, "it was read");
+}
+
+/// One endpoint that does not speak TLS, and one whose certificate nobody vouches for.
+#[test]
+fn an_endpoint_whose_tls_fails() {
+    let case = Case::shared();
+    let stranger = KubernetesApi::serve(&[], &serde_json::json!({}));
+    for endpoint in [stranger.plain_url.replace("http://", "https://"), stranger.url.clone()] {
+        let program = Program::operator(&case.scenario).env("AWS_ENDPOINT_URL", &endpoint);
+        let outcome = program.run(&["diagnose", "--cluster", "any", "--output", "json"]).expect(1);
+        assert_eq!(outcome.error_code(), "aws", "{endpoint}");
+        let told = outcome.stdout.to_ascii_lowercase();
+        assert!(
+            told.contains("certificate") || told.contains("tls"),
+            "{endpoint}: why is not said\n{outcome}"
+        );
+    }
+}
+
+/// A service that always says that there is more: the list is not known, and nobody waits for its end.
+#[test]
+fn a_list_whose_pages_never_end() {
+    let case = Case::build("healthy-private");
+    let page = "<DescribeSubnetsResponse><subnetSet/><nextToken>again</nextToken></DescribeSubnetsResponse>";
+    case.proxy.rule("ec2:DescribeSubnets", Times::Always, Fault::Answer(page.to_owned()));
+    let diagnosis = case.live("diagnose", &["--detailed-exitcode"]).expect(11).json();
+    assert_eq!(case.proxy.count("ec2:DescribeSubnets"), 2);
+    let unread = diagnosis["unread"].as_array().unwrap().iter();
+    let told: Vec<_> = unread.filter(|row| row["source"] == "ec2:DescribeSubnets").collect();
+    assert_eq!(told.len(), 1, "{diagnosis:#}");
+    assert!(told[0]["because"].as_str().unwrap().contains("token"), "{diagnosis:#}");
+    assert_eq!(diagnosis["findings"], serde_json::json!([]), "{diagnosis:#}");
 }
 
 #[test]

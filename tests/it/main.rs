@@ -30,6 +30,7 @@ mod reports;
 mod resume;
 mod sandbox;
 mod schemas;
+mod shapes;
 mod shared_state;
 mod snapshots;
 mod stories;

@@ -5,15 +5,18 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::{Case, Fault, Times};
+use crate::support::{Case, Fault, Times, somebody_else};
 use crate::trouble::BESIDE;
 
 /// Calls that only something unusual in a cluster asks for, which no scenario has.
-const RARE: [&str; 22] = [
+const RARE: [&str; 29] = [
     "ec2:DescribeDhcpOptions",
     "ec2:DescribeEgressOnlyInternetGateways",
     "ec2:DescribeInternetGateways",
+    "ec2:DescribeLaunchTemplateVersions",
     "ec2:DescribeManagedPrefixLists",
+    "ec2:DescribeNatGateways",
+    "ec2:DescribeSecurityGroupRules",
     "ec2:DescribeTransitGatewayAttachments",
     "ec2:DescribeTransitGatewayRouteTables",
     "ec2:DescribeTransitGatewayVpcAttachments",
@@ -26,7 +29,11 @@ const RARE: [&str; 22] = [
     "ecr:DescribePullThroughCacheRules",
     "ecr:DescribeRepositories",
     "ecr:GetLifecyclePolicy",
+    "eks:DescribeAddon",
+    "eks:ListAccessEntries",
+    "eks:ListPodIdentityAssociations",
     "iam:GetPolicy",
+    "iam:GetPolicyVersion",
     "iam:ListInstanceProfilesForRole",
     "organizations:DescribePolicy",
     "organizations:ListParents",
@@ -144,6 +151,94 @@ fn the_calls_are_counted_where_somebody_wants_to_know() {
     assert!(by_operation.stderr.contains("\nec2:DescribeVpcs: 1 requests, "), "{by_operation}");
 }
 
+/// A group that has no nodes yet: its launch template says what they will be like, and nobody asks for it otherwise.
+#[test]
+fn a_group_without_nodes_is_judged_by_its_launch_template() {
+    let case = Case::build("healthy-private");
+    case.live("diagnose", &[]).expect(0);
+    assert_eq!(case.proxy.count("ec2:DescribeLaunchTemplateVersions"), 0);
+    somebody_else(
+        &case.scenario,
+        r#"
+ec2 = client("ec2")
+group = ec2.create_security_group(GroupName="closed", Description="lets nothing out", VpcId=world["vpc"]["id"])["GroupId"]
+ec2.revoke_security_group_egress(GroupId=group, IpPermissions=[{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}])
+template = ec2.create_launch_template(LaunchTemplateName="closed", LaunchTemplateData={
+    "NetworkInterfaces": [{"DeviceIndex": 0, "Groups": [group]}], "UserData": "Q0FOQVJZ"})["LaunchTemplate"]["LaunchTemplateId"]
+client("eks").create_nodegroup(clusterName=world["cluster"]["name"], nodegroupName="empty", nodeRole=world["roles"]["node"],
+    subnets=world["vpc"]["subnets"]["private"], launchTemplate={"id": template, "version": "1"})"#,
+    );
+    let diagnosis = case.live("diagnose", &[]).expect(0).json();
+    assert_eq!(case.proxy.count("ec2:DescribeLaunchTemplateVersions"), 1);
+    let causes: BTreeSet<&str> =
+        diagnosis["findings"].as_array().unwrap().iter().map(|row| row["cause"].as_str().unwrap()).collect();
+    let of_groups = ["sg-egress-blocked", "sg-egress-missing-s3-prefix-list", "vpce-sg-blocks-443"];
+    assert_eq!(causes, of_groups.into(), "{diagnosis:#}");
+    for path in diagnosis["pull_paths"].as_array().unwrap() {
+        let verdict = if path["from"]["id"] == "empty" { "blocked" } else { "ok" };
+        assert_eq!(path["verdict"], verdict, "{path:#}");
+    }
+    case.live("snapshot", &["--out", "saved"]).expect(0);
+    for file in std::fs::read_dir(case.operator.home().join("saved")).unwrap() {
+        assert!(!std::fs::read_to_string(file.unwrap().path()).unwrap().contains("Q0FOQVJZ"), "user data");
+    }
+    assert_eq!(saved(&case)["findings"], diagnosis["findings"]);
+    case.proxy.rule("ec2:DescribeLaunchTemplateVersions", Times::Always, Fault::Deny);
+    let unread = case.live("diagnose", &[]).expect(0).json();
+    assert_eq!(unread["findings"], serde_json::json!([]), "{unread:#}");
+    assert_eq!(unread["summary"]["verdict"], "inconclusive");
+    no_verdict_turned("without the template", &diagnosis, &unread);
+}
+
+/// Nobody could look at pods, and nodes do not join: EKS is asked what it knows. Each answer is told, live and from files.
+#[test]
+fn what_eks_says_beside_is_told() {
+    let case = Case::build("healthy-private");
+    case.live("diagnose", &[]).expect(0);
+    assert_eq!(case.proxy.count("eks:ListAccessEntries"), 0);
+    let answer = |call: &str, answer: String| case.proxy.rule(call, Times::Always, Fault::Answer(answer));
+    let described = somebody_else(
+        &case.scenario,
+        r#"
+cluster = client("eks").describe_cluster(name=world["cluster"]["name"])["cluster"]
+cluster["accessConfig"] = {"authenticationMode": "API"}
+group = client("eks").describe_nodegroup(clusterName=world["cluster"]["name"], nodegroupName="workers")["nodegroup"]
+group["health"] = {"issues": [{"code": "NodeCreationFailure", "message": "Instances failed to join.", "resourceIds": ["i-1"]}]}
+for row in (cluster, group):
+    row.pop("createdAt", None), row.pop("modifiedAt", None)
+print(json.dumps({"cluster": cluster}))
+print(json.dumps({"nodegroup": group}))"#,
+    );
+    let (cluster, group) = described.trim().split_once('\n').expect("two lines");
+    answer("eks:DescribeCluster", cluster.to_owned());
+    answer("eks:DescribeNodegroup", group.to_owned());
+    answer(
+        "eks:ListAccessEntries",
+        r#"{"accessEntries": ["arn:aws:iam::111122223333:role/other"]}"#.to_owned(),
+    );
+    answer("eks:ListAddons", r#"{"addons": ["coredns"]}"#.to_owned());
+    let addon = r#"{"addon": {"addonName": "coredns", "status": "DEGRADED", "health": {"issues": [
+        {"code": "InsufficientNumberOfReplicas", "message": "2 pods are in ImagePullBackOff", "resourceIds": []}]}}}"#;
+    answer("eks:DescribeAddon", addon.to_owned());
+    let diagnosis = case.live("diagnose", &[]).expect(0).json();
+    assert_eq!(diagnosis["summary"]["verdict"], "inconclusive", "{diagnosis:#}");
+    let told = |diagnosis: &Value, source: &str| -> String {
+        let rows = diagnosis["unread"].as_array().expect("unread").iter();
+        rows.filter(|row| row["source"] == source).map(|row| row["because"].as_str().unwrap()).collect()
+    };
+    case.live("snapshot", &["--out", "saved"]).expect(0);
+    for diagnosis in [&diagnosis, &saved(&case)] {
+        let addon = told(diagnosis, "eks:DescribeAddon");
+        assert!(addon.contains("2 pods are in ImagePullBackOff"), "{diagnosis:#}");
+        let entry = told(diagnosis, "eks:ListAccessEntries");
+        assert!(entry.contains("never join") && entry.contains("create-access-entry"), "{diagnosis:#}");
+    }
+}
+
+fn saved(case: &Case) -> Value {
+    case.operator.run(&["diagnose", "--snapshot", "saved", "--output", "json"]).expect(0).json()
+}
+
 /// A cluster of 3 node groups, 1 Fargate profile, 3 roles and 4 repositories in 2 accounts: none is made twice.
 ///
 /// AWS needs two less than the emulator, which gives no blocks with its prefix lists and whose nodes have a profile that EKS did
@@ -158,6 +253,6 @@ fn nothing_is_asked_twice() {
     let questions: BTreeSet<String> = requests.iter().map(|request| request.question()).collect();
     assert_eq!(questions.len(), requests.len());
     let names: Vec<String> = requests.iter().map(|request| request.name()).collect();
-    assert!(requests.len() <= 48, "{} requests: {names:#?}", requests.len());
+    assert!(requests.len() <= 45, "{} requests: {names:#?}", requests.len());
     println!("{} requests", requests.len());
 }

@@ -5,6 +5,7 @@ mod filter;
 mod gateway;
 mod instance;
 mod interface;
+mod launch_template;
 mod prefix_list;
 mod routing;
 mod transit;

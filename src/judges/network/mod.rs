@@ -5,6 +5,7 @@
 mod endpoints;
 mod entries;
 mod filters;
+mod firewall;
 mod fixes;
 mod naming;
 mod routes;
@@ -67,7 +68,14 @@ pub(super) fn judge(world: &World<'_>, options: &Options, verdicts: &mut Verdict
         for (leg, trace, source) in flows {
             match trace.verdict {
                 Verdict::Reachable => verdicts.ok(&id, *leg),
-                Verdict::Unknown => verdicts.unknown(&id, *leg, doubt(trace)),
+                Verdict::Unknown => match firewall::cut(&network, world, trace, source) {
+                    Some(firewall::Cut { firewall, because }) => {
+                        let stop = stops.entry(("network-firewall-block", firewall)).or_default();
+                        stop.pairs.insert((id.clone(), *leg));
+                        stop.because.insert(because);
+                    }
+                    None => verdicts.unknown(&id, *leg, doubt(trace)),
+                },
                 Verdict::Blocked => note(&network, world, (*leg, trace, source), (&pull, &id), &mut stops),
             }
         }
@@ -129,7 +137,8 @@ pub(super) fn places(network: &Network<'_>, world: &World<'_>, source: &pulls::S
 }
 
 /// Whether a group has no nodes that we know of, and how those would be that it starts is not known: because nobody
-/// looked for nodes, or because its launch template gives them other security groups than the cluster's.
+/// looked for nodes, or because its launch template, which may give them other security groups than the cluster's, is not
+/// known.
 fn would_be_guesses(network: &Network<'_>, world: &World<'_>, name: &str) -> bool {
     let snapshot = world.snapshot;
     let Some(group) = snapshot.nodegroups.get(name) else { return true };
@@ -137,7 +146,12 @@ fn would_be_guesses(network: &Network<'_>, world: &World<'_>, name: &str) -> boo
         return false;
     }
     let looked = matches!(snapshot.missing::<()>("Reservations", "ec2:DescribeInstances", ""), Seen::Absent);
-    !looked || group.launch_template.is_some()
+    let unclear = match snapshot.template_of(group) {
+        Seen::Known(template) => matches!(template.groups(), Seen::Unread(_)),
+        Seen::Absent => false,
+        Seen::Unread(_) => true,
+    };
+    !looked || unclear
 }
 
 fn note(
@@ -226,6 +240,7 @@ fn source_call(component: &str) -> &'static str {
         "eigw" => "ec2:DescribeEgressOnlyInternetGateways",
         zone if zone.starts_with('Z') => "route53:ListHostedZonesByVPC",
         "subnet" => "ec2:DescribeSubnets",
+        arn if arn.starts_with("arn:") => "network-firewall:DescribeRuleGroup",
         _ => "ec2:DescribeNetworkInterfaces",
     }
 }

@@ -169,7 +169,9 @@ impl<'w> Place<'w> {
         if let Some(shared) = self.shared_endpoint(self.service) {
             return ("vpce-shared-dns-missing", shared);
         }
-        if self.endpoints().next().is_none() && !self.lives_by_a_hub() {
+        // A firewall on the way to the internet is no way around it.
+        let has_endpoints = self.endpoints().any(|endpoint| !is_of_load_balancer(endpoint));
+        if !has_endpoints && !self.lives_by_a_hub() {
             // The subnet has its way out, and it ends behind the transit gateway.
             if stopped.component.starts_with("tgw-") {
                 return ("tgw-egress-broken", stopped.component.clone());
@@ -276,6 +278,10 @@ impl<'w> Place<'w> {
 
 fn is_of(endpoint: &VpcEndpoint, service: &str, region: &str) -> bool {
     names::service_and_region(endpoint).is_some_and(|known| known == (service, region.to_owned()))
+}
+
+fn is_of_load_balancer(endpoint: &VpcEndpoint) -> bool {
+    endpoint.vpc_endpoint_type.eq_ignore_ascii_case("gatewayloadbalancer")
 }
 
 fn is_gateway(endpoint: &VpcEndpoint) -> bool {

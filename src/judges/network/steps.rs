@@ -53,8 +53,9 @@ fn by_hand(region: &str, vpc: &str, cause: &str, component: &str) -> Option<Vec<
         )],
         "igw-no-public-ip" => vec![
             format!(
-                "see who is without: aws ec2 describe-network-interfaces --region {region} --network-interface-ids \
-                 {component} --query 'NetworkInterfaces[].[SubnetId,Association.PublicIp]'"
+                "see who is without: aws ec2 describe-network-interfaces --region {region} --filters \
+                 Name=vpc-id,Values={vpc} --query \
+                 'NetworkInterfaces[].[NetworkInterfaceId,SubnetId,Association.PublicIp]'"
             ),
             format!(
                 "let the nodes that come next have public addresses, and replace this one: aws ec2 \
@@ -96,6 +97,14 @@ fn by_hand(region: &str, vpc: &str, cause: &str, component: &str) -> Option<Vec<
         "tgw-egress-broken" if component.starts_with("rtb-") => vec![
             format!("see where it leads: aws ec2 describe-route-tables --region {region} --route-table-ids {component}"),
             "talk to whoever owns the next hop".to_owned(),
+        ],
+        "network-firewall-block" => vec![format!(
+            "ask the owner of {component} to let these names pass (TLS server names): api.ecr.{region}.{dns}, \
+             ecr.{region}.{dns}, .dkr.ecr.{region}.{dns}, prod-{region}-starport-layer-bucket.s3.{region}.{dns}"
+        )],
+        "dns-server-unreachable" => vec![
+            format!("see which servers the DHCP options name: aws ec2 describe-dhcp-options --region {region}"),
+            format!("let UDP and TCP port 53 pass at {component} to them"),
         ],
         "tgw-egress-broken" => vec![format!("talk to whoever owns {component}: the way ends there")],
         _ => return None,

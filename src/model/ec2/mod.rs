@@ -27,6 +27,7 @@ mod filter;
 mod gateway;
 mod instance;
 mod interface;
+mod launch_template;
 mod lenient;
 mod prefix_list;
 mod routing;
@@ -51,6 +52,7 @@ pub use interface::{
     Attachment, InterfaceAssociation, Ipv6Address, Ipv6PrefixDelegation, NetworkInterface, PrefixDelegation,
     PrivateAddress,
 };
+pub use launch_template::{LaunchTemplateData, LaunchTemplateVersion, TemplateInterface};
 pub use prefix_list::{PrefixList, PrefixListEntry};
 pub use routing::{PropagatingVgw, Route, RouteTable, RouteTableAssociation};
 pub use transit::{
@@ -100,6 +102,8 @@ pub struct Ec2 {
     pub network_interfaces: Arc<BTreeMap<String, NetworkInterface>>,
     /// By id. Shared like interfaces.
     pub instances: Arc<BTreeMap<String, Instance>>,
+    /// By `ID/VERSION`.
+    pub launch_template_versions: BTreeMap<String, LaunchTemplateVersion>,
     /// By allocation id, or by address where there is none.
     pub addresses: BTreeMap<String, Address>,
     /// By id: AWS's own and managed ones.
@@ -146,6 +150,7 @@ pub const TABLES: &[Table] = &[
     EgressOnlyInternetGateway::TABLE,
     NetworkInterface::TABLE,
     Instance::TABLE,
+    LaunchTemplateVersion::TABLE,
     Address::TABLE,
     PrefixList::TABLE,
     TransitGateway::TABLE,

@@ -85,7 +85,9 @@ pub const KINDS: &[Kind] = &[
         key: "ServiceAccounts",
         call: "kubernetes:ListServiceAccounts",
         read: |into, item| {
-            read(item, |account: ServiceAccount| into.service_accounts.insert(account.metadata.id(), account))
+            read(item, |account: ServiceAccount| {
+                into.service_accounts.insert(account.metadata.common.id(), account)
+            })
         },
         rows: |of| rows("ServiceAccount", "v1", &of.service_accounts),
     },

@@ -258,6 +258,20 @@ pub struct NodeStatus {
     /// What it runs on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node_info: Option<NodeInfo>,
+    /// How its kubelet finds it.
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<NodeCondition>,
+}
+
+/// One thing that a kubelet says of its node.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct NodeCondition {
+    /// `Ready`, `DiskPressure`, …
+    #[serde(default, rename = "type")]
+    pub kind: String,
+    /// `True`, `False`, `Unknown`.
+    #[serde(default)]
+    pub status: String,
 }
 
 /// An address or a name of a node.
@@ -387,11 +401,36 @@ pub struct EventSource {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceAccount {
-    /// Its name.
-    pub metadata: Metadata,
+    /// Its name, and the one annotation that is about pulls.
+    pub metadata: ServiceAccountMetadata,
     /// Only the names.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
     pub image_pull_secrets: Vec<SecretName>,
+}
+
+/// What a service account has beside its secrets.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ServiceAccountMetadata {
+    /// As of every object.
+    #[serde(flatten)]
+    pub common: Metadata,
+    /// Those that say something about pulls.
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "PullAnnotations::is_empty")]
+    pub annotations: PullAnnotations,
+}
+
+/// The annotations of a service account by which a kubelet pulls: all others are dropped when it is read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PullAnnotations {
+    /// The role that a kubelet pulls with, where it hands the tokens of service accounts to its credential provider.
+    #[serde(default, rename = "eks.amazonaws.com/ecr-role-arn", skip_serializing_if = "Option::is_none")]
+    pub ecr_role_arn: Option<String>,
+}
+
+impl PullAnnotations {
+    fn is_empty(&self) -> bool {
+        self.ecr_role_arn.is_none()
+    }
 }
 
 /// How Karpenter or EKS Auto Mode starts nodes.
@@ -513,6 +552,16 @@ impl Node {
         self.metadata.labels.get("eks.amazonaws.com/compute-type").map(String::as_str)
     }
 
+    /// Whether its kubelet says this of it; none where it says nothing, or was not heard for long.
+    pub fn is(&self, condition: &str) -> Option<bool> {
+        let said = self.status.conditions.iter().find(|said| said.kind == condition)?;
+        match said.status.as_str() {
+            "True" => Some(true),
+            "False" => Some(false),
+            _ => None,
+        }
+    }
+
     /// Whether it is on premises.
     pub fn is_hybrid(&self) -> bool {
         self.compute_type() == Some("hybrid")
@@ -541,12 +590,18 @@ impl Kubernetes {
         self.pull_secrets.extend(pull_secrets);
     }
 
+    /// The service account of a pod, where it was read.
+    pub fn service_account_of(&self, pod: &Pod) -> Option<&ServiceAccount> {
+        let namespace = pod.metadata.namespace.as_deref().unwrap_or("default");
+        let account = pod.spec.service_account_name.as_deref().unwrap_or("default");
+        self.service_accounts.get(&format!("{namespace}/{account}"))
+    }
+
     /// The pull secrets that a pod uses, as `NAMESPACE/NAME`: its own, or else those of its service account, which
     /// Kubernetes gives to pods that name none.
     pub fn pull_secrets_of<'a>(&'a self, pod: &'a Pod) -> impl Iterator<Item = String> + 'a {
         let namespace = pod.metadata.namespace.as_deref().unwrap_or("default");
-        let account = pod.spec.service_account_name.as_deref().unwrap_or("default");
-        let of_account = || self.service_accounts.get(&format!("{namespace}/{account}"));
+        let of_account = || self.service_account_of(pod);
         let own = &pod.spec.image_pull_secrets;
         let names = match own.is_empty() {
             true => of_account().map(|account| account.image_pull_secrets.as_slice()).unwrap_or_default(),

@@ -51,6 +51,14 @@ use Topology::{
     AutoMode, CentralEgress, CrossAccount, CrossRegion, DualStack, FargateOnly, Nat, Private, Public, Spoke,
 };
 
+/// What is true of images that nobody shares with a role, and of caches that it may not fill.
+const OF_ANOTHER_ROLE: [&str; 4] = [
+    "ptc-cross-account",
+    "ptc-permission-missing",
+    "repo-policy-condition-mismatch",
+    "repo-policy-missing-cross-account",
+];
+
 /// Everywhere.
 const ALL: &[Topology] = &Topology::ALL;
 /// Where there are nodes.
@@ -83,6 +91,9 @@ pub(crate) fn hides(hider: &Fault, hidden: &Fault) -> Option<&'static str> {
     if hider.part == Names && by_way.contains(&hidden.name) {
         return Some("which way packets take is not known where names lead nowhere");
     }
+    if hider.part == Names && hidden.name == "dns-firewall-block" {
+        return Some("names that have no answer, or are asked elsewhere, no firewall blocks");
+    }
     if touches(hider).is_some() && hider.part == Names && touches(hider) == touches(hidden) {
         return Some("an endpoint that names do not lead to forbids nothing");
     }
@@ -109,6 +120,9 @@ pub(crate) fn hides(hider: &Fault, hidden: &Fault) -> Option<&'static str> {
     }
     if hider.part == Names && hidden.part == Names {
         return Some("a name has one answer");
+    }
+    if hider.part == NodeFilter && hidden.name == "network-firewall-block" {
+        return Some("packets do not get so far");
     }
     let nodes = hider.part == NodeRoute && matches!(hidden.part, Beyond | NodeFilter);
     let fargate = hider.part == FargateRoute && matches!(hidden.part, Beyond | FargateFilter);
@@ -277,6 +291,131 @@ fn remove_endpoint(ground: &mut Ground, id: &str) {
     }
 }
 
+/// An image with its manifest, whose first layer is of this kind.
+fn layered(ground: &mut Ground, name: &str, kind: &str) {
+    ground.image(ACCOUNT, REGION, name, "v1");
+    let media_type = "application/vnd.oci.image.manifest.v1+json";
+    let digest = row(ground.list("imageDetails"), "repositoryName", name)["imageDigest"].clone();
+    let manifest = json!({ "schemaVersion": 2, "layers": [
+        { "mediaType": kind, "digest": "sha256:aa" },
+        { "mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "digest": "sha256:bb" }] });
+    ground.add(
+        "images",
+        json!({ "registryId": ACCOUNT, "region": REGION, "repositoryName": name,
+        "imageId": { "imageDigest": digest, "imageTag": "v1" }, "imageManifest": manifest.to_string(),
+        "imageManifestMediaType": media_type }),
+    );
+}
+
+const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
+const FOREIGN_LAYER: &str = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip";
+
+/// What ECR says of the second layer of such an image.
+fn second_layer(ground: &mut Ground, name: &str, availability: &str) {
+    *ground.file(&format!("layers-{name}")) = json!({ "registryId": ACCOUNT, "region": REGION, "repositoryName": name,
+        "layers": [{ "layerDigest": "sha256:bb", "layerAvailability": availability }], "failures": [] });
+}
+
+fn on_windows(ground: &mut Ground) {
+    ground.kubelet()["status"]["nodeInfo"] = json!({ "operatingSystem": "windows", "architecture": "amd64" });
+}
+
+/// A node on premises, whose role any of these services may assume.
+fn hybrid(ground: &mut Ground, service: &str, policies: Value) {
+    let role = format!("arn:aws:iam::{ACCOUNT}:role/hybrid");
+    ground.kubernetes(
+        "nodes",
+        json!({ "kind": "Node",
+        "metadata": { "name": "mi-1", "labels": { "eks.amazonaws.com/compute-type": "hybrid" } },
+        "spec": { "providerID": "eks-hybrid:///eu-west-1/demo/mi-1" },
+        "status": { "conditions": [{ "type": "Ready", "status": "True" }] } }),
+    );
+    *ground.file("accessEntry-hybrid") =
+        json!({ "accessEntry": { "clusterName": "demo", "principalArn": role, "type": "HYBRID_LINUX" } });
+    let trust = json!({ "Version": "2012-10-17", "Statement": [{ "Effect": "Allow", "Action": "sts:AssumeRole",
+        "Principal": { "Service": service } }] });
+    ground.add(
+        "RoleDetailList",
+        json!({ "RoleName": "hybrid", "RoleId": "AROAHYBRID", "Arn": role, "Path": "/",
+        "AssumeRolePolicyDocument": trust, "RolePolicyList": [], "AttachedManagedPolicies": policies }),
+    );
+}
+
+fn pull_only() -> Value {
+    let name = "AmazonEC2ContainerRegistryPullOnly";
+    json!([{ "PolicyName": name, "PolicyArn": format!("arn:aws:iam::aws:policy/{name}") }])
+}
+
+/// A pod that waits for an image of its own, with a role for pulls that a service account of this name may have.
+fn own_role(ground: &mut Ground, trusted: &str) {
+    let (issuer, role) =
+        ("oidc.eks.eu-west-1.amazonaws.com/id/X", format!("arn:aws:iam::{ACCOUNT}:role/puller"));
+    ground.file("cluster")["cluster"]["identity"] =
+        json!({ "oidc": { "issuer": format!("https://{issuer}") } });
+    ground.image(ACCOUNT, REGION, "own", "v1");
+    let image = ground.images.last().unwrap().clone();
+    ground.kubelet();
+    ground.kubernetes(
+        "pods",
+        json!({ "kind": "ServiceAccount", "metadata": { "name": "app", "namespace": "shop",
+        "annotations": { "eks.amazonaws.com/ecr-role-arn": role } } }),
+    );
+    let waits = json!({ "reason": "ErrImagePull", "message": "no basic auth credentials" });
+    let state = if trusted == "app" { json!({ "running": {} }) } else { json!({ "waiting": waits }) };
+    ground.kubernetes(
+        "pods",
+        json!({ "kind": "Pod", "metadata": { "name": "web", "namespace": "shop" },
+        "spec": { "nodeName": "ip-10-0-1-10", "serviceAccountName": "app", "containers": [{ "name": "app", "image": image }] },
+        "status": { "containerStatuses": [{ "name": "app", "state": state }] } }),
+    );
+    let condition = json!({ "StringEquals": { (format!("{issuer}:sub")): format!("system:serviceaccount:shop:{trusted}") } });
+    let trust = json!({ "Version": "2012-10-17", "Statement": [{ "Effect": "Allow", "Action": "sts:AssumeRoleWithWebIdentity",
+        "Principal": { "Federated": format!("arn:aws:iam::{ACCOUNT}:oidc-provider/{issuer}") }, "Condition": condition }] });
+    ground.add(
+        "RoleDetailList",
+        json!({ "RoleName": "puller", "RoleId": "AROAPULLER", "Arn": role, "Path": "/",
+        "AssumeRolePolicyDocument": trust, "RolePolicyList": [], "AttachedManagedPolicies": pull_only() }),
+    );
+}
+
+/// A DNS firewall that answers only for these domains.
+fn dns_firewall(ground: &mut Ground, allowed: &[&str]) {
+    let group = "rslvr-frg-1";
+    ground.add(
+        "FirewallRuleGroupAssociations",
+        json!({ "Id": "rslvr-frgassoc-1", "FirewallRuleGroupId": group, "VpcId": "vpc-1", "Priority": 101 }),
+    );
+    for (priority, list, action) in [(1, "rslvr-fdl-ok", "ALLOW"), (2, "rslvr-fdl-all", "BLOCK")] {
+        ground.add(
+            "FirewallRules",
+            json!({ "FirewallRuleGroupId": group, "FirewallDomainListId": list,
+            "Priority": priority, "Action": action, "FirewallDomainRedirectionAction": "TRUST_REDIRECTION_DOMAIN" }),
+        );
+    }
+    *ground.file("domains-ok") = json!({ "FirewallDomainListId": "rslvr-fdl-ok", "Domains": allowed });
+    *ground.file("domains-all") = json!({ "FirewallDomainListId": "rslvr-fdl-all", "Domains": ["*"] });
+}
+
+/// A firewall on the way of the nodes that lets only these domains pass.
+fn network_firewall(ground: &mut Ground, allowed: &[&str]) {
+    let route = json!({ "DestinationCidrBlock": "0.0.0.0/0", "GatewayId": "vpce-fw", "State": "active" });
+    replace_default_route(ground, "rtb-a", route);
+    ground.add(
+        "VpcEndpoints",
+        json!({ "VpcEndpointId": "vpce-fw", "VpcEndpointType": "GatewayLoadBalancer", "VpcId": "vpc-1",
+        "State": "available", "ServiceName": "com.amazonaws.vpce.eu-west-1.vpce-svc-1" }),
+    );
+    let arn = |rest: &str| format!("arn:aws:network-firewall:{REGION}:{ACCOUNT}:{rest}");
+    *ground.file("firewall") = json!({ "Firewall": { "FirewallArn": arn("firewall/fw"), "FirewallPolicyArn": arn("firewall-policy/p"),
+        "VpcId": "vpc-1" }, "FirewallStatus": { "SyncStates": { "eu-west-1a": { "Attachment": { "EndpointId": "vpce-fw" } } } } });
+    *ground.file("firewall-policy") = json!({ "FirewallPolicyResponse": { "FirewallPolicyArn": arn("firewall-policy/p") },
+        "FirewallPolicy": { "StatelessDefaultActions": ["aws:forward_to_sfe"],
+            "StatefulRuleGroupReferences": [{ "ResourceArn": arn("stateful-rulegroup/web") }] } });
+    *ground.file("rule-group") = json!({ "RuleGroupResponse": { "RuleGroupArn": arn("stateful-rulegroup/web") },
+        "RuleGroup": { "RulesSource": { "RulesSourceList": { "Targets": allowed, "TargetTypes": ["TLS_SNI"],
+            "GeneratedRulesType": "ALLOWLIST" } } } });
+}
+
 pub(crate) static FAULTS: &[Fault] = &[
     // Credentials.
     fault!("no-profile" => "instance-profile-missing", Credentials, NODES, |ground| {
@@ -289,6 +428,15 @@ pub(crate) static FAULTS: &[Fault] = &[
         ground.role("fargate")["AssumeRolePolicyDocument"]["Statement"][0]["Principal"]["Service"] =
             json!("ec2.amazonaws.com");
     }),
+    fault!("hybrid-node-credentials" => "hybrid-node-credentials", OF_ANOTHER_ROLE, Credentials, &[Nat, Private], |ground| {
+        hybrid(ground, "ssm.amazonaws.com", json!([]));
+    }),
+    fault!("hybrid-trust" => "hybrid-node-credentials", OF_ANOTHER_ROLE, Credentials, &[CrossRegion], |ground| {
+        hybrid(ground, "ec2.amazonaws.com", pull_only());
+    }),
+    fault!("sa-credential-role-denied", Credentials, &[Nat, Private, AutoMode], |ground| own_role(
+        ground, "other"
+    )),
     // Roles.
     fault!("node-role-missing-ecr-policy", Role, NODES, |ground| lacks_policies(ground, "node")),
     fault!("fargate-exec-role-missing-policy", Role, ALL, |ground| lacks_policies(ground, "fargate")),
@@ -401,6 +549,21 @@ pub(crate) static FAULTS: &[Fault] = &[
         "sealed",
         "PendingDeletion"
     )),
+    fault!("layer-blob-missing", Image, &[Nat, Private, FargateOnly], |ground| {
+        layered(ground, "torn", LAYER);
+        second_layer(ground, "torn", "UNAVAILABLE");
+    }),
+    fault!("windows-foreign-layers", Image, &[Private], |ground| {
+        on_windows(ground);
+        layered(ground, "win", FOREIGN_LAYER);
+    }),
+    fault!("node-disk-full", Image, NODES, |ground| {
+        ground.kubelet()["status"]["conditions"] = json!([{ "type": "DiskPressure", "status": "True" }]);
+    }),
+    fault!("disk-pressure-taint" => "node-disk-full", Image, &[Nat], |ground| {
+        ground.kubelet()["spec"]["taints"] =
+            json!([{ "key": "node.kubernetes.io/disk-pressure", "effect": "NoSchedule" }]);
+    }),
     // Pull-through caches.
     fault!("ptc-upstream-auth-failed" => "ptc-upstream-auth-failed", ["ptc-permission-missing"], Image, &[Nat], |ground| {
         cache_rule(ground, ACCOUNT, "login", "registry-1.docker.io");
@@ -458,6 +621,9 @@ pub(crate) static FAULTS: &[Fault] = &[
         ground.node().as_object_mut().unwrap().remove("PublicIpAddress");
         ground.node()["NetworkInterfaces"][0].as_object_mut().unwrap().remove("Association");
     }),
+    fault!("network-firewall-block", NodeRoute, NATTED, |ground| {
+        network_firewall(ground, &[".ecr.eu-west-1.amazonaws.com", ".ecr.us-east-1.amazonaws.com"]);
+    }),
     fault!("tgw-egress-broken", NodeRoute, &[Nat], |ground| {
         let gone =
             json!({ "DestinationCidrBlock": "0.0.0.0/0", "TransitGatewayId": "tgw-1", "State": "blackhole" });
@@ -478,7 +644,7 @@ pub(crate) static FAULTS: &[Fault] = &[
         let routes = row(ground.list("RouteTables"), "RouteTableId", "rtb-nat")["Routes"].as_array_mut().unwrap();
         routes.retain(|route| route["TransitGatewayId"].is_null());
     }),
-    fault!("egress-only-igw-missing" => "egress-only-igw-missing", ["no-route-to-internet"], NodeRoute, &[DualStack], |ground| {
+    fault!("egress-only-igw-missing" => "egress-only-igw-missing", ["no-route-to-internet", "ipv6-only-egress"], NodeRoute, &[DualStack], |ground| {
         drop_default_route(ground, "rtb-a");
         let routes = row(ground.list("RouteTables"), "RouteTableId", "rtb-a")["Routes"].as_array_mut().unwrap();
         routes.retain(|route| route["DestinationIpv6CidrBlock"] != "::/0");
@@ -539,6 +705,9 @@ pub(crate) static FAULTS: &[Fault] = &[
         &[Private],
         |ground| endpoint(ground, "vpce-dkr")["PrivateDnsEnabled"] = json!(false)
     ),
+    fault!("dns-firewall-block", Image, ALL, |ground| {
+        dns_firewall(ground, &["*.ecr.eu-west-1.amazonaws.com", "*.on.aws", "*.api.aws"]);
+    }),
     fault!("vpce-shared-dns-missing", Names, &[Spoke], |ground| {
         ground.file("HostedZoneSummaries")["HostedZoneSummaries"] = json!([]);
     }),
@@ -665,6 +834,39 @@ pub(crate) static LOOK_ALIKES: &[LookAlike] = &[
         only["ServiceName"] = json!(format!("com.amazonaws.{REGION}.s3"));
         only["PrivateDnsEnabled"] = json!(false);
         ground.add("VpcEndpoints", only);
+    }),
+    (Nat, "a firewall whose list holds every host of a pull", |ground| {
+        network_firewall(ground, &[".ecr.eu-west-1.amazonaws.com", ".s3.eu-west-1.amazonaws.com"]);
+    }),
+    (Nat, "a DNS firewall that answers for AWS", |ground| dns_firewall(ground, &["*.amazonaws.com"])),
+    (Nat, "a taint that outlives the pressure on a disk", |ground| {
+        let kubelet = ground.kubelet();
+        kubelet["spec"]["taints"] =
+            json!([{ "key": "node.kubernetes.io/disk-pressure", "effect": "NoSchedule" }]);
+        kubelet["status"]["conditions"] = json!([{ "type": "DiskPressure", "status": "False" }]);
+    }),
+    (Nat, "pressure on the memory of a node", |ground| {
+        ground.kubelet()["status"]["conditions"] = json!([{ "type": "MemoryPressure", "status": "True" }]);
+    }),
+    (Private, "an image of Windows with all of its layers", |ground| {
+        on_windows(ground);
+        layered(ground, "win", LAYER);
+        second_layer(ground, "win", "AVAILABLE");
+    }),
+    (Private, "layers of Microsoft where no node runs Windows", |ground| {
+        layered(ground, "win", FOREIGN_LAYER);
+    }),
+    (Nat, "layers of Microsoft with a way to the internet", |ground| {
+        on_windows(ground);
+        layered(ground, "win", FOREIGN_LAYER);
+    }),
+    (Nat, "a node on premises whose role may pull", |ground| {
+        hybrid(ground, "rolesanywhere.amazonaws.com", pull_only());
+    }),
+    (Nat, "a service account that may have its role for pulls", |ground| own_role(ground, "app")),
+    (Nat, "a key that nobody read", |ground| {
+        encrypted(ground, "sealed", "Enabled");
+        *ground.file("key-sealed") = json!({});
     }),
     (Nat, "a key that is enabled", |ground| encrypted(ground, "sealed", "Enabled")),
     (Nat, "a rule that is valid", |ground| {

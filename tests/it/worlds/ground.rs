@@ -134,7 +134,8 @@ impl Ground {
     }
 
     /// The files that somebody may not have been allowed to read. Without the cluster and what is in it there is nothing
-    /// to say; what organizations and private zones forbid, and how keys are, is said to be unread beside the verdicts.
+    /// to say; what organizations, private zones and DNS firewalls forbid, what Kubernetes knows, and which layers are there,
+    /// is said to be unread beside the verdicts.
     pub(crate) fn optional_files(&self) -> Vec<String> {
         let needed = [
             "cluster",
@@ -146,7 +147,15 @@ impl Ground {
             "policies-of",
             "policy-",
         ];
-        let said_beside = ["HostedZoneSummaries", "zone-", "HostedZone", "key-"];
+        let said_beside = [
+            "HostedZoneSummaries",
+            "zone-",
+            "HostedZone",
+            "nodes",
+            "pods",
+            "layers-",
+            "FirewallRuleGroupAssociations",
+        ];
         let is = |name: &String, known: &[&str]| known.iter().any(|known| name.starts_with(known));
         self.files.keys().filter(|name| !is(name, &needed) && !is(name, &said_beside)).cloned().collect()
     }
@@ -279,6 +288,32 @@ impl Ground {
     /// The node, for changes of both of its descriptions.
     pub(crate) fn node(&mut self) -> &mut Value {
         &mut self.list("Reservations")[0]["Instances"][0]
+    }
+
+    /// The node, as Kubernetes knows it.
+    pub(crate) fn kubelet(&mut self) -> &mut Value {
+        let label = if self.has_file("nodegroup") {
+            ("eks.amazonaws.com/nodegroup", "ng")
+        } else {
+            ("karpenter.sh/nodepool", "general-purpose")
+        };
+        let node = json!({ "kind": "Node", "metadata": { "name": "ip-10-0-1-10", "labels": { label.0: label.1 } },
+            "spec": { "providerID": format!("aws:///{REGION}a/i-node") }, "status": { "conditions": [] } });
+        self.kubernetes("nodes", node);
+        row_named(&mut self.file("nodes")["items"], "ip-10-0-1-10")
+    }
+
+    /// An object of Kubernetes, where there is none of its name yet.
+    pub(crate) fn kubernetes(&mut self, file: &str, object: Value) {
+        let file = self.file(file);
+        if file.is_null() {
+            *file = json!({ "kind": "List", "apiVersion": "v1", "items": [] });
+        }
+        let items = file["items"].as_array_mut().unwrap();
+        let name = &object["metadata"]["name"];
+        if items.iter().all(|item| item["metadata"]["name"] != *name) {
+            items.push(object);
+        }
     }
 
     fn roles(&mut self) {
@@ -553,6 +588,11 @@ impl Ground {
         }).collect();
         *self.file(&format!("zone-{id}")) = json!({ "HostedZoneId": id, "ResourceRecordSets": records });
     }
+}
+
+fn row_named<'v>(items: &'v mut Value, name: &str) -> &'v mut Value {
+    let mut items = items.as_array_mut().unwrap().iter_mut();
+    items.find(|item| item["metadata"]["name"] == name).unwrap()
 }
 
 pub(crate) fn arn_of(account: &str, region: &str, name: &str) -> String {
