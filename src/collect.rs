@@ -191,7 +191,8 @@ fn keep<T>(world: &mut Snapshot, (rows, unread): Listed<T>) -> Vec<T> {
 async fn spare_profiles(reader: &Reader, world: &mut Snapshot) {
     let lacks = |group: &&Nodegroup| {
         world.ec2.instances.values().any(|node| {
-            node.iam_instance_profile.is_none() && node.is_node_of(&group.cluster_name, &group.nodegroup_name)
+            node.iam_instance_profile.is_none()
+                && node.managed_group() == Some((&group.cluster_name, &group.nodegroup_name))
         })
     };
     let roles: BTreeSet<String> =
@@ -219,7 +220,7 @@ fn launch_templates(
     let looked = world.keys.contains(Instance::TABLE.key);
     let has_nodes = |group: &Nodegroup| {
         let mut instances = world.ec2.instances.values();
-        instances.any(|node| node.is_node_of(&group.cluster_name, &group.nodegroup_name))
+        instances.any(|node| node.managed_group() == Some((&group.cluster_name, &group.nodegroup_name)))
     };
     let groups = world.nodegroups.values().filter(|group| looked && !has_nodes(group));
     let templates = groups.filter_map(|group| {

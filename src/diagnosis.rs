@@ -281,6 +281,9 @@ pub struct Verdicts {
     exactly: BTreeMap<usize, Pairs>,
 }
 
+/// What tells blockers apart: the cause, and the resource.
+type BlockerName = (&'static str, String);
+
 /// Pulls, by their ids, each with a leg.
 pub type Pairs = BTreeSet<(String, Leg)>;
 
@@ -384,6 +387,10 @@ impl Verdicts {
         true
     }
 
+    fn names(&self) -> BTreeSet<BlockerName> {
+        self.blockers.iter().map(|blocker| (blocker.cause, blocker.resource.clone())).collect()
+    }
+
     /// How a leg of a pull is, as far as it was judged.
     pub fn verdict_of(&self, pull: &str, leg: Leg) -> Option<Verdict> {
         self.legs.get(&(pull.to_owned(), leg)).map(|(verdict, _)| *verdict)
@@ -442,35 +449,41 @@ pub fn pull_id(pull: &Pull<'_>) -> String {
 /// hide behind another one on the same leg.
 pub fn verdicts(world: &World<'_>, options: &Options) -> Verdicts {
     let mut verdicts = judged(world, options);
-    let mut mended = world.snapshot.clone();
+    let now = verdicts.names();
     for _ in 0..REVEALING_ROUNDS {
         let changes = verdicts.blockers.iter().flat_map(|blocker| match &blocker.fix {
             Fix::Automatic { changes, .. } => changes.as_slice(),
             Fix::Manual { .. } | Fix::NotAws { .. } => &[],
         });
-        mended.clone_from(world.snapshot);
-        gathered(changes).iter().for_each(|change| change.simulate(&mut mended));
+        let changes = gathered(changes);
+        if changes.is_empty() {
+            break;
+        }
+        let mut mended = world.snapshot.clone();
+        changes.iter().for_each(|change| change.simulate(&mut mended));
         let behind = judged(&world.on(&mended), options);
         let fits = |change: &AnyChange| change.standing(world.snapshot) == Standing::Before;
         if !verdicts.reveal(behind, fits) {
             break;
         }
     }
-    verdicts.follows = followers(world, &verdicts, options);
+    verdicts.follows = followers(world, &verdicts, &now, options);
     judges::kubernetes::weigh_words(world, &mut verdicts);
     verdicts
 }
 
-/// Which blockers go away when another one alone is mended on paper. Where two mend each other, the first leads.
-fn followers(world: &World<'_>, verdicts: &Verdicts, options: &Options) -> BTreeMap<usize, usize> {
+/// Which blockers of those that show `now` go away when another one alone is mended on paper. Where two mend each other,
+/// the first leads.
+fn followers(
+    world: &World<'_>,
+    verdicts: &Verdicts,
+    now: &BTreeSet<BlockerName>,
+    options: &Options,
+) -> BTreeMap<usize, usize> {
     let mut follows: BTreeMap<usize, usize> = BTreeMap::new();
     if verdicts.blockers.len() < 2 {
         return follows;
     }
-    let names = |verdicts: &Verdicts| -> BTreeSet<(&'static str, String)> {
-        verdicts.blockers.iter().map(|blocker| (blocker.cause, blocker.resource.clone())).collect()
-    };
-    let now = names(&judged(world, options));
     for (position, blocker) in verdicts.blockers.iter().enumerate() {
         let Fix::Automatic { changes, .. } = &blocker.fix else { continue };
         if follows.contains_key(&position) || !now.contains(&(blocker.cause, blocker.resource.clone())) {
@@ -478,7 +491,7 @@ fn followers(world: &World<'_>, verdicts: &Verdicts, options: &Options) -> BTree
         }
         let mut mended = world.snapshot.clone();
         gathered(changes).iter().for_each(|change| change.simulate(&mut mended));
-        let left = names(&judged(&world.on(&mended), options));
+        let left = judged(&world.on(&mended), options).names();
         for (other, also) in verdicts.blockers.iter().enumerate() {
             let name = (also.cause, also.resource.clone());
             if other != position && now.contains(&name) && !left.contains(&name) {

@@ -82,8 +82,7 @@ pub fn read_file(loaded: &mut Loaded, file: &Path, text: &str) -> Result<(), Err
     let top: Fields<'_> = serde_json::from_str(text).map_err(|error| not_json(file, &error))?;
     let snapshot = &mut loaded.snapshot;
     if kubernetes::is_kubernetes(&top) {
-        let whole = serde_json::from_str(text).map_err(|error| not_json(file, &error))?;
-        if !kubernetes::read_file(snapshot, whole, &top, file).map_err(|wrong| misshapen(file, &wrong))? {
+        if !kubernetes::read_file(snapshot, text, &top, file).map_err(|wrong| misshapen(file, &wrong))? {
             loaded.ignored.push((file.to_owned(), "kind".to_owned()));
         }
         return Ok(());

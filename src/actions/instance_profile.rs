@@ -1,5 +1,7 @@
 //! The instance profile of an instance: through it a node gets its role.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Found, Kind, Resource, Risk, Sent};
@@ -98,7 +100,7 @@ impl Resource for ProfileAssociation {
     }
 
     fn set(world: &mut Snapshot, at: &Address, state: Option<Self>) {
-        if let Some(instance) = world.ec2.instances.get_mut(at.instance_id()) {
+        if let Some(instance) = Arc::make_mut(&mut world.ec2.instances).get_mut(at.instance_id()) {
             instance.iam_instance_profile =
                 state.map(|_| IamInstanceProfile { arn: at.profile_arn.clone(), id: None });
         }

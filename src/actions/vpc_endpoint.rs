@@ -1,6 +1,7 @@
 //! A VPC endpoint of one of the three services that a pull needs.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -273,7 +274,7 @@ fn remove(world: &mut Snapshot, id: &str) {
     set_tables(world, id, &BTreeSet::new());
     if let Some(row) = world.ec2.vpc_endpoints.remove(id) {
         row.network_interface_ids.iter().for_each(|interface| {
-            world.ec2.network_interfaces.remove(interface);
+            Arc::make_mut(&mut world.ec2.network_interfaces).remove(interface);
         });
     }
 }

@@ -1,5 +1,7 @@
 //! What the Kubernetes API says, as a part of a snapshot; what it does not say, as a fact.
 
+use std::sync::Arc;
+
 use crate::aws::Reader;
 use crate::kube::{Access, Answers, Lost};
 use crate::model::eks::Cluster;
@@ -52,7 +54,7 @@ impl Part {
             world.unread.extend(KINDS.iter().map(|kind| unread(kind.call, because)));
             return;
         }
-        world.kubernetes = kubernetes;
+        world.kubernetes = Arc::new(kubernetes);
         world.keys.extend(read.iter().map(|kind| kind.key.to_owned()));
         world.unread.extend(refused.iter().map(|(kind, because)| unread(kind.call, because)));
         world.unread.extend(closed.map(|because| unread(NO_KUBERNETES, &because)));

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::kms::KmsKey;
 use super::snapshot::{FileReader, Misshapen, Record, Snapshot, Table, file_name, pretty, read_key};
-use super::{PolicyText, Seen};
+use super::{Partition, PolicyText, Seen};
 use crate::json_text::Fields;
 
 /// A repository, as in `repositories`.
@@ -423,18 +423,38 @@ impl RepositoryName<'_> {
         let separator = if reference.starts_with("sha256:") { '@' } else { ':' };
         format!("{}{separator}{reference}", self.resource())
     }
+
+    fn arn(&self) -> String {
+        let partition = Partition::of_region(self.region).name;
+        format!("arn:{partition}:ecr:{}:{}:repository/{}", self.region, self.account, self.name)
+    }
+
+    /// What its rows begin with in tables: those that say no region come first.
+    fn keys(&self) -> [String; 2] {
+        [format!("{}//{}", self.account, self.name), self.resource()]
+    }
+
+    /// Its row in a table that has one for each repository.
+    fn row<'a, R>(&self, table: &'a BTreeMap<String, R>) -> Option<&'a R> {
+        self.keys().iter().find_map(|key| table.get(key))
+    }
+
+    /// Its rows in a table where `separator` and more follow the name of the repository.
+    fn rows<'a, R>(&self, table: &'a BTreeMap<String, R>, separator: &str) -> impl Iterator<Item = &'a R> {
+        let keys = self.keys().map(|key| key + separator);
+        keys.into_iter().flat_map(|key| {
+            let from = table.range::<String, _>(&key..);
+            from.take_while(move |(row, _)| row.starts_with(&key)).map(|(_, row)| row)
+        })
+    }
 }
 
 impl Snapshot {
     /// A repository, if it is known whether it exists.
     pub fn repository(&self, at: RepositoryName<'_>) -> Seen<&Repository> {
-        let found = self.repositories.values().find(|row| {
-            let mut parts = row.repository_arn.split(':').skip(3);
-            parts.next() == Some(at.region)
-                && parts.next() == Some(at.account)
-                && row.repository_name == at.name
-        });
-        found.map_or_else(|| self.not_there("ecr:DescribeRepositories", &at.resource()), Seen::Known)
+        self.repositories
+            .get(&at.arn())
+            .map_or_else(|| self.not_there("ecr:DescribeRepositories", &at.resource()), Seen::Known)
     }
 
     /// The policy of a repository: absent where it is known that there is none.
@@ -450,12 +470,10 @@ impl Snapshot {
 
     /// An image by its tag or its digest.
     pub fn image(&self, at: RepositoryName<'_>, reference: &str) -> Seen<&ImageDetail> {
-        let found = self.image_details.values().find(|row| {
-            row.registry_id == at.account
-                && row.repository_name == at.name
-                && row.region.as_deref().is_none_or(|region| region == at.region)
-                && (row.image_digest == reference || row.image_tags.iter().any(|tag| tag == reference))
-        });
+        let is_it = |row: &&ImageDetail| {
+            row.image_digest == reference || row.image_tags.iter().any(|tag| tag == reference)
+        };
+        let found = at.rows(&self.image_details, "@").find(is_it);
         found.map_or_else(|| self.not_there("ecr:DescribeImages", &at.image(reference)), Seen::Known)
     }
 
@@ -465,25 +483,17 @@ impl Snapshot {
             Seen::Known(image) => image.image_digest.clone(),
             Seen::Absent | Seen::Unread(_) => String::new(),
         };
-        let found = self.image_manifests.values().find(|row| {
-            row.registry_id == at.account
-                && row.repository_name == at.name
-                && row.region.as_deref().is_none_or(|region| region == at.region)
-                && (row.image_id.image_digest == reference
-                    || row.image_id.image_digest == digest
-                    || digest.is_empty() && row.image_id.image_tag.as_deref() == Some(reference))
+        let found = at.rows(&self.image_manifests, ":").find(|row| {
+            row.image_id.image_digest == reference
+                || row.image_id.image_digest == digest
+                || digest.is_empty() && row.image_id.image_tag.as_deref() == Some(reference)
         });
         found.map_or_else(|| self.not_there("ecr:BatchGetImage", &at.image(reference)), Seen::Known)
     }
 
     /// The lifecycle policy of a repository: absent where it is known that there is none.
     pub fn lifecycle_policy(&self, at: RepositoryName<'_>) -> Seen<&LifecyclePolicy> {
-        let found = self.lifecycle_policies.values().find(|row| {
-            row.registry_id == at.account
-                && row.repository_name == at.name
-                && row.region.as_deref().is_none_or(|region| region == at.region)
-        });
-        match found {
+        match at.row(&self.lifecycle_policies) {
             Some(row) if row.lifecycle_policy_text.is_none() => Seen::Absent,
             Some(row) => Seen::Known(row),
             None => self.not_there("ecr:GetLifecyclePolicy", &at.resource()),
@@ -522,12 +532,8 @@ impl Snapshot {
         source: &str,
         resource: &str,
     ) -> Seen<&PolicyText> {
-        let found = self.registry_documents.values().find(|row| {
-            row.registry_id == at.account
-                && row.repository_name.as_deref() == name
-                && row.region.as_deref().is_none_or(|region| region == at.region)
-        });
-        match found.map(|row| &row.policy_text) {
+        let at = RepositoryName { name: name.unwrap_or_default(), ..at };
+        match at.row(&self.registry_documents).map(|row| &row.policy_text) {
             Some(Some(policy)) => Seen::Known(policy),
             Some(None) => Seen::Absent,
             None => self.not_there(source, resource),

@@ -3,6 +3,7 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -45,8 +46,8 @@ pub struct Snapshot {
     pub dns_firewall: dns_firewall::DnsFirewall,
     /// Firewalls on the way of packets.
     pub network_firewalls: network_firewall::NetworkFirewalls,
-    /// What runs in the cluster.
-    pub kubernetes: kubernetes::Kubernetes,
+    /// What runs in the cluster: by far the largest part, and no change is about it, so worlds on paper share it.
+    pub kubernetes: Arc<kubernetes::Kubernetes>,
     /// The organization, and what it forbids.
     pub organizations: organizations::Organizations,
     /// By ARN.
@@ -356,7 +357,12 @@ fn typed<T: DeserializeOwned>(value: &RawValue) -> Result<T, Misshapen> {
 
 /// Reads a value; a misshapen one is told apart by its JSON pointer.
 pub(crate) fn parse<'a, T: Deserialize<'a>>(value: &'a RawValue) -> Result<T, Misshapen> {
-    let mut reader = serde_json::Deserializer::from_str(value.get());
+    parse_text(value.get())
+}
+
+/// The same for a text that is known to be one JSON value.
+pub(crate) fn parse_text<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Misshapen> {
+    let mut reader = serde_json::Deserializer::from_str(text);
     serde_path_to_error::deserialize(&mut reader)
         .map_err(|error| Misshapen { pointer: pointer(error.path()), expected: error.inner().to_string() })
 }

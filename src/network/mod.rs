@@ -50,6 +50,8 @@ pub struct Network<'a> {
     /// Public addresses: whose, and the private address that each stands for.
     public_addresses: BTreeMap<Ipv4Addr, (usize, Ipv4Addr)>,
     interfaces_of_instance: BTreeMap<String, Vec<usize>>,
+    /// The running nodes of managed groups, by cluster and group.
+    nodes_of_group: BTreeMap<(&'a str, &'a str), Vec<&'a ec2::Instance>>,
     nat_by_interface: BTreeMap<String, String>,
     endpoint_by_interface: BTreeMap<String, String>,
     groups: SecurityGroups,
@@ -128,6 +130,7 @@ impl<'a> Network<'a> {
             interface_by_address: BTreeMap::new(),
             public_addresses: BTreeMap::new(),
             interfaces_of_instance: BTreeMap::new(),
+            nodes_of_group: source::nodes_of_groups(ec2),
             nat_by_interface: BTreeMap::new(),
             endpoint_by_interface: BTreeMap::new(),
             groups: filter::security_groups(ec2, &prefix_lists),

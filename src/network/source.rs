@@ -13,6 +13,7 @@ use super::walk::{End, PublicAddress};
 use super::{Interface, Network};
 use crate::error::{Code, Error};
 use crate::model::Seen;
+use crate::model::ec2::{Ec2, Instance};
 use crate::model::eks::Nodegroup;
 
 /// A sender: an interface that exists, or a workload that would have one in a subnet.
@@ -203,10 +204,14 @@ impl Network<'_> {
         sources
     }
 
-    /// The running nodes of a node group, known by the tags that EKS gives them.
     fn nodes_of_group(&self, cluster: &str, group: &str) -> Vec<Source> {
-        let nodes = self.ec2().instances.values().filter(|instance| instance.is_node_of(cluster, group));
+        let nodes = self.nodes_of_group.get(&(cluster, group)).into_iter().flatten();
         nodes.filter_map(|instance| self.sources_of_instance(&instance.instance_id)).flatten().collect()
+    }
+
+    /// Whether a managed group has running nodes.
+    pub fn has_nodes(&self, cluster: &str, group: &str) -> bool {
+        self.nodes_of_group.contains_key(&(cluster, group))
     }
 
     fn sources_of_fargate_profile(&self, text: &str) -> Vec<Source> {
@@ -450,6 +455,17 @@ impl Network<'_> {
         let instance = row.instance.iter().map(|instance| Hop::new(HopKind::Instance, instance));
         instance.chain([Hop::new(HopKind::NetworkInterface, &row.id)]).collect()
     }
+}
+
+/// The running nodes of managed groups, by cluster and group, known by the tags that EKS gives them.
+pub(super) fn nodes_of_groups(ec2: &Ec2) -> BTreeMap<(&str, &str), Vec<&Instance>> {
+    let mut groups: BTreeMap<(&str, &str), Vec<&Instance>> = BTreeMap::new();
+    for instance in ec2.instances.values() {
+        if let Some(group) = instance.managed_group() {
+            groups.entry(group).or_default().push(instance);
+        }
+    }
+    groups
 }
 
 fn source_of(interface: &Interface) -> Source {

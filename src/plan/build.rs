@@ -118,12 +118,15 @@ fn needed(mut parts: Vec<Part>, world: &World<'_>, request: &Request) -> Result<
         let changed = simulate(world.snapshot, changes.iter().copied());
         blocked_legs(&changed, &request.scope, &request.options)
     };
+    if parts.is_empty() {
+        return Ok(parts);
+    }
+    let with_all = blocked_after(&parts.iter().map(|part| &part.change).collect::<Vec<_>>())?;
     let mut index = 0;
     while index < parts.len() {
-        let all: Vec<&AnyChange> = parts.iter().map(|part| &part.change).collect();
-        let mut others = all.clone();
+        let mut others: Vec<&AnyChange> = parts.iter().map(|part| &part.change).collect();
         others.remove(index);
-        if blocked_after(&others)? == blocked_after(&all)? {
+        if blocked_after(&others)? == with_all {
             parts.remove(index);
         } else {
             index += 1;

@@ -404,7 +404,8 @@ mod tests {
             groups,
             ..NetworkInterface::default()
         };
-        snapshot.ec2.network_interfaces.insert("eni-0dns".to_owned(), interface);
+        std::sync::Arc::make_mut(&mut snapshot.ec2.network_interfaces)
+            .insert("eni-0dns".to_owned(), interface);
     }
 
     #[test]

@@ -129,7 +129,7 @@ pub(super) fn places(network: &Network<'_>, world: &World<'_>, source: &pulls::S
         SourceKind::Hybrid => return Vec::new(),
     };
     let name = format!("{}/{}", world.target.cluster, source.id);
-    if source.kind == SourceKind::Nodegroup && would_be_guesses(world, &name) {
+    if source.kind == SourceKind::Nodegroup && would_be_guesses(network, world, &name) {
         return Vec::new();
     }
     let of_kind = |place: &Source| place.kind == wanted || wanted == network::SourceKind::Nodegroup;
@@ -139,11 +139,10 @@ pub(super) fn places(network: &Network<'_>, world: &World<'_>, source: &pulls::S
 /// Whether a group has no nodes that we know of, and how those would be that it starts is not known: because nobody
 /// looked for nodes, or because its launch template, which may give them other security groups than the cluster's, is not
 /// known.
-fn would_be_guesses(world: &World<'_>, name: &str) -> bool {
+fn would_be_guesses(network: &Network<'_>, world: &World<'_>, name: &str) -> bool {
     let snapshot = world.snapshot;
     let Some(group) = snapshot.nodegroups.get(name) else { return true };
-    let mut instances = snapshot.ec2.instances.values();
-    if instances.any(|node| node.is_node_of(&group.cluster_name, &group.nodegroup_name)) {
+    if network.has_nodes(&group.cluster_name, &group.nodegroup_name) {
         return false;
     }
     let looked = matches!(snapshot.missing::<()>("Reservations", "ec2:DescribeInstances", ""), Seen::Absent);

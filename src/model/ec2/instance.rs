@@ -1,12 +1,15 @@
 //! Instances.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::{GroupId, NetworkInterface, lenient};
+use crate::model::Snapshot;
 use crate::model::iam::Tag;
-use crate::model::snapshot::Table;
+use crate::model::snapshot::{Record, Table};
 
 /// An instance, as in `Reservations[].Instances`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -66,11 +69,12 @@ impl Instance {
         self.state.as_ref().is_some_and(|state| matches!(state.name.as_str(), "terminated" | "shutting-down"))
     }
 
-    /// Whether it is a node of a managed node group that has not ended, by the tags that EKS gives.
-    pub fn is_node_of(&self, cluster: &str, group: &str) -> bool {
-        !self.is_gone()
-            && self.tag("eks:nodegroup-name") == Some(group)
-            && self.tag("eks:cluster-name") == Some(cluster)
+    /// The cluster and the managed node group that it is a node of, by the tags that EKS gives; none once it has ended.
+    pub fn managed_group(&self) -> Option<(&str, &str)> {
+        if self.is_gone() {
+            return None;
+        }
+        self.tag("eks:cluster-name").zip(self.tag("eks:nodegroup-name"))
     }
 }
 
@@ -110,6 +114,14 @@ pub struct MetadataOptions {
     pub http_put_response_hop_limit: Option<i64>,
 }
 
-rows_by_id! {
-    Instance, instance_id, instances, Table::nested::<Instance>("Reservations", "Instances");
+impl Record for Instance {
+    const TABLE: Table = Table::nested::<Instance>("Reservations", "Instances");
+
+    fn id(&self) -> String {
+        self.instance_id.clone()
+    }
+
+    fn rows(snapshot: &mut Snapshot) -> &mut BTreeMap<String, Self> {
+        Arc::make_mut(&mut snapshot.ec2.instances)
+    }
 }

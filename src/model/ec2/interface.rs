@@ -1,13 +1,16 @@
 //! Network interfaces.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 use ipnet::{Ipv4Net, Ipv6Net};
 use serde::{Deserialize, Serialize};
 
 use super::{GroupId, lenient};
+use crate::model::Snapshot;
 use crate::model::iam::Tag;
-use crate::model::snapshot::Table;
+use crate::model::snapshot::{Record, Table};
 
 /// A network interface, as in `NetworkInterfaces` and within an instance.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -137,6 +140,14 @@ pub struct Attachment {
     pub status: Option<String>,
 }
 
-rows_by_id! {
-    NetworkInterface, network_interface_id, network_interfaces, Table::list::<NetworkInterface>("NetworkInterfaces");
+impl Record for NetworkInterface {
+    const TABLE: Table = Table::list::<NetworkInterface>("NetworkInterfaces");
+
+    fn id(&self) -> String {
+        self.network_interface_id.clone()
+    }
+
+    fn rows(snapshot: &mut Snapshot) -> &mut BTreeMap<String, Self> {
+        Arc::make_mut(&mut snapshot.ec2.network_interfaces)
+    }
 }

@@ -35,6 +35,7 @@ mod transit;
 mod vpc;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 pub use endpoint::{DnsEntry, DnsOptions, EndpointService, EndpointServiceType, VpcEndpoint};
 pub use filter::{
@@ -97,10 +98,10 @@ pub struct Ec2 {
     pub internet_gateways: BTreeMap<String, InternetGateway>,
     /// By id.
     pub egress_only_internet_gateways: BTreeMap<String, EgressOnlyInternetGateway>,
-    /// By id.
-    pub network_interfaces: BTreeMap<String, NetworkInterface>,
-    /// By id.
-    pub instances: BTreeMap<String, Instance>,
+    /// By id. Shared by worlds on paper: there are many of them, and hardly any change is about one.
+    pub network_interfaces: Arc<BTreeMap<String, NetworkInterface>>,
+    /// By id. Shared like interfaces.
+    pub instances: Arc<BTreeMap<String, Instance>>,
     /// By `ID/VERSION`.
     pub launch_template_versions: BTreeMap<String, LaunchTemplateVersion>,
     /// By allocation id, or by address where there is none.

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -12,7 +13,7 @@ use serde_json::value::RawValue;
 use super::{Event, Kubernetes, Node, NodeClass, Pod, ServiceAccount};
 use crate::json_text::Fields;
 use crate::model::Snapshot;
-use crate::model::snapshot::{Misshapen, parse, pretty, read_key};
+use crate::model::snapshot::{Misshapen, parse, parse_text, pretty, read_key};
 
 /// A kind of object that is read.
 #[derive(Clone, Copy, Debug)]
@@ -29,7 +30,7 @@ pub struct Kind {
     pub key: &'static str,
     /// `kubernetes:ListPods`: how a read of them is named.
     pub call: &'static str,
-    read: fn(&mut Kubernetes, &RawValue) -> Result<(), Misshapen>,
+    read: fn(&mut Kubernetes, &str) -> Result<(), Misshapen>,
     rows: fn(&Kubernetes) -> Vec<Value>,
 }
 
@@ -133,7 +134,7 @@ pub fn is_kubernetes(top: &Fields<'_>) -> bool {
 /// An object of a kind that is read has another shape; pointers start at the top level.
 pub fn read_file(
     snapshot: &mut Snapshot,
-    text: &RawValue,
+    text: &str,
     top: &Fields<'_>,
     file: &Path,
 ) -> Result<bool, Misshapen> {
@@ -141,7 +142,7 @@ pub fn read_file(
     let Some(items) = top.get("items") else {
         return Ok(match kind_of(&name) {
             Some(kind) => {
-                (kind.read)(&mut snapshot.kubernetes, text)?;
+                (kind.read)(Arc::make_mut(&mut snapshot.kubernetes), text)?;
                 snapshot.keys.insert(kind.key.to_owned());
                 true
             }
@@ -149,7 +150,7 @@ pub fn read_file(
         });
     };
     let of_list = name.strip_suffix("List").and_then(kind_of);
-    let mut kinds = read_list(&mut snapshot.kubernetes, items, of_list)
+    let mut kinds = read_list(Arc::make_mut(&mut snapshot.kubernetes), items, of_list)
         .map_err(|wrong| Misshapen { pointer: format!("/items{}", wrong.pointer), ..wrong })?;
     // A list of nothing says of what only where kubectl was asked for one kind, and its file is named after it.
     kinds.extend(of_list.map(|kind| kind.key));
@@ -185,7 +186,7 @@ pub fn read_list(
             if of_list.is_some() { Named { kind: None } } else { parse(item).map_err(below)? };
         let of_item = named.kind.as_deref().and_then(kind_of);
         let Some(kind) = of_list.or(of_item) else { continue };
-        (kind.read)(into, item).map_err(below)?;
+        (kind.read)(into, item.get()).map_err(below)?;
         if !keys.contains(&kind.key) {
             keys.push(kind.key);
         }
@@ -229,8 +230,8 @@ fn rows<R: Serialize>(kind: &str, api_version: &str, rows: &BTreeMap<String, R>)
     rows.values().filter_map(object).collect()
 }
 
-fn read<R: DeserializeOwned, T>(item: &RawValue, put: impl FnOnce(R) -> T) -> Result<(), Misshapen> {
-    put(parse(item)?);
+fn read<R: DeserializeOwned, T>(item: &str, put: impl FnOnce(R) -> T) -> Result<(), Misshapen> {
+    put(parse_text(item)?);
     Ok(())
 }
 

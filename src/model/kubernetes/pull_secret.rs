@@ -2,6 +2,7 @@
 //! token of ECR expires. The password goes before anything else sees the secret.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::DecodePaddingMode;
@@ -55,7 +56,7 @@ impl Record for PullSecret {
     }
 
     fn rows(snapshot: &mut Snapshot) -> &mut BTreeMap<String, PullSecret> {
-        &mut snapshot.kubernetes.pull_secrets
+        &mut Arc::make_mut(&mut snapshot.kubernetes).pull_secrets
     }
 }
 
