@@ -566,8 +566,12 @@ pub fn diagnosis(world: &World<'_>, verdicts: &Verdicts) -> Diagnosis {
 fn hides_pulls(unread: &Unread) -> bool {
     let refused_list = unread.source.starts_with("kubernetes:") && unread.source != NO_KUBERNETES;
     let never_looked = ["kms:", "kubernetes:", "organizations:", "route53:", "route53resolver:"];
-    let hides_nothing =
-        ["ec2:DescribeSecurityGroupRules", "ec2:DescribeVpcEndpointServices", "eks:ListAccessEntries"];
+    let hides_nothing = [
+        "ec2:DescribeSecurityGroupRules",
+        "ec2:DescribeVpcEndpointServices",
+        "ecr:ListTagsForResource",
+        "eks:ListAccessEntries",
+    ];
     let says_more = ["eks:DescribeAddon", "eks:ListAddons", "eks:ListPodIdentityAssociations"];
     let source = unread.source.as_str();
     if hides_nothing.contains(&source) || says_more.contains(&source) && unread.hides.is_empty() {

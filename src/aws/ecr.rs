@@ -12,8 +12,9 @@ use crate::actions::Sent;
 use crate::model::PolicyText;
 use crate::model::ecr::{
     EncryptionConfiguration, ImageDetail, ImageId, ImageManifest, LifecyclePolicy, PullThroughCacheRule,
-    RegistryDocument, Repository, RepositoryName,
+    RegistryDocument, Repository, RepositoryName, RepositoryTags,
 };
+use crate::model::iam::Tag;
 
 /// One registry: an account in a region, with credentials that may look there.
 #[derive(Clone, Debug)]
@@ -142,6 +143,20 @@ impl Registry {
         let answer = ask.send().await.map(|answer| answer.policy_text);
         let answer = answer.map_err(|error| Refused::from_sdk(CALL, &self.at(name).resource(), &error));
         self.document(Some(name), answer, "RepositoryPolicyNotFoundException")
+    }
+
+    /// `ecr:ListTagsForResource` of a repository.
+    ///
+    /// # Errors
+    /// What AWS answered.
+    pub async fn tags(&self, name: &str) -> Result<RepositoryTags, Refused> {
+        const CALL: &str = "ecr:ListTagsForResource";
+        let (at, repository_arn) = (self.at(name), self.at(name).arn());
+        let answer = self.client.list_tags_for_resource().resource_arn(&repository_arn).send().await;
+        let answer = answer.map_err(|error| Refused::from_sdk(CALL, &at.resource(), &error))?;
+        let tags = answer.tags.unwrap_or_default().into_iter();
+        let tags = tags.map(|tag| Tag { key: tag.key, value: tag.value }).collect();
+        Ok(RepositoryTags { repository_arn, tags })
     }
 
     /// `ecr:GetRegistryPolicy`. A row without a text: there is none.

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use super::each::Turns;
 use super::hides::hides;
 use crate::aws::{Reader, Reason, Refused, Registry};
-use crate::model::ecr::{ImageDetail, Repository, RepositoryName};
+use crate::model::ecr::{ImageDetail, RegistryDocument, Repository, RepositoryName};
 use crate::model::snapshot::Record;
 use crate::model::{ImageRef, Seen, Snapshot, Unread, aws_accounts};
 
@@ -32,7 +32,7 @@ pub(super) async fn read(reader: &Reader, images: &[String], home: &str) -> Snap
         let (reader, home, turns) = (reader.clone(), home.to_owned(), turns.clone());
         reads.spawn(async move {
             match turns.take(reader.registry(&account, &region, &home)).await {
-                Ok(registry) => whole(registry, wanted, turns).await,
+                Ok(registry) => whole(registry, wanted, &home, turns).await,
                 Err(refused) => nobody_looked(&refused, (&account, &region), &wanted),
             }
         });
@@ -122,7 +122,7 @@ fn by_registry(images: &[String]) -> BTreeMap<At, Wanted> {
 }
 
 /// Everything that is wanted of one registry.
-async fn whole(registry: Registry, wanted: Wanted, turns: Turns) -> Snapshot {
+async fn whole(registry: Registry, wanted: Wanted, home: &str, turns: Turns) -> Snapshot {
     let (mut reads, everything) = (JoinSet::new(), wanted.clone());
     let mut read = |reading: Pin<Box<dyn Future<Output = Snapshot> + Send>>| {
         let turns = turns.clone();
@@ -131,12 +131,8 @@ async fn whole(registry: Registry, wanted: Wanted, turns: Turns) -> Snapshot {
     for (name, references) in wanted {
         let (images_of, of_images) = (registry.clone(), name.clone());
         read(Box::pin(async move { images(&images_of, &of_images, references.into_iter().collect()).await }));
-        let registry = registry.clone();
-        read(Box::pin(async move {
-            let resource = registry.at(&name).resource();
-            let policy = registry.repository_policy(&name).await;
-            known("ecr:GetRepositoryPolicy", resource, policy.map(|policy| vec![policy]))
-        }));
+        let (registry, home) = (registry.clone(), home.to_owned());
+        read(Box::pin(async move { policy_and_tags(&registry, &name, &home).await }));
     }
     let policy_of = registry.clone();
     read(Box::pin(async move {
@@ -151,6 +147,23 @@ async fn whole(registry: Registry, wanted: Wanted, turns: Turns) -> Snapshot {
     if !everything.iter().all(is_there) {
         let rules = turns.take(cache_rules(&registry)).await;
         absorb(&mut part, rules);
+    }
+    part
+}
+
+/// The policy of a repository. Where it may have to be changed, also its tags: they tell who else writes it. That is so
+/// in another account, whose repository names nobody of ours.
+async fn policy_and_tags(registry: &Registry, name: &str, home: &str) -> Snapshot {
+    let resource = registry.at(name).resource();
+    let policy = registry.repository_policy(name).await;
+    let names_us = |policy: &RegistryDocument| {
+        policy.policy_text.as_ref().is_some_and(|text| text.as_str().contains(home))
+    };
+    let may_be_changed = registry.at(name).account != home && policy.as_ref().is_ok_and(|row| !names_us(row));
+    let mut part = known("ecr:GetRepositoryPolicy", resource.clone(), policy.map(|policy| vec![policy]));
+    if may_be_changed {
+        let tags = registry.tags(name).await;
+        absorb(&mut part, known("ecr:ListTagsForResource", resource, tags.map(|tags| vec![tags])));
     }
     part
 }
@@ -316,6 +329,7 @@ async fn all(reads: JoinSet<Snapshot>) -> Snapshot {
 /// Takes over what was read of registries.
 pub(super) fn absorb(whole: &mut Snapshot, part: Snapshot) {
     whole.repositories.extend(part.repositories);
+    whole.repository_tags.extend(part.repository_tags);
     whole.image_details.extend(part.image_details);
     whole.image_manifests.extend(part.image_manifests);
     whole.lifecycle_policies.extend(part.lifecycle_policies);

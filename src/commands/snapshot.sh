@@ -514,6 +514,12 @@ for image in "$@"; do
     registry_save "policyText-$file" ecr:GetRepositoryPolicy "$where" \
         get-repository-policy --registry-id "$registry" --repository-name "$path" --query \
         "{registryId: '$registry', region: '$place', repositoryName: repositoryName, policyText: policyText}"
+    # Tags tell who else writes a policy that may have to be changed: one of another account that names nobody of ours.
+    if [ "$registry" != "$account" ] && ! grep -q "$account" "$out/policyText-$file.json" 2>/dev/null; then
+        arn="arn:$partition:ecr:$place:$registry:repository/$path"
+        registry_save "repositoryTags-$file" ecr:ListTagsForResource "$where" \
+            list-tags-for-resource --resource-arn "$arn" --query "{repositoryTags: [{repositoryArn: '$arn', tags: tags}]}"
+    fi
     # Archived images too; old versions of the AWS CLI do not know them, and say so without asking.
     describe() {
         as ecr describe-images --registry-id "$registry" --repository-name "$path" --image-ids "$id" \

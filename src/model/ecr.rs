@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::iam::Tag;
 use super::kms::KmsKey;
 use super::snapshot::{FileReader, Misshapen, Record, Snapshot, Table, file_name, pretty, read_key};
 use super::{Partition, PolicyText, Seen};
@@ -31,6 +32,18 @@ pub struct Repository {
     /// What encrypts its layers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encryption_configuration: Option<EncryptionConfiguration>,
+}
+
+/// The tags of a repository. AWS prints them alone, without saying whose they are: ecr-fix keeps them with its ARN, as
+/// `repositoryTags`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RepositoryTags {
+    /// Of the repository.
+    pub repository_arn: String,
+    /// Who made it, among others.
+    #[serde(default)]
+    pub tags: Vec<Tag>,
 }
 
 /// `encryptionConfiguration` of a repository.
@@ -424,7 +437,8 @@ impl RepositoryName<'_> {
         format!("{}{separator}{reference}", self.resource())
     }
 
-    fn arn(&self) -> String {
+    /// Its ARN.
+    pub fn arn(&self) -> String {
         let partition = Partition::of_region(self.region).name;
         format!("arn:{partition}:ecr:{}:{}:repository/{}", self.region, self.account, self.name)
     }
@@ -615,6 +629,7 @@ pub const TABLES: &[Table] = &[
     PullThroughCacheRule::TABLE,
     Table::whole_file::<PullThroughCacheRule>("isValid"),
     LifecyclePolicy::TABLE,
+    RepositoryTags::TABLE,
 ];
 
 impl Record for ImageManifest {
@@ -677,6 +692,18 @@ impl Record for Repository {
 
     fn rows(snapshot: &mut Snapshot) -> &mut BTreeMap<String, Self> {
         &mut snapshot.repositories
+    }
+}
+
+impl Record for RepositoryTags {
+    const TABLE: Table = Table::list::<RepositoryTags>("repositoryTags");
+
+    fn id(&self) -> String {
+        self.repository_arn.clone()
+    }
+
+    fn rows(snapshot: &mut Snapshot) -> &mut BTreeMap<String, Self> {
+        &mut snapshot.repository_tags
     }
 }
 

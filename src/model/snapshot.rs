@@ -52,6 +52,8 @@ pub struct Snapshot {
     pub organizations: organizations::Organizations,
     /// By ARN.
     pub repositories: BTreeMap<String, ecr::Repository>,
+    /// By the ARN of the repository.
+    pub repository_tags: BTreeMap<String, ecr::RepositoryTags>,
     /// By `ACCOUNT/REGION/REPOSITORY@DIGEST`.
     pub image_details: BTreeMap<String, ecr::ImageDetail>,
     /// By `ACCOUNT/REGION/REPOSITORY:TAG@DIGEST`.

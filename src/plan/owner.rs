@@ -91,6 +91,7 @@ fn tags<'w>(world: &'w Snapshot, arn: &Arn) -> &'w [Tag] {
     let (kind, id) = arn.resource.split_once('/').unwrap_or_default();
     let tags = match (arn.service.as_str(), kind) {
         ("iam", "role") => world.roles.get(&arn.to_string()).map(|role| &role.tags),
+        ("ecr", "repository") => world.repository_tags.get(&arn.to_string()).map(|row| &row.tags),
         ("ec2", "instance") => ec2.instances.get(id).map(|row| &row.tags),
         ("ec2", "network-acl") => ec2.network_acls.get(id).map(|row| &row.tags),
         ("ec2", "route-table") => ec2.route_tables.get(id).map(|row| &row.tags),

@@ -103,6 +103,7 @@ const READS: [(&str, &[&str]); 7] = [
             "ecr:GetLifecyclePolicy",
             "ecr:GetRegistryPolicy",
             "ecr:GetRepositoryPolicy",
+            "ecr:ListTagsForResource",
         ],
     ),
     ("ReadPrivateZones", &["route53:ListHostedZonesByVPC", "route53:ListResourceRecordSets"]),

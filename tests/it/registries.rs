@@ -125,6 +125,23 @@ fn a_repository_that_lets_somebody_else_in() {
     assert!(before.as_str().unwrap().contains(PARTNER) && after.as_str().unwrap().contains(PARTNER));
 }
 
+/// The tags of a repository are read where its policy may have to be changed: they tell who else writes it.
+#[test]
+fn a_repository_that_somebody_has_as_code() {
+    let case = with_policy(&[PARTNER]);
+    as_owner(
+        &case,
+        "arn = ecr.describe_repositories(repositoryNames=[shared])['repositories'][0]['repositoryArn']\n\
+         ecr.tag_resource(resourceArn=arn, tags=[{'Key': 'ManagedBy', 'Value': 'terraform'}])",
+    );
+    let made = plan(&case, &[]);
+    assert_eq!(made["actions"][0]["owner"]["tool"], "terraform", "{made:#}");
+    assert!(made["actions"][0]["warnings"][0].as_str().unwrap().contains("make the same change there"));
+    let left = plan(&case, &["--owned", "refuse"]);
+    assert_eq!(left["actions"], json!([]), "{left:#}");
+    assert!(left["not_fixed"][0]["because"].as_str().unwrap().contains("Terraform"), "{left:#}");
+}
+
 #[test]
 fn a_repository_that_names_a_role_that_was_deleted() {
     let stale = r#"{"Sid":"Nodes","Effect":"Allow","Principal":{"AWS":"AROAEXAMPLEEXAMPLE123"},

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use ecr_fix::checks::{self, Remedy};
 use ecr_fix::diagnosis;
 use ecr_fix::judges::Options;
 use ecr_fix::model::Snapshot;
@@ -142,4 +143,19 @@ fn plans_are_the_same_every_time_and_read_back_as_they_were() {
         let tampered = text.replacen("demo", "prod", 1);
         assert!(Plan::read(&tampered, "plan").is_err());
     }
+}
+
+/// A manual that promises a fix has a story in which a plan makes it, and what is left to people no plan mends.
+#[test]
+fn what_manuals_call_automatic_is_what_plans_mend() {
+    let mut mended: BTreeSet<String> = BTreeSet::new();
+    for story in stories() {
+        let plan = plan_for(&story, &load(&story.join("world")));
+        let fixes: BTreeSet<&String> = plan.actions.iter().flat_map(|action| &action.fixes).collect();
+        let findings = plan.diagnosis.findings.iter().filter(|finding| fixes.contains(&finding.id));
+        mended.extend(findings.map(|finding| finding.cause.clone()));
+    }
+    let automatic = checks::ALL.iter().filter(|cause| cause.remedy == Remedy::Automatic);
+    let automatic: BTreeSet<String> = automatic.map(|cause| cause.id.to_owned()).collect();
+    assert_eq!(mended, automatic);
 }
