@@ -354,7 +354,7 @@ impl<'a> World<'a> {
         if !keys.contains("FirewallRuleGroupAssociations") {
             unread.push(row(
                 "route53resolver:ListFirewallRuleGroupAssociations",
-                "not in the snapshot: live reading does not look there",
+                "not read: only files of a snapshot can tell",
                 &["dns-firewall-block"],
             ));
         }
@@ -382,8 +382,8 @@ impl<'a> World<'a> {
             }
         }
         let of_key = "not in the snapshot: `aws kms describe-key` tells whether it is enabled";
-        let of_others = "how repositories are encrypted was not read: `aws ecr describe-repositories` names their keys, and \
-                         `aws kms describe-key` tells whether one is disabled";
+        let of_others = "not read: which keys encrypt the repositories (aws ecr describe-repositories), and whether \
+                         they work (aws kms describe-key)";
         let is_told = |key: &str| {
             let mut told = self.snapshot.unread.iter();
             told.any(|unread| unread.source == "kms:DescribeKey" && unread.resource == key)
