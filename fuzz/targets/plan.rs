@@ -29,7 +29,7 @@ fuzz_target!(|bytes: &[u8]| {
         }
     }
     for form in [Form::Markdown, Form::Html, Form::Json, Form::Junit, Form::Sarif, Form::Github] {
-        let _ = report(&plan, form);
+        let _ = report(&plan, form, "plan.json");
     }
     let _ = text::plan(&plan, Paint { on: true });
 });

@@ -25,6 +25,8 @@ pub(crate) mod registry_policies;
 pub(crate) mod role_policies;
 mod trust;
 
+pub(crate) use network::places;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use crate::actions::network_acl_entry::EPHEMERAL;
 use crate::actions::security_group_rule::{Direction, Peer};
 use crate::actions::{AnyChange, Change, NetworkAclEntry, Route, SecurityGroupRule};
+use crate::judges::places;
 use crate::model::Snapshot;
 use crate::network::{AddressSet, Class, Destination, Network, Service, Source, SourceKind, Verdict};
 use crate::pulls::World;
@@ -63,8 +64,10 @@ impl Senders {
     fn of(network: &Network<'_>, world: &World<'_>) -> Senders {
         let interfaces = world.snapshot.ec2.network_interfaces.keys().map(Source::interface);
         let names = world.every_source.iter().map(|source| format!("{}/{}", world.target.cluster, source.id));
-        let pullers: Vec<Source> =
-            names.flat_map(|name| network.resolve_source(&name).unwrap_or_default()).collect();
+        let by_name = names.flat_map(|name| network.resolve_source(&name).unwrap_or_default());
+        // Nodes of Auto Mode, of Karpenter and of nobody have no name to find them by.
+        let by_node = world.every_source.iter().flat_map(|source| places(network, world, source));
+        let pullers: Vec<Source> = by_name.chain(by_node).collect();
         let all: Vec<Source> = interfaces.chain(pullers.iter().cloned()).collect();
         let all = network.classes(&all).into_iter().filter_map(|class| class.first().copied().cloned());
         Senders {

@@ -116,7 +116,7 @@ fn flows_of(network: &Network<'_>, world: &World<'_>, pull: &Pull<'_>, registry:
 }
 
 /// Where a source runs: what EKS would start, or the nodes that there are; none where that was not read.
-pub(super) fn places(network: &Network<'_>, world: &World<'_>, source: &pulls::Source) -> Vec<Source> {
+pub(crate) fn places(network: &Network<'_>, world: &World<'_>, source: &pulls::Source) -> Vec<Source> {
     let wanted = match source.kind {
         SourceKind::FargateProfile => network::SourceKind::FargateProfile,
         SourceKind::Nodegroup => network::SourceKind::Nodegroup,
