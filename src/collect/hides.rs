@@ -119,6 +119,7 @@ fn every_call_hides_causes_of_the_catalogue() {
             let nothing = [
                 "ec2:DescribeSecurityGroupRules",
                 "ec2:DescribeVpcEndpointServices",
+                "ecr:ListTagsForResource",
                 "eks:DescribeAddon",
                 "eks:DescribeCluster",
                 "eks:ListAccessEntries",

@@ -10,6 +10,7 @@ mod confirmation;
 mod diagnosis;
 mod documents;
 mod endpoints;
+mod enforcement;
 mod exit_codes;
 mod explain;
 mod exports;

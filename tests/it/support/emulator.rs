@@ -1,7 +1,7 @@
 //! The emulated AWS that all tests of this process share.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -22,7 +22,7 @@ pub(crate) struct Emulator {
 /// The one emulator of this process, started by whoever asks first.
 pub(crate) fn emulator() -> &'static Emulator {
     static SHARED: OnceLock<Result<Emulator, String>> = OnceLock::new();
-    SHARED.get_or_init(Emulator::start).as_ref().unwrap_or_else(|why| panic!("{why}"))
+    SHARED.get_or_init(|| Emulator::start("emulator.log")).as_ref().unwrap_or_else(|why| panic!("{why}"))
 }
 
 /// A script of `tests/emulator`, run by the Python that has what it needs.
@@ -63,7 +63,11 @@ fn python() -> Result<PathBuf, String> {
 }
 
 impl Emulator {
-    fn start() -> Result<Emulator, String> {
+    /// One for a single test, where what it changes would be in the way of others.
+    ///
+    /// # Errors
+    /// Why it does not start.
+    pub(crate) fn start(log: &str) -> Result<Emulator, String> {
         let mut server = script("moto_like_aws.py")
             .args(["--with-stdin", "-p", "0"])
             .stdin(Stdio::piped())
@@ -71,7 +75,7 @@ impl Emulator {
             .stderr(Stdio::piped())
             .spawn()
             .map_err(|error| format!("the emulator does not start: {error}"))?;
-        let log = Path::new(env!("CARGO_TARGET_TMPDIR")).join("emulator.log");
+        let log = Path::new(env!("CARGO_TARGET_TMPDIR")).join(log);
         let address = log_lines(&mut server, &log).recv_timeout(START_WITHIN).map_err(|_| {
             let said = std::fs::read_to_string(&log).unwrap_or_default();
             format!("the emulator does not start; it said:\n{said}hint: run `./test --setup`")
@@ -79,6 +83,23 @@ impl Emulator {
         TcpStream::connect(&address)
             .map_err(|error| format!("the emulator at {address} does not answer: {error}"))?;
         Ok(Emulator { address, _server: server })
+    }
+
+    /// From now on everybody may do only what the policies of IAM allow, or everything.
+    pub(crate) fn enforce_policies(&self, on: bool) {
+        let requests_before = if on { "0" } else { "inf" };
+        let mut server = TcpStream::connect(&self.address).expect("the emulator");
+        write!(
+            server,
+            "POST /moto-api/reset-auth HTTP/1.1\r\nHost: {}\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\
+             Connection: close\r\n\r\n{requests_before}",
+            self.address,
+            requests_before.len()
+        )
+        .expect("a request");
+        let mut answer = String::new();
+        server.read_to_string(&mut answer).expect("an answer");
+        assert!(answer.contains(" 200 "), "{answer}");
     }
 
     /// For `AWS_ENDPOINT_URL`.

@@ -11,7 +11,7 @@ pub(crate) mod request;
 pub(crate) mod scenario;
 
 pub(crate) use case::{Case, read_json, runs_in, sealed};
-pub(crate) use emulator::test_python;
+pub(crate) use emulator::{Emulator, test_python};
 pub(crate) use faults::{Fault, Times};
 pub(crate) use kubernetes::KubernetesApi;
 pub(crate) use program::{Outcome, Program, Running};

@@ -8,7 +8,7 @@ use std::sync::{Mutex, OnceLock};
 use serde_json::{Value, json};
 use similar::TextDiff;
 
-use super::emulator::{emulator, script};
+use super::emulator::{Emulator, emulator, script};
 
 /// What `broken_cluster.py` built.
 pub(crate) struct Scenario {
@@ -19,10 +19,15 @@ pub(crate) struct Scenario {
 impl Scenario {
     /// Builds a scenario by its name in `broken_cluster.py --list`.
     pub(crate) fn build(kind: &str) -> Scenario {
+        Scenario::build_in(emulator(), kind)
+    }
+
+    /// The same, in an emulator of one's own.
+    pub(crate) fn build_in(emulator: &Emulator, kind: &str) -> Scenario {
         static BUILT: AtomicU64 = AtomicU64::new(1);
         let number = BUILT.fetch_add(1, Ordering::Relaxed);
         let mut command = script("broken_cluster.py");
-        command.args(["--json", "--endpoint-url", &emulator().url(), "--scenario", kind]);
+        command.args(["--json", "--endpoint-url", &emulator.url(), "--scenario", kind]);
         command.args(["--name", &format!("{kind}-{number}")]);
         command.args(["--account", &format!("{:012}", 100_000_000_000 + number)]);
         command.args(["--registry-account", &format!("{:012}", 200_000_000_000 + number)]);
