@@ -18,6 +18,8 @@ pub struct ManagedPolicy {
     pub version: &'static str,
     /// When AWS made this version.
     pub date: &'static str,
+    /// What it allows on everything.
+    pub actions: &'static [&'static str],
     /// What it says.
     pub document: Arc<Document>,
 }
@@ -31,6 +33,7 @@ pub fn document(policy_arn: &str) -> Option<ManagedPolicy> {
         name: copy.name,
         version: copy.version,
         date: copy.date,
+        actions: copy.actions,
         document: Arc::new(document),
     })
 }

@@ -4,6 +4,7 @@ use jiff::{RoundMode, SignedDuration, Timestamp, TimestampRound, Unit};
 
 use super::file::{Action, Inverse, NotFixed, Plan, Precondition, Proof, Tally, fingerprint};
 use super::group::{Group, Part, grouped, parts};
+use super::newly_allowed::newly_allowed;
 use super::newly_reachable::newly_reachable;
 use super::on_paper::{blocked_legs, simulate};
 use super::owner::{Owned, Owner};
@@ -87,7 +88,7 @@ pub(super) fn chosen(snapshot: &Snapshot, request: &Request) -> Result<Plan, Err
         proof: Proof {
             before: tally(&diagnosis),
             after: tally(&after_diagnosis),
-            newly_reachable: newly_reachable(&world, &changed, &changes),
+            newly_reachable: beyond_the_pulls(&world, &changed, &changes),
         },
         required_permissions: for_changes(
             groups.iter().map(|group| &group.change),
@@ -99,6 +100,12 @@ pub(super) fn chosen(snapshot: &Snapshot, request: &Request) -> Result<Plan, Err
     };
     plan.digest = plan.computed_digest();
     Ok(plan)
+}
+
+/// The flows and the permissions that the changes open, and that are none of the pulls.
+fn beyond_the_pulls(world: &World<'_>, changed: &Snapshot, changes: &[&AnyChange]) -> Vec<String> {
+    let flows = newly_reachable(world, changed, changes);
+    flows.into_iter().chain(newly_allowed(world.snapshot, changes)).collect()
 }
 
 /// RFC 3339, fine enough that two plans of one world, made one after the other, are two: each can be used once.

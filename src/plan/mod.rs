@@ -6,6 +6,7 @@ pub mod file;
 mod group;
 #[cfg(test)]
 mod laws;
+mod newly_allowed;
 mod newly_reachable;
 mod on_paper;
 mod owner;
