@@ -19,14 +19,16 @@ struct Kind {
     kills: Kills,
     /// Whether what is made is the same each time: AWS gives ids of its own to what is new.
     is_repeatable: bool,
-    refusals: bool,
 }
 
 /// Where a run is killed.
 #[derive(Clone, Copy, PartialEq)]
 enum Kills {
+    /// Before and after each.
     AtEveryRequest,
-    AtEveryWrite,
+    /// And after every write. To be killed after a read is to be killed before the next request: nothing has changed in
+    /// the world or on record. The kinds with all kills show it.
+    BeforeEveryRequest,
     Nowhere,
 }
 
@@ -36,21 +38,18 @@ const KINDS: [Kind; 16] = [
         case: || Case::planned("node-role-no-ecr"),
         kills: Kills::AtEveryRequest,
         is_repeatable: true,
-        refusals: true,
     },
     Kind {
         name: "put-role-policy",
         case: || planned(Case::build("node-role-no-ecr"), &["--least-privilege"]),
-        kills: Kills::AtEveryWrite,
+        kills: Kills::BeforeEveryRequest,
         is_repeatable: true,
-        refusals: true,
     },
     Kind {
         name: "update-trust-policy, a statement more",
         case: || Case::planned("fargate-trust"),
         kills: Kills::AtEveryRequest,
         is_repeatable: true,
-        refusals: true,
     },
     // The same call as the one before: its kills would tell nothing new.
     Kind {
@@ -58,91 +57,78 @@ const KINDS: [Kind; 16] = [
         case: || Case::planned("fargate-trust-source-arn"),
         kills: Kills::Nowhere,
         is_repeatable: true,
-        refusals: true,
     },
     Kind {
         name: "set-repository-policy, in another account",
         case: || planned(Case::build("cross-account-repo"), &[]),
-        kills: Kills::AtEveryWrite,
+        kills: Kills::BeforeEveryRequest,
         is_repeatable: true,
-        refusals: true,
     },
     Kind {
         name: "associate-instance-profile",
         case: || planned(without_instance_profile(), &["--allow-profile-association"]),
-        kills: Kills::AtEveryWrite,
+        kills: Kills::BeforeEveryRequest,
         is_repeatable: false,
-        refusals: true,
     },
     Kind {
         name: "authorize-security-group-ingress",
         case: || Case::planned("endpoint-sg-closed"),
-        kills: Kills::AtEveryWrite,
+        kills: Kills::BeforeEveryRequest,
         is_repeatable: false,
-        refusals: true,
     },
     Kind {
         name: "authorize-security-group-egress",
         case: || Case::planned("sg-egress-no-s3"),
-        kills: Kills::AtEveryWrite,
+        kills: Kills::BeforeEveryRequest,
         is_repeatable: false,
-        refusals: false,
     },
     Kind {
         name: "create-network-acl-entry",
         case: || planned(Case::build("nacl-ephemeral"), &["--allow-internet-egress"]),
-        kills: Kills::AtEveryWrite,
+        kills: Kills::BeforeEveryRequest,
         is_repeatable: true,
-        refusals: true,
     },
     Kind {
         name: "replace-network-acl-entry",
         case: || planned(filters::with_full_network_acl(), &[]),
-        kills: Kills::AtEveryWrite,
+        kills: Kills::BeforeEveryRequest,
         is_repeatable: true,
-        refusals: false,
     },
     Kind {
         name: "modify-vpc-attribute",
         case: || Case::planned("vpc-dns-off"),
-        kills: Kills::AtEveryWrite,
+        kills: Kills::BeforeEveryRequest,
         is_repeatable: true,
-        refusals: true,
     },
     Kind {
         name: "replace-route",
         case: || planned(without_nat_gateway("healthy"), &[]),
-        kills: Kills::AtEveryWrite,
+        kills: Kills::BeforeEveryRequest,
         is_repeatable: true,
-        refusals: true,
     },
     Kind {
         name: "create-route",
         case: || planned(without_nat_gateway("node-no-egress"), &[]),
-        kills: Kills::AtEveryWrite,
+        kills: Kills::BeforeEveryRequest,
         is_repeatable: true,
-        refusals: false,
     },
     Kind {
         name: "modify-vpc-endpoint",
         case: || Case::planned("s3-gateway-unassociated"),
-        kills: Kills::AtEveryWrite,
+        kills: Kills::BeforeEveryRequest,
         is_repeatable: false,
-        refusals: true,
     },
     Kind {
         name: "create-vpc-endpoint",
         case: || Case::planned("private-missing-endpoints"),
-        kills: Kills::AtEveryWrite,
+        kills: Kills::BeforeEveryRequest,
         is_repeatable: false,
-        refusals: true,
     },
     Kind {
         name: "create-security-group and its endpoints",
         case: || planned(endpoints::without_a_group(), &[]),
-        kills: Kills::AtEveryWrite,
+        kills: Kills::BeforeEveryRequest,
         is_repeatable: false,
-        refusals: false,
     },
 ];
 
@@ -205,8 +191,11 @@ fn the_matrix() {
         A kill is `kill -9`, once before a request is seen by AWS and once after it was carried out and before its answer. The\n\
         requests are all that stand between the first line of the journal and the end of the run, so there is a\n\
         kill before and after every line of the journal, too; and a unit test cuts a journal at every byte.\n\n\
-        AWS keeps no tag on an entry of a network ACL. Where a request for one arrives twice, the second answer says that\n\
-        there is such an entry. Whether this run made it, or another at the same time, is not known then: it stays.\n\n\
+        AWS keeps no tag on an entry of a network ACL or on a route. Where a request for one arrives twice without having been\n\
+        sent twice, the second answer says that there is one. Whether this run made it, or another at the same time, is not\n\
+        known then: it stays. Where ecr-fix itself sent it twice, because an answer was lost, it is taken back.\n\n\
+        Nothing changes in the world or on record between a read and the next request, so after a read only two kinds are\n\
+        killed, which shows just that.\n\n\
         | kind of change | fault | runs | how it ends |\n| --- | --- | --- | --- |\n"
         .to_owned();
     for row in rows.concat() {
@@ -245,9 +234,6 @@ impl Matrix {
                 rows.extend(self.kill_everywhere(way, moment));
             }
         }
-        if !self.kind.refusals {
-            return rows;
-        }
         for (name, fault) in REFUSALS {
             rows.push(format!(
                 "| {} | the write: {name} | 1 | {} |\n",
@@ -267,7 +253,7 @@ impl Matrix {
     }
 
     fn kill_everywhere(&self, way: &str, moment: &str) -> [String; 2] {
-        let points = self.points(way);
+        let points = self.points(way, moment);
         let (kind, count) = (self.kind.name, points.len());
         let ends: Vec<&str> = points.iter().map(|point| self.kill(way, moment, *point)).collect();
         let planned = ends.iter().filter(|end| **end == "planned").count();
@@ -275,7 +261,7 @@ impl Matrix {
             0 => String::new(),
             number => format!("; it had ended, and stays rolled back: {number}"),
         };
-        let what = if self.kind.kills == Kills::AtEveryWrite { "writes" } else { "requests" };
+        let what = if self.are_only_writes(moment) { "writes" } else { "requests" };
         let fault = format!("`{way}` killed {moment} each of {count} {what}");
         [
             format!("| {kind} | {fault}, then `rollback` | {count} | original: {count} |\n"),
@@ -307,8 +293,12 @@ impl Matrix {
         assert!(self.case.state() == self.original, "{} is not as it was: {what}\n{back}", self.kind.name);
     }
 
+    fn are_only_writes(&self, moment: &str) -> bool {
+        moment == "after" && self.kind.kills == Kills::BeforeEveryRequest
+    }
+
     /// The numbers of the requests of a command that come while its run is on record.
-    fn points(&self, way: &str) -> Vec<usize> {
+    fn points(&self, way: &str, moment: &str) -> Vec<usize> {
         self.start_anew();
         if way == "rollback" {
             self.run("apply").expect(0);
@@ -326,7 +316,7 @@ impl Matrix {
         let begun: Vec<bool> = seen.lock().expect("a list").clone();
         // The diagnosis at the end writes nothing more: its first requests stand for all of it.
         let numbers = (1..=begun.len().min(last_write + 5)).filter(|number| begun[number - 1]);
-        let writes = self.kind.kills == Kills::AtEveryWrite;
+        let writes = self.are_only_writes(moment);
         numbers.filter(|number| !writes || !requests[number - 1].reads()).collect()
     }
 
