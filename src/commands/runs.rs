@@ -21,7 +21,11 @@ pub struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum What {
     /// Every run, oldest first
-    List,
+    List {
+        /// Only the newest: reads no other records, which matters where they are many and shared
+        #[arg(long, value_name = "NUMBER", env = "ECR_FIX_LAST")]
+        last: Option<usize>,
+    },
     /// What became of each action of a run
     Show {
         /// The id of the run
@@ -49,7 +53,7 @@ enum What {
 pub fn run(args: &Args, ui: &Ui) -> Result<u8, Error> {
     let state = ui.state_dir()?;
     match &args.what {
-        What::List => list(&state, ui),
+        What::List { last } => list(&state, *last, ui),
         What::Show { run } => {
             let record = seen_now(&state, Record::load(&state.run(run)?)?)?;
             ui.answer(&match ui.format {
@@ -75,16 +79,19 @@ fn seen_now(state: &StateDir, record: Record) -> Result<Record, Error> {
     Ok(record.seen_now(at_work))
 }
 
-fn list(state: &StateDir, ui: &Ui) -> Result<u8, Error> {
+fn list(state: &StateDir, last: Option<usize>, ui: &Ui) -> Result<u8, Error> {
+    let ids = state.runs()?;
+    let earlier = ids.len().saturating_sub(last.unwrap_or(ids.len()));
+    let asked_for = ids.get(earlier..).unwrap_or_default();
     let (mut records, mut unreadable) = (Vec::new(), Vec::new());
-    for skimmed in skim_all(state, &state.runs()?) {
+    for skimmed in skim_all(state, asked_for) {
         match skimmed {
             Ok(record) => records.push(record),
             Err(broken) => unreadable.push(broken),
         }
     }
     ui.answer(&match ui.format {
-        Format::Text => render::text::records(&records, &unreadable),
+        Format::Text => render::text::records(&records, &unreadable, earlier),
         Format::Json => {
             let unreadable =
                 unreadable.iter().map(|(run, because)| json!({ "run": run, "because": because }));

@@ -347,12 +347,14 @@ fn run_state(state: RunState, paint: Paint) -> String {
     }
 }
 
-/// A line for each run.
-pub fn records(records: &[Record], unreadable: &[(String, String)]) -> String {
-    if records.is_empty() && unreadable.is_empty() {
+/// A line for each run, after those that were left out.
+pub fn records(records: &[Record], unreadable: &[(String, String)], earlier: usize) -> String {
+    if records.is_empty() && unreadable.is_empty() && earlier == 0 {
         return "There are no runs.\n".to_owned();
     }
-    let listed = records.iter().fold(String::new(), |mut out, record| {
+    let left_out =
+        if earlier == 0 { String::new() } else { format!("… {} before\n", count(earlier, "run")) };
+    let listed = records.iter().fold(left_out, |mut out, record| {
         let changes = changes(record.actions.len());
         let state = if record.is_broken { "BROKEN" } else { record.state.as_str() };
         let _ = writeln!(out, "{}  {state:21}  {}  {changes}", record.run, clean(&record.target.cluster));

@@ -94,6 +94,26 @@ fn records_of_every_earlier_format_are_read() {
 }
 
 #[test]
+fn the_newest_runs_can_be_listed_alone() {
+    let sandbox = Sandbox::planned();
+    sandbox.run(&["apply", "plan.json", "--yes"]).expect(0);
+    sandbox.run(&["rollback", "--yes"]).expect(0);
+    sandbox.run(&["plan", "--out", "again.json"]).expect(0);
+    sandbox.run(&["apply", "again.json", "--yes"]).expect(0);
+    let ids = |number: &str| -> Vec<String> {
+        let listed = json(&sandbox.program, &["runs", "list", "--last", number]).expect(0).json();
+        let runs = listed["runs"].as_array().unwrap().iter();
+        runs.map(|run| run["run"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(ids("1"), [latest(&sandbox.program)]);
+    assert_eq!((ids("2").len(), ids("3").len()), (2, 2));
+    let text = |number| sandbox.program.run(&["runs", "list", "--last", number]).expect(0).stdout;
+    assert!(text("1").starts_with("… 1 run before\n") && text("1").lines().count() == 2, "{}", text("1"));
+    assert_eq!(text("0"), "… 2 runs before\n");
+    assert!(!text("2").contains("before"));
+}
+
+#[test]
 fn a_broken_record_is_listed_as_broken() {
     let sandbox = Sandbox::planned();
     sandbox.run(&["apply", "plan.json", "--yes"]).expect(0);
