@@ -6,7 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Options, platforms, pull_through, quoted};
+use super::platforms::Platforms;
+use super::{Options, pull_through, quoted};
 use crate::checks::{Leg, Severity};
 use crate::diagnosis::{Blocker, Evidence, Fix, Verdicts, pull_id};
 use crate::explain::message::pull_through as looks_like_a_cache;
@@ -35,11 +36,12 @@ pub(super) fn judge(world: &World<'_>, _options: &Options, verdicts: &mut Verdic
     for pull in world.pulls() {
         pulls_by_image.entry(pull.image).or_default().push(pull);
     }
+    let platforms = Platforms::of(world);
     for (image, pulls) in pulls_by_image {
         let ids = || pulls.iter().map(pull_id).collect();
         match look(world, image) {
             Found::There => {
-                judge_kind(world, image, &pulls, verdicts);
+                judge_kind(world, &platforms, image, &pulls, verdicts);
                 match without_key(world, image) {
                     Seen::Known(missing) => verdicts.blocked(blocker(image, ids(), missing)),
                     Seen::Absent => {}
@@ -343,7 +345,13 @@ fn kind(world: &World<'_>, image: &Image, reference: &str) -> Kind {
     }
 }
 
-fn judge_kind(world: &World<'_>, image: &Image, pulls: &[Pull<'_>], verdicts: &mut Verdicts) {
+fn judge_kind(
+    world: &World<'_>,
+    platforms: &Platforms<'_>,
+    image: &Image,
+    pulls: &[Pull<'_>],
+    verdicts: &mut Verdicts,
+) {
     let kind = image.reference.as_deref().map_or(Kind::Single, |reference| kind(world, image, reference));
     let all = || pulls.iter().map(pull_id);
     match kind {
@@ -361,7 +369,7 @@ fn judge_kind(world: &World<'_>, image: &Image, pulls: &[Pull<'_>], verdicts: &m
             };
             verdicts.blocked(blocker(image, all().collect(), missing));
         }
-        Kind::Index(Seen::Known(platforms)) => judge_platforms(world, image, &platforms, pulls, verdicts),
+        Kind::Index(Seen::Known(offered)) => judge_platforms(platforms, image, &offered, pulls, verdicts),
         Kind::Index(Seen::Absent) => {
             let because = "its manifest could not be found again";
             all().for_each(|pull| verdicts.unknown(&pull, Leg::Image, because));
@@ -374,7 +382,7 @@ fn judge_kind(world: &World<'_>, image: &Image, pulls: &[Pull<'_>], verdicts: &m
 }
 
 fn judge_platforms(
-    world: &World<'_>,
+    platforms: &Platforms<'_>,
     image: &Image,
     offered: &[Platform],
     pulls: &[Pull<'_>],
@@ -383,7 +391,7 @@ fn judge_platforms(
     let mut misfits: BTreeMap<Platform, Vec<String>> = BTreeMap::new();
     for pull in pulls {
         let id = pull_id(pull);
-        let wanted = match platforms::of(world, pull.source) {
+        let wanted = match platforms.get(pull.source) {
             Seen::Known(wanted) => wanted,
             Seen::Absent => continue,
             Seen::Unread(because) => {
@@ -391,10 +399,12 @@ fn judge_platforms(
                 continue;
             }
         };
-        let (fitting, lacking): (Vec<Platform>, Vec<Platform>) =
-            wanted.into_iter().partition(|wanted| offered.contains(wanted));
+        let (fitting, lacking): (Vec<&Platform>, Vec<&Platform>) =
+            wanted.iter().partition(|wanted| offered.contains(wanted));
         if fitting.is_empty() {
-            lacking.into_iter().for_each(|wanted| misfits.entry(wanted).or_default().push(id.clone()));
+            lacking
+                .into_iter()
+                .for_each(|wanted| misfits.entry(wanted.clone()).or_default().push(id.clone()));
         } else if !lacking.is_empty() {
             let because =
                 "it is not built for every platform of the nodes: it depends on where the pod lands";

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Options, elsewhere, platforms, quoted};
+use super::platforms::Platforms;
+use super::{Options, elsewhere, quoted};
 use crate::checks::{Cause, Leg};
 use crate::diagnosis::{Blocker, Evidence, Fix, Verdicts, pull_id};
 use crate::model::ecr::{ImageManifest, LayerDescriptor, RepositoryName};
@@ -15,16 +16,11 @@ pub(super) fn judge(world: &World<'_>, _options: &Options, verdicts: &mut Verdic
     for pull in world.pulls() {
         pulls_by_image.entry(pull.image).or_default().push(pull);
     }
-    let mut network = None;
+    let (mut network, platforms) = (None, Platforms::of(world));
     for (image, pulls) in pulls_by_image.into_iter().filter(|(image, _)| image.reference.is_some()) {
         let Some(layers) = layers(world, image) else {
-            judge_unread(
-                world,
-                network.get_or_insert_with(|| Network::of(world.snapshot)),
-                image,
-                &pulls,
-                verdicts,
-            );
+            let network = network.get_or_insert_with(|| Network::of(world.snapshot));
+            judge_unread(world, network, &platforms, image, &pulls, verdicts);
             continue;
         };
         let missing = missing(world, image, &layers);
@@ -35,7 +31,7 @@ pub(super) fn judge(world: &World<'_>, _options: &Options, verdicts: &mut Verdic
         let foreign: Vec<&LayerDescriptor> = layers.iter().filter(|layer| layer.is_foreign()).collect();
         if !foreign.is_empty() {
             let network = network.get_or_insert_with(|| Network::of(world.snapshot));
-            judge_foreign(world, network, image, &foreign, &pulls, verdicts);
+            judge_foreign(world, (network, &platforms), image, &foreign, &pulls, verdicts);
         }
     }
 }
@@ -44,6 +40,7 @@ pub(super) fn judge(world: &World<'_>, _options: &Options, verdicts: &mut Verdic
 fn judge_unread(
     world: &World<'_>,
     network: &Network<'_>,
+    platforms: &Platforms<'_>,
     image: &Image,
     pulls: &[Pull<'_>],
     verdicts: &mut Verdicts,
@@ -62,7 +59,7 @@ fn judge_unread(
             );
             verdicts.unknown(&pull_id(pull), Leg::Image, because);
         }
-        if runs_windows(world, pull) == Some(true)
+        if runs_windows(platforms, pull) == Some(true)
             && elsewhere::internet(network, world, pull.source).0 == Verdict::Blocked
         {
             let because = format!(
@@ -76,8 +73,8 @@ fn judge_unread(
 }
 
 /// Whether nodes of the source run Windows; none where that was not read.
-fn runs_windows(world: &World<'_>, pull: &Pull<'_>) -> Option<bool> {
-    let platforms = platforms::of(world, pull.source).known()?;
+fn runs_windows(platforms: &Platforms<'_>, pull: &Pull<'_>) -> Option<bool> {
+    let platforms = platforms.get(pull.source).known()?;
     Some(platforms.iter().any(|platform| platform.os == "windows"))
 }
 
@@ -159,7 +156,7 @@ fn blob_missing(image: &Image, digests: &[&str], pulls: Vec<String>) -> Option<B
 /// Layers that the registry need not have come from the servers of Microsoft, over the internet.
 fn judge_foreign(
     world: &World<'_>,
-    network: &Network<'_>,
+    (network, platforms): (&Network<'_>, &Platforms<'_>),
     image: &Image,
     foreign: &[&LayerDescriptor],
     pulls: &[Pull<'_>],
@@ -168,7 +165,7 @@ fn judge_foreign(
     let (mut stopped, mut because) = (Vec::new(), BTreeSet::new());
     for pull in pulls {
         // Nodes that do not run Windows take another image of the index, or none.
-        if runs_windows(world, pull) == Some(false) {
+        if runs_windows(platforms, pull) == Some(false) {
             continue;
         }
         let (verdict, why) = elsewhere::internet(network, world, pull.source);

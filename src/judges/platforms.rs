@@ -1,35 +1,66 @@
 //! What the nodes of a source run, as far as it is certain.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::Seen;
 use crate::model::ec2::Instance;
 use crate::model::ecr::Platform;
+use crate::model::kubernetes::Node;
 use crate::pulls::{Source, SourceKind, World};
 
-/// The platforms of the nodes of a source: of those that run, or of those that its node group would start.
-pub(super) fn of(world: &World<'_>, source: &Source) -> Seen<BTreeSet<Platform>> {
+/// The platforms of the nodes of each source: of those that run, or of those that its node group would start. All at
+/// once, since a source pulls many images, and each of its nodes has to be found among all that Kubernetes knows.
+#[derive(Debug)]
+pub(super) struct Platforms<'w>(BTreeMap<&'w Source, Seen<BTreeSet<Platform>>>);
+
+impl<'w> Platforms<'w> {
+    pub(super) fn of(world: &'w World<'_>) -> Platforms<'w> {
+        let kubelets = kubelets(world);
+        Platforms(world.sources.iter().map(|source| (source, of_source(world, source, &kubelets))).collect())
+    }
+
+    pub(super) fn get(&self, source: &Source) -> Seen<&BTreeSet<Platform>> {
+        match self.0.get(source) {
+            Some(Seen::Known(platforms)) => Seen::Known(platforms),
+            Some(Seen::Absent) => Seen::Absent,
+            Some(Seen::Unread(because)) => Seen::Unread(because.clone()),
+            None => Seen::Unread(unsure(source)),
+        }
+    }
+}
+
+/// What Kubernetes knows of nodes, by the ids of their instances.
+type Kubelets<'w> = BTreeMap<&'w str, &'w Node>;
+
+fn kubelets<'w>(world: &'w World<'_>) -> Kubelets<'w> {
+    let instance = |node: &'w Node| Some((node.spec.provider_id.as_deref()?.rsplit('/').next()?, node));
+    world.snapshot.kubernetes.nodes.values().filter_map(instance).collect()
+}
+
+fn of_source(world: &World<'_>, source: &Source, kubelets: &Kubelets<'_>) -> Seen<BTreeSet<Platform>> {
     // EKS runs pods on Fargate on x86 alone, and no field asks for anything else.
     if source.kind == SourceKind::FargateProfile {
         return Seen::Known(BTreeSet::from([platform("linux", "amd64")]));
     }
-    let running: Option<BTreeSet<Platform>> =
-        world.nodes_of(source).map(|node| of_node(world, source, node)).collect();
+    let running: Option<BTreeSet<Platform>> = world
+        .nodes_of(source)
+        .map(|node| of_node(world, source, node, kubelets.get(node.instance_id.as_str()).copied()))
+        .collect();
     let platforms = match running {
         Some(running) if running.is_empty() => {
             of_nodes_to_come(world, source).map(|one| BTreeSet::from([one]))
         }
         running => running,
     };
-    let unsure = || format!("which platform {} {} has was not read", source.kind.as_str(), source.id);
-    platforms.map_or_else(|| Seen::Unread(unsure()), Seen::Known)
+    platforms.map_or_else(|| Seen::Unread(unsure(source)), Seen::Known)
+}
+
+fn unsure(source: &Source) -> String {
+    format!("which platform {} {} has was not read", source.kind.as_str(), source.id)
 }
 
 /// As its kubelet says, or else its instance and its machine image.
-fn of_node(world: &World<'_>, source: &Source, node: &Instance) -> Option<Platform> {
-    let is_it = |id: &str| id.rsplit('/').next() == Some(node.instance_id.as_str());
-    let mut kubelets = world.snapshot.kubernetes.nodes.values();
-    let kubelet = kubelets.find(|kubelet| kubelet.spec.provider_id.as_deref().is_some_and(is_it));
+fn of_node(world: &World<'_>, source: &Source, node: &Instance, kubelet: Option<&Node>) -> Option<Platform> {
     let said = kubelet.and_then(|kubelet| {
         let info = kubelet.status.node_info.as_ref()?;
         Some(platform(info.operating_system.as_deref()?, info.architecture.as_deref()?))
